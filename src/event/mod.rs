@@ -1,0 +1,95 @@
+//! What happens during a run, as values: the one stream that every reporter hears.
+//!
+//! Reporters match [`Event`] exhaustively, so that a new event is a compile error in each of them.
+//! How many bytes a transfer has moved is not an event but a counter in [`Transfer`]: counting costs nothing there.
+
+mod failure;
+mod outcome;
+mod progress;
+mod step_id;
+mod summary;
+mod transfer;
+
+use std::{sync::Arc, time::Duration};
+
+pub use self::{
+    failure::{Failure, FailureKind, Place},
+    outcome::Outcome,
+    progress::{Progress, RunningTransfer},
+    step_id::StepId,
+    summary::{ExitCode, Finished, Summary},
+    transfer::Transfer,
+};
+use crate::output::Output;
+
+/// One thing that happened. Clones are cheap.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The first event, once.
+    RunStarted {
+        /// The plan's name, or its file's where it has none.
+        plan: Arc<str>,
+        /// Every step, in file order, with its kind.
+        steps: Arc<[(StepId, &'static str)]>,
+    },
+    /// A step began to work.
+    StepStarted {
+        /// Which.
+        step: StepId,
+    },
+    /// Something failed that may pass, and will be tried again.
+    StepRetried {
+        /// Which.
+        step: StepId,
+        /// How often it has been tried already, from 1.
+        attempt: u32,
+        /// How long it waits before the next try.
+        wait: Duration,
+        /// What failed.
+        error: Arc<str>,
+    },
+    /// Content began to move.
+    TransferStarted {
+        /// For which step.
+        step: StepId,
+        /// What; the counter in it moves on.
+        transfer: Arc<Transfer>,
+    },
+    /// Content stopped to move: all of it, or the transfer broke off.
+    TransferFinished {
+        /// For which step.
+        step: StepId,
+        /// The same value as in the start.
+        transfer: Arc<Transfer>,
+    },
+    /// What the plan asked to print. It goes to stdout, in file order.
+    Printed {
+        /// By which step.
+        step: StepId,
+        /// Whole lines, ending with a newline.
+        text: Arc<str>,
+    },
+    /// Something that a person should know and that is not a failure.
+    Warned {
+        /// By which step.
+        step: StepId,
+        /// Lower case, no period.
+        message: Arc<str>,
+    },
+    /// A step ended, or will never start. Comes once for each step.
+    StepFinished {
+        /// Which.
+        step: StepId,
+        /// How.
+        outcome: Outcome,
+        /// What it hands on, where it succeeded.
+        output: Option<Arc<Output>>,
+        /// From its start; zero where it did not start.
+        elapsed: Duration,
+    },
+    /// The last event, once.
+    RunFinished {
+        /// What became of all.
+        summary: Arc<Summary>,
+    },
+}

@@ -1,0 +1,73 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{FailureKind, Outcome, StepId};
+use crate::output::Output;
+
+/// What became of every step.
+#[derive(Debug, Clone, Default)]
+pub struct Summary {
+    /// One for each step, in file order.
+    pub steps: Vec<Finished>,
+    /// Whether somebody stopped the run.
+    pub interrupted: bool,
+    /// Of the whole run.
+    pub elapsed: Duration,
+}
+
+/// A step that ended.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Which.
+    pub step: StepId,
+    /// How.
+    pub outcome: Outcome,
+    /// What it hands on, where it succeeded.
+    pub output: Option<Arc<Output>>,
+}
+
+/// What the program says to the shell. The numbers are a contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Every step succeeded or was skipped.
+    Success = 0,
+    /// A step failed.
+    Failed = 1,
+    /// Nothing ran: the command line or the plan is wrong.
+    Invalid = 2,
+    /// A gate said no.
+    Gate = 3,
+    /// Every failure was temporary.
+    Temporary = 75,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl Summary {
+    /// How many steps ended with the outcome of that word.
+    pub fn count(&self, word: &str) -> usize {
+        self.steps.iter().filter(|finished| finished.outcome.word() == word).count()
+    }
+
+    /// What to tell the shell. Where several hold: interrupted, then a gate, then a failure; temporary only where all failures are.
+    pub fn exit_code(&self) -> ExitCode {
+        let failures: Vec<_> = self
+            .steps
+            .iter()
+            .filter_map(|finished| match &finished.outcome {
+                Outcome::Failed(failure) => Some(failure.kind),
+                _ => None,
+            })
+            .collect();
+        if self.interrupted {
+            ExitCode::Interrupted
+        } else if failures.contains(&FailureKind::Gate) {
+            ExitCode::Gate
+        } else if failures.contains(&FailureKind::Step) {
+            ExitCode::Failed
+        } else if failures.is_empty() {
+            ExitCode::Success
+        } else {
+            ExitCode::Temporary
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! consign runs plans: YAML files that say how artifacts reach their registries.
+//!
+//! The modules are layers; each imports only from those above it in this list, and a test holds that.
+
+pub mod oci;
+
+pub mod output;
+
+pub mod event;
+
+pub mod store;

@@ -1,0 +1,54 @@
+//! What steps hand to each other: named values, the same in expressions, events and reports.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+
+use crate::oci::{Descriptor, Digest, Reference, Repository};
+
+/// The outputs of one step, by name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Output {
+    values: BTreeMap<&'static str, Value>,
+}
+
+/// The outputs of the steps that have succeeded, by the step's name.
+pub type Outputs = BTreeMap<Arc<str>, Arc<Output>>;
+
+impl Output {
+    /// The outputs of every step that names a manifest: `reference`, `digest`, `media_type` and `size`.
+    pub fn of_manifest(repository: &Repository, manifest: &Descriptor) -> Self {
+        Self::default()
+            .with("reference", Reference::by_digest(repository.clone(), manifest.digest.clone()).to_string())
+            .with("digest", manifest.digest.to_string())
+            .with("media_type", manifest.media_type.as_str())
+            .with("size", manifest.size)
+    }
+
+    /// The same with one more value.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.values.insert(name, value.into());
+        self
+    }
+
+    /// The value of that name.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.get(name)
+    }
+
+    /// All values, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.values.iter().map(|(name, value)| (*name, value))
+    }
+
+    /// The `reference` output, where there is one.
+    pub fn reference(&self) -> Option<&str> {
+        self.get("reference").and_then(Value::as_str)
+    }
+
+    /// The `digest` output, where there is one.
+    pub fn digest(&self) -> Option<Digest> {
+        self.get("digest").and_then(Value::as_str).and_then(|digest| digest.parse().ok())
+    }
+}

@@ -1,0 +1,91 @@
+use std::{io, path::PathBuf};
+
+use crate::oci::{Digest, ManifestError};
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Content that must be there is not.
+    #[error("`{digest}` is not in {repository}")]
+    Missing {
+        /// The content.
+        digest: Digest,
+        /// Where it was looked for.
+        repository: String,
+    },
+    /// The content is not what its descriptor says.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+    /// The bytes are no manifest.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// The file system said no.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of an image layout is not what the specification says.
+    #[error("{}: {message}", path.display())]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+/// How content differs from its descriptor.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContentError {
+    /// Too short or too long. A stream that is too long is cut at the first byte too many.
+    #[error("`{digest}` should have {expected} bytes, but {actual} came")]
+    Size {
+        /// The content that was wanted.
+        digest: Digest,
+        /// In bytes.
+        expected: u64,
+        /// In bytes; for content that is too long, how many had come when it was noticed.
+        actual: u64,
+    },
+    /// Of the right size, but something else.
+    #[error("`{expected}` was wanted, but `{actual}` came")]
+    Digest {
+        /// The content that was wanted.
+        expected: Digest,
+        /// What came.
+        actual: Digest,
+    },
+    /// More than the reader is willing to hold in memory.
+    #[error("`{digest}` has {size} bytes; at most {limit} are read here")]
+    TooLarge {
+        /// The content.
+        digest: Digest,
+        /// In bytes.
+        size: u64,
+        /// In bytes.
+        limit: u64,
+    },
+    /// The transport broke off.
+    #[error("`{digest}` broke off: {message}")]
+    BrokenOff {
+        /// The content.
+        digest: Digest,
+        /// What the transport said.
+        message: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same request may succeed later.
+    pub const fn is_temporary(&self) -> bool {
+        match self {
+            Self::Content(ContentError::BrokenOff { .. }) => true,
+            Self::Missing { .. } | Self::Content(_) | Self::Manifest(_) | Self::Io { .. } | Self::Layout { .. } => {
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Repositories, however they are kept: in memory, in an image layout on disk, behind HTTP, or as an overlay of two.
+//!
+//! A [`Store`] is one repository. Blobs and manifests are told apart by their media type, as the specification has it.
+//! Everything that is read was verified against its digest and size, in `content.rs` and nowhere else.
+
+mod content;
+mod delivery;
+mod error;
+mod source;
+
+use std::{collections::HashSet, fmt::Debug};
+
+use async_trait::async_trait;
+
+pub use self::{
+    content::{ByteStream, read, verified},
+    delivery::Delivery,
+    error::{ContentError, StoreError},
+    source::Source,
+};
+use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
+
+/// One repository.
+///
+/// Absence is an answer (`None`, `false`, an empty list), never an error; whatever else goes wrong is one.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Which repository this is.
+    fn repository(&self) -> &Repository;
+
+    /// Media type, digest and size of the manifest that `target` names.
+    async fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError>;
+
+    /// The manifest that `target` names, verified.
+    async fn manifest(&self, target: &Target) -> Result<Option<Manifest>, StoreError>;
+
+    /// Stores a manifest, and moves `tag` to it where one is given. Everything that it refers to must be there before,
+    /// except its subject. Where it has a subject, it is listed among the subject's referrers when this returns.
+    async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), StoreError>;
+
+    /// Every tag, sorted; also those of the referrers tag schema. Empty where the repository does not exist.
+    async fn tags(&self) -> Result<Vec<Tag>, StoreError>;
+
+    /// The manifests whose subject is `subject`, sorted by digest, each with its artifact type and annotations.
+    /// Empty where there are none, whether the subject exists or not.
+    async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError>;
+
+    /// Every digest that has referrers, where one question answers that and asking for each would be dearer.
+    /// `None`: ask for each.
+    async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
+        Ok(None)
+    }
+
+    /// Whether the blob is there.
+    async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError>;
+
+    /// The blob's content. It ends with an error where it is not what the descriptor says.
+    async fn blob(&self, blob: &Descriptor) -> Result<ByteStream, StoreError>;
+
+    /// Stores a blob, or fails and stores nothing. A blob that is there is not sent again.
+    /// `from` names a repository that has the blob: a registry can take it from there without moving it.
+    async fn push_blob(
+        &self,
+        blob: &Descriptor,
+        source: &Source,
+        from: Option<&Repository>,
+    ) -> Result<Delivery, StoreError>;
+
+    /// Removes a tag and leaves its manifest. `false`: it was not there.
+    async fn untag(&self, tag: &Tag) -> Result<bool, StoreError>;
+
+    /// Removes a manifest and with it every tag that names it. `false`: it was not there.
+    /// Its referrers stay, and where the referrers tag schema is used, it stays listed: see [`Store::unlist`].
+    async fn delete_manifest(&self, digest: &Digest) -> Result<bool, StoreError>;
+
+    /// Takes `referrers` out of the list of `subject`, where the repository keeps such a list as a manifest of its own.
+    /// Elsewhere the list follows from what is there, and this does nothing.
+    async fn unlist(&self, _subject: &Digest, _referrers: &[Digest]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Makes sure that everything that this run attached is still listed: another process may have written over it.
+    async fn settle(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

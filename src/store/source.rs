@@ -1,0 +1,84 @@
+use std::{path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
+
+use super::{ByteStream, Store, StoreError, verified};
+use crate::{event::Progress, oci::Descriptor};
+
+/// Where content comes from when it is pushed. It can be opened again and again: a retry starts from the beginning.
+#[derive(Debug, Clone)]
+pub struct Source {
+    origin: Origin,
+    progress: Option<Progress>,
+}
+
+#[derive(Debug, Clone)]
+enum Origin {
+    Bytes(Bytes),
+    File(PathBuf),
+    Blob(Arc<dyn Store>),
+}
+
+impl Source {
+    /// How much of a file is read at a time. Smaller pieces cost processor time for nothing: 4 KiB, six times as much.
+    const PIECE: usize = 1024 * 1024;
+
+    /// Bytes in memory.
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
+        Self { origin: Origin::Bytes(bytes.into()), progress: None }
+    }
+
+    /// A file, which must not change until it is pushed.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { origin: Origin::File(path.into()), progress: None }
+    }
+
+    /// The same blob in another store.
+    pub fn blob(store: Arc<dyn Store>) -> Self {
+        Self { origin: Origin::Blob(store), progress: None }
+    }
+
+    /// The same, telling `progress` of every byte.
+    #[must_use]
+    pub fn watched(self, progress: Progress) -> Self {
+        Self { progress: Some(progress), ..self }
+    }
+
+    /// The bytes, where they are in memory already.
+    pub const fn as_bytes(&self) -> Option<&Bytes> {
+        match &self.origin {
+            Origin::Bytes(bytes) => Some(bytes),
+            Origin::File(_) | Origin::Blob(_) => None,
+        }
+    }
+
+    /// The content from its beginning. It ends with an error where it is not what `descriptor` says.
+    pub async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream, StoreError> {
+        let stream = match &self.origin {
+            Origin::Bytes(bytes) => verified(descriptor, stream::iter([Ok(bytes.clone())])),
+            Origin::File(path) => {
+                let fail = |path: &PathBuf, source| StoreError::Io { path: path.clone(), source };
+                let mut file = File::open(path).await.map_err(|source| fail(path, source))?;
+                file.set_max_buf_size(Self::PIECE);
+                let path = path.clone();
+                verified(
+                    descriptor,
+                    ReaderStream::with_capacity(file, Self::PIECE).map_err(move |source| fail(&path, source)),
+                )
+            }
+            Origin::Blob(store) => store.blob(descriptor).await?,
+        };
+        let Some(progress) = &self.progress else {
+            return Ok(stream);
+        };
+        let transfer = progress.transfer(descriptor);
+        Ok(Box::pin(stream.inspect(move |bytes| {
+            if let Ok(bytes) = bytes {
+                transfer.advance(bytes.len() as u64);
+            }
+        })))
+    }
+}
