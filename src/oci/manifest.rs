@@ -23,7 +23,7 @@ pub enum Content {
     /// An OCI image manifest, a Docker image manifest, or the dropped artifact manifest (its `blobs` as layers).
     Image(Box<ImageManifest>),
     /// An OCI image index or a Docker manifest list.
-    Index(Index),
+    Index(Box<Index>),
 }
 
 #[derive(Deserialize)]
@@ -72,7 +72,7 @@ impl Manifest {
                 Content::Image(Box::new(serde_json::from_slice(&bytes).map_err(fail)?))
             }
             media_type::IMAGE_INDEX | media_type::DOCKER_LIST => {
-                Content::Index(serde_json::from_slice(&bytes).map_err(fail)?)
+                Content::Index(Box::new(serde_json::from_slice(&bytes).map_err(fail)?))
             }
             media_type::ARTIFACT_MANIFEST => {
                 Content::Image(Box::new(serde_json::from_slice::<ArtifactManifest>(&bytes).map_err(fail)?.into()))
@@ -93,7 +93,7 @@ impl Manifest {
     pub fn from_index(index: Index) -> Result<Self, ManifestError> {
         let media_type = index.media_type.clone().unwrap_or_else(|| media_type::IMAGE_INDEX.to_owned());
         let bytes = to_bytes(&index, &media_type)?;
-        Ok(Self { media_type, digest: Digest::sha256(&bytes), bytes, content: Content::Index(index) })
+        Ok(Self { media_type, digest: Digest::sha256(&bytes), bytes, content: Content::Index(Box::new(index)) })
     }
 
     /// The media type, without parameters.
