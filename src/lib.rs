@@ -9,3 +9,9 @@ pub mod output;
 pub mod event;
 
 pub mod store;
+
+pub mod step;
+
+pub mod graph;
+
+pub mod schedule;

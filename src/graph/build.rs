@@ -1,0 +1,70 @@
+//! From what steps say of themselves to edges, in one pass over the file.
+
+use std::collections::HashMap;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::{
+    Graph, Part,
+    edge::{Edge, Reason},
+    ledger::{Arrival, Ledger},
+    member::Member,
+};
+
+pub(super) fn build(parts: &[Part]) -> Graph {
+    let mut graph = DiGraph::with_capacity(parts.len(), parts.len() * 2);
+    let mut steps = Vec::with_capacity(parts.len());
+    let mut ledger = Ledger::default();
+    let mut gates = None;
+    for part in parts {
+        let node = graph.add_node(Member::Step(part.id.clone()));
+        let mut arrival = Arrival { node, graph: &mut graph, reasons: Vec::new() };
+        for need in &part.data {
+            if let Some(source) = steps.get(need.step) {
+                arrival.reasons.push((*source, Reason::Data { mention: need.mention.clone() }));
+            }
+        }
+        let by_hand = part.needs.iter().filter_map(|need| steps.get(*need));
+        arrival.reasons.extend(by_hand.map(|source| (*source, Reason::Needs)));
+        for (access, thing) in part.effects.touches() {
+            ledger.touch(&mut arrival, *access, thing);
+        }
+        if let Some(gates) = gates.filter(|_| part.effects.changes_anything()) {
+            arrival.reasons.push((gates, Reason::Gate));
+        }
+        let reasons = arrival.reasons;
+        connect(&mut graph, node, reasons);
+        if part.gate {
+            gates = Some(gates.map_or(node, |earlier| join_gates(&mut graph, earlier, node)));
+        }
+        steps.push(node);
+    }
+    Graph { graph, steps }
+}
+
+/// One edge from each source, with all its reasons.
+fn connect(graph: &mut DiGraph<Member, Edge>, node: NodeIndex, reasons: Vec<(NodeIndex, Reason)>) {
+    let mut edges: HashMap<NodeIndex, usize> = HashMap::new();
+    let mut sources: Vec<(NodeIndex, Edge)> = Vec::new();
+    for (source, reason) in reasons {
+        match edges.get(&source).and_then(|place| sources.get_mut(*place)) {
+            Some((_, edge)) if edge.reasons.contains(&reason) => {}
+            Some((_, edge)) => edge.reasons.push(reason),
+            None => {
+                edges.insert(source, sources.len());
+                sources.push((source, Edge::new(reason)));
+            }
+        }
+    }
+    for (source, edge) in sources {
+        graph.add_edge(source, node, edge);
+    }
+}
+
+/// A node that stands for all gates so far: 5,000 gates before 5,000 writers make 15,000 edges, not 25 million.
+fn join_gates(graph: &mut DiGraph<Member, Edge>, earlier: NodeIndex, gate: NodeIndex) -> NodeIndex {
+    let join = graph.add_node(Member::Join);
+    graph.add_edge(earlier, join, Edge::new(Reason::Gate));
+    graph.add_edge(gate, join, Edge::new(Reason::Gate));
+    join
+}

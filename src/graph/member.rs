@@ -1,0 +1,21 @@
+use std::sync::Arc;
+
+use crate::event::StepId;
+
+/// A node of the graph.
+#[derive(Debug, Clone)]
+pub enum Member {
+    /// A step.
+    Step(StepId),
+    /// Where several wait for several: it stands for all that came before it, and does nothing itself.
+    Join,
+}
+
+/// A step whose outputs another one uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// Its place in the file.
+    pub step: usize,
+    /// What mentions it, as it is written: `steps.image.digest`, or the name of a var.
+    pub mention: Arc<str>,
+}

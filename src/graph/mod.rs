@@ -1,0 +1,73 @@
+//! Which step waits for which, and why.
+//!
+//! Built from what steps say of themselves (data, effects, gates, `needs`), in time linear in the plan. Joins stand
+//! where many would wait for many. Who runs next is the schedule's matter.
+
+mod build;
+mod cell;
+
+mod edge;
+mod ledger;
+mod member;
+mod why;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+pub use self::{
+    edge::{Edge, Reason},
+    member::{Member, Need},
+    why::Leg,
+};
+use crate::{event::StepId, step::Effects};
+
+/// What the graph needs to know of a step.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Name and place.
+    pub id: StepId,
+    /// What it touches.
+    pub effects: Effects,
+    /// Whether it may say no.
+    pub gate: bool,
+    /// The steps whose outputs it uses, with the expression or var that says so.
+    pub data: Vec<Need>,
+    /// The steps that it names by hand.
+    pub needs: Vec<usize>,
+}
+
+/// The graph of one plan. Edges lead from what comes first to what waits; no cycle can be written.
+#[derive(Debug)]
+pub struct Graph {
+    graph: DiGraph<Member, Edge>,
+    steps: Vec<NodeIndex>,
+}
+
+impl Graph {
+    /// The graph of these steps, which stand in file order and refer only to steps above them.
+    pub fn new(parts: &[Part]) -> Self {
+        build::build(parts)
+    }
+
+    /// How many steps there are.
+    pub fn len(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Whether there is no step.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Steps and joins with the edges between them.
+    pub const fn as_petgraph(&self) -> &DiGraph<Member, Edge> {
+        &self.graph
+    }
+
+    /// The node of the step at this place in the file.
+    pub fn node(&self, step: usize) -> Option<NodeIndex> {
+        self.steps.get(step).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests;

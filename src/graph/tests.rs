@@ -1,0 +1,112 @@
+use super::*;
+use crate::{
+    oci::{Reference, Repository},
+    step::Thing,
+};
+
+fn repository() -> Repository {
+    "localhost:5000/app".parse::<Reference>().unwrap().repository
+}
+
+fn part(index: usize, effects: Effects) -> Part {
+    Part { id: StepId::new(index, format!("s{index}")), effects, gate: false, data: Vec::new(), needs: Vec::new() }
+}
+
+fn parts(effects: Vec<Effects>) -> Vec<Part> {
+    effects.into_iter().enumerate().map(|(index, effects)| part(index, effects)).collect()
+}
+
+fn attach() -> Effects {
+    Effects::default().append(Thing::graph(&repository()))
+}
+
+fn discover() -> Effects {
+    Effects::default().read(Thing::graph(&repository()))
+}
+
+fn delete() -> Effects {
+    Effects::default().write(Thing::repository(&repository()))
+}
+
+#[track_caller]
+fn waits(graph: &Graph, earlier: usize, later: usize, expected: bool) {
+    assert_eq!(graph.why(earlier, later).is_some(), expected, "{later} after {earlier}");
+}
+
+#[test]
+fn attaches_overlap_and_whoever_reads_waits_for_all_of_them() {
+    let graph = Graph::new(&parts(vec![attach(), attach(), discover(), discover(), attach(), delete(), attach()]));
+    waits(&graph, 0, 1, false);
+    for (earlier, later) in [(0, 2), (1, 2), (1, 3), (2, 4), (3, 4), (4, 5), (2, 5), (5, 6), (0, 6)] {
+        waits(&graph, earlier, later, true);
+    }
+    waits(&graph, 2, 3, false);
+}
+
+#[test]
+fn a_step_that_touches_a_thing_twice_does_not_wait_for_itself() {
+    let both = discover().append(Thing::graph(&repository()));
+    let graph = Graph::new(&parts(vec![both.clone(), both.clone(), both]));
+    waits(&graph, 0, 1, true);
+    waits(&graph, 1, 2, true);
+}
+
+#[test]
+fn what_is_in_a_thing_waits_for_the_thing_and_the_other_way_round() {
+    let tag = |name: &str| Thing::tag(&repository(), &name.parse().unwrap());
+    let graph = Graph::new(&parts(vec![
+        Effects::default().write(tag("a")),
+        Effects::default().write(tag("b")),
+        delete(),
+        Effects::default().read(tag("a")),
+        Effects::default().write(Thing::everything()),
+        Effects::default().read(tag("c")),
+    ]));
+    waits(&graph, 0, 1, false);
+    for (earlier, later) in [(0, 2), (1, 2), (2, 3), (3, 4), (4, 5)] {
+        waits(&graph, earlier, later, true);
+    }
+}
+
+#[test]
+fn many_before_many_stay_linear() {
+    let mut effects = vec![attach(); 2000];
+    effects.extend(vec![discover(); 2000]);
+    let graph = Graph::new(&parts(effects));
+    assert!(graph.as_petgraph().edge_count() < 4100, "{}", graph.as_petgraph().edge_count());
+    waits(&graph, 0, 3999, true);
+
+    let mut gated = parts(vec![Effects::default(); 2000]);
+    for part in &mut gated {
+        part.gate = true;
+    }
+    gated.extend(
+        (2000..4000).map(|index| part(index, Effects::default().write(Thing::path(format!("/{index}").as_ref())))),
+    );
+    let graph = Graph::new(&gated);
+    assert!(graph.as_petgraph().edge_count() < 6100, "{}", graph.as_petgraph().edge_count());
+    waits(&graph, 1999, 2000, true);
+    waits(&graph, 0, 3999, true);
+    waits(&graph, 2000, 2001, false);
+}
+
+#[test]
+fn a_gate_holds_back_what_changes_something_and_nothing_else() {
+    let mut parts = parts(vec![Effects::default(), discover(), attach()]);
+    parts[0].gate = true;
+    let graph = Graph::new(&parts);
+    waits(&graph, 0, 1, false);
+    let legs = graph.why(0, 2).unwrap();
+    assert_eq!(legs.len(), 1);
+    assert_eq!(legs[0].edge.reasons, [Reason::Gate]);
+}
+
+#[test]
+fn every_reason_of_an_edge_is_kept() {
+    let mut parts = parts(vec![attach(), discover()]);
+    parts[1].data.push(Need { step: 0, mention: "steps.s0.digest".into() });
+    parts[1].needs.push(0);
+    let graph = Graph::new(&parts);
+    let words: Vec<_> = graph.why(0, 1).unwrap()[0].edge.reasons.iter().map(Reason::word).collect();
+    assert_eq!(words, ["data", "needs", "effect"]);
+}

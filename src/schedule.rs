@@ -1,0 +1,184 @@
+//! Which step next, and which never: a data structure without I/O, clocks or tasks.
+//!
+//! The runner asks for a step that is ready, and says when one has ended; steps that can no longer run come back as
+//! settled. A step is ready when all that it waits for has ended well, or was skipped and left nothing that it needs.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+    sync::Arc,
+};
+
+use petgraph::{Direction, graph::NodeIndex, visit::EdgeRef};
+
+use crate::{
+    event::{Outcome, StepId},
+    graph::{Graph, Member},
+};
+
+/// The state of one run's graph.
+#[derive(Debug)]
+pub struct Schedule {
+    graph: Arc<Graph>,
+    nodes: Vec<Node>,
+    ready: BinaryHeap<Reverse<usize>>,
+    options: Options,
+    draining: bool,
+}
+
+/// What the run was asked to do differently.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Steps that are not to run, by their place in the file.
+    pub skip: BTreeSet<usize>,
+    /// Go on with what does not depend on a failed step.
+    pub keep_going: bool,
+    /// What a skipped gate would hold back runs all the same.
+    pub skip_gates: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    waits_for: usize,
+    end: Option<End>,
+}
+
+/// How a node ended, as far as those who wait for it must know.
+#[derive(Debug, Clone)]
+enum End {
+    Well,
+    Skipped(StepId),
+    Failed(StepId),
+    Cancelled,
+}
+
+/// A step that ended without running.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// Its place in the file.
+    pub step: usize,
+    /// Skipped or blocked.
+    pub outcome: Outcome,
+}
+
+impl Schedule {
+    /// A run of this graph that has not started. The steps that are settled from the start come with it.
+    pub fn new(graph: Arc<Graph>, options: Options) -> (Self, Vec<Settled>) {
+        let petgraph = graph.as_petgraph();
+        let nodes = petgraph
+            .node_indices()
+            .map(|node| Node { waits_for: petgraph.edges_directed(node, Direction::Incoming).count(), end: None })
+            .collect();
+        let roots: Vec<_> = petgraph.externals(Direction::Incoming).collect();
+        let mut schedule = Self { graph, nodes, ready: BinaryHeap::new(), options, draining: false };
+        let mut settled = Vec::new();
+        for root in roots {
+            if let Some(end) = schedule.arrive(root, &mut settled) {
+                schedule.settle(root, end, &mut settled);
+            }
+        }
+        (schedule, settled)
+    }
+
+    /// The first step in file order that is ready; it counts as started.
+    pub fn start(&mut self) -> Option<usize> {
+        if self.draining { None } else { self.ready.pop().map(|Reverse(step)| step) }
+    }
+
+    /// Says that a step that was started has ended. Steps that settle through it come back.
+    pub fn finish(&mut self, step: usize, outcome: &Outcome) -> Vec<Settled> {
+        let Some(node) = self.graph.node(step) else { return Vec::new() };
+        let Member::Step(id) = &self.graph.as_petgraph()[node] else { return Vec::new() };
+        let end = match outcome {
+            Outcome::Failed(_) | Outcome::Blocked { .. } => End::Failed(id.clone()),
+            Outcome::Skipped { .. } => End::Skipped(id.clone()),
+            Outcome::Cancelled => End::Cancelled,
+            _ => End::Well,
+        };
+        if matches!(end, End::Failed(_)) && !self.options.keep_going {
+            self.draining = true;
+        }
+        let mut settled = Vec::new();
+        self.settle(node, end, &mut settled);
+        settled
+    }
+
+    /// Starts nothing any more.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// The steps that have neither ended nor been started, in file order, for when the run ends early.
+    pub fn unstarted(&self, started: &[bool]) -> Vec<usize> {
+        let ended = |step: &usize| {
+            self.graph.node(*step).and_then(|node| self.nodes.get(node.index())).is_some_and(|node| node.end.is_some())
+        };
+        (0..self.graph.len()).filter(|step| !ended(step) && !started.get(*step).copied().unwrap_or(false)).collect()
+    }
+
+    /// Ends a node, and whatever ends through it.
+    fn settle(&mut self, node: NodeIndex, end: End, settled: &mut Vec<Settled>) {
+        // A list, not recursion: a chain may be as long as the plan.
+        let mut ending = vec![(node, end)];
+        while let Some((node, end)) = ending.pop() {
+            if let Some(state) = self.nodes.get_mut(node.index()) {
+                state.end = Some(end);
+            }
+            let targets: Vec<_> = self.graph.as_petgraph().neighbors(node).collect();
+            for target in targets {
+                let Some(state) = self.nodes.get_mut(target.index()) else { continue };
+                state.waits_for -= 1;
+                if state.waits_for == 0 {
+                    ending.extend(self.arrive(target, settled).map(|end| (target, end)));
+                }
+            }
+        }
+    }
+
+    /// Decides about a node that waits for nothing any more: it becomes ready, or ends as returned.
+    fn arrive(&mut self, node: NodeIndex, settled: &mut Vec<Settled>) -> Option<End> {
+        let end = self.verdict(node);
+        let Member::Step(id) = &self.graph.as_petgraph()[node] else { return Some(end) };
+        let (outcome, end) = match end {
+            End::Well if self.options.skip.contains(&id.index()) => {
+                (Outcome::Skipped { because: "as asked".into() }, End::Skipped(id.clone()))
+            }
+            End::Well => {
+                self.ready.push(Reverse(id.index()));
+                return None;
+            }
+            End::Skipped(by) => {
+                (Outcome::Skipped { because: format!("`{by}` was skipped").into() }, End::Skipped(id.clone()))
+            }
+            End::Failed(by) => (Outcome::Blocked { by: by.clone() }, End::Failed(by)),
+            End::Cancelled => (Outcome::Cancelled, End::Cancelled),
+        };
+        settled.push(Settled { step: id.index(), outcome });
+        Some(end)
+    }
+
+    /// What the ends of its sources make of a node. A failure counts before a skip: it must not be hidden by one.
+    fn verdict(&self, node: NodeIndex) -> End {
+        let petgraph = self.graph.as_petgraph();
+        let is_join = matches!(petgraph[node], Member::Join);
+        let mut verdict = End::Well;
+        for edge in petgraph.edges_directed(node, Direction::Incoming) {
+            let end = self.nodes.get(edge.source().index()).and_then(|source| source.end.as_ref());
+            match end {
+                Some(End::Failed(by)) => return End::Failed(by.clone()),
+                Some(End::Cancelled) => verdict = End::Cancelled,
+                Some(End::Skipped(by)) if matches!(verdict, End::Well) => {
+                    let held = edge.weight().is_gate() && !self.options.skip_gates;
+                    if edge.weight().is_data() && !is_join || held {
+                        verdict = End::Skipped(by.clone());
+                    }
+                }
+                Some(End::Skipped(_) | End::Well) | None => {}
+            }
+        }
+        verdict
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+use super::*;
+use crate::{
+    event::{Failure, FailureKind},
+    graph::{Need, Part},
+    step::{Effects, Thing},
+};
+
+fn part(index: usize, data: &[usize]) -> Part {
+    Part {
+        id: StepId::new(index, format!("s{index}")),
+        effects: Effects::default(),
+        gate: false,
+        data: data.iter().map(|step| Need { step: *step, mention: "x".into() }).collect(),
+        needs: Vec::new(),
+    }
+}
+
+fn schedule(parts: &[Part], options: Options) -> (Schedule, Vec<Settled>) {
+    Schedule::new(Arc::new(Graph::new(parts)), options)
+}
+
+fn failed() -> Outcome {
+    let failure = Failure { kind: FailureKind::Step, message: "no".to_owned(), help: Vec::new(), place: None };
+    Outcome::Failed(Arc::new(failure))
+}
+
+fn words(settled: &[Settled]) -> Vec<(usize, &'static str)> {
+    settled.iter().map(|settled| (settled.step, settled.outcome.word())).collect()
+}
+
+#[test]
+fn steps_start_in_file_order_as_soon_as_they_can() {
+    let (mut schedule, settled) = schedule(&[part(0, &[]), part(1, &[0]), part(2, &[])], Options::default());
+    assert!(settled.is_empty());
+    assert_eq!((schedule.start(), schedule.start(), schedule.start()), (Some(0), Some(2), None));
+    assert!(schedule.finish(0, &Outcome::Created).is_empty());
+    assert_eq!(schedule.start(), Some(1));
+}
+
+#[test]
+fn a_failure_blocks_what_needs_it_and_starts_nothing_new() {
+    let parts = [part(0, &[]), part(1, &[0]), part(2, &[1]), part(3, &[])];
+    let (mut stopping, _) = schedule(&parts, Options::default());
+    assert_eq!(stopping.start(), Some(0));
+    assert_eq!(words(&stopping.finish(0, &failed())), [(1, "blocked"), (2, "blocked")]);
+    assert_eq!(stopping.start(), None);
+    assert_eq!(stopping.unstarted(&[true, false, false, false]), [3]);
+
+    let (mut going, _) = schedule(&parts, Options { keep_going: true, ..Options::default() });
+    assert_eq!(going.start(), Some(0));
+    going.finish(0, &failed());
+    assert_eq!(going.start(), Some(3));
+}
+
+#[test]
+fn skipping_spreads_along_data_alone() {
+    let mut parts = vec![part(0, &[]), part(1, &[0]), part(2, &[])];
+    parts[2].needs.push(0);
+    let (mut schedule, settled) = schedule(&parts, Options { skip: [0].into(), ..Options::default() });
+    assert_eq!(words(&settled), [(0, "skipped"), (1, "skipped")]);
+    assert_eq!(schedule.start(), Some(2));
+}
+
+#[test]
+fn a_skipped_gate_holds_back_what_it_would_have_held_back() {
+    let mut parts = vec![part(0, &[]), part(1, &[]), part(2, &[])];
+    parts[0].gate = true;
+    parts[1].gate = true;
+    parts[2].effects = Effects::default().write(Thing::everything());
+    let options = Options { skip: [0].into(), ..Options::default() };
+    let (mut held, _) = schedule(&parts, options.clone());
+    assert_eq!(held.start(), Some(1));
+    assert_eq!(words(&held.finish(1, &Outcome::Passed)), [(2, "skipped")]);
+
+    let (mut open, _) = schedule(&parts, Options { skip_gates: true, ..options });
+    assert_eq!(open.start(), Some(1));
+    assert!(open.finish(1, &Outcome::Passed).is_empty());
+    assert_eq!(open.start(), Some(2));
+}
+
+#[test]
+fn a_failure_is_not_hidden_by_a_skipped_step_between() {
+    let mut parts = vec![part(0, &[]), part(1, &[]), part(2, &[])];
+    parts[1].needs.push(0);
+    parts[2].needs.push(1);
+    let (mut schedule, _) = schedule(&parts, Options { skip: [1].into(), keep_going: true, ..Options::default() });
+    assert_eq!(schedule.start(), Some(0));
+    assert_eq!(words(&schedule.finish(0, &failed())), [(1, "blocked"), (2, "blocked")]);
+}
+
+#[test]
+fn a_long_chain_is_blocked_without_running_out_of_stack() {
+    let parts: Vec<_> =
+        (0..100_000_usize).map(|index| part(index, &index.checked_sub(1).map_or(vec![], |step| vec![step]))).collect();
+    let (mut schedule, _) = schedule(&parts, Options::default());
+    assert_eq!(schedule.start(), Some(0));
+    assert_eq!(schedule.finish(0, &failed()).len(), 99_999);
+}

@@ -1,0 +1,90 @@
+use super::Thing;
+
+/// What a step does to the things outside. Order follows from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    touches: Vec<(Access, Thing)>,
+}
+
+/// How a step touches a thing. Two touches of overlapping things keep their order in the file unless both read or both append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Looks at it.
+    Read,
+    /// Adds to it what does not disturb other additions.
+    Append,
+    /// Changes or removes it.
+    Write,
+}
+
+impl Access {
+    /// Whether two touches can be told apart by their order.
+    pub const fn conflicts(self, other: Self) -> bool {
+        !matches!((self, other), (Self::Read, Self::Read) | (Self::Append, Self::Append))
+    }
+
+    /// The word for it.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Read => "reads",
+            Self::Append => "adds to",
+            Self::Write => "changes",
+        }
+    }
+}
+
+impl Effects {
+    /// The same, and it reads `thing`.
+    pub fn read(mut self, thing: Thing) -> Self {
+        self.touches.push((Access::Read, thing));
+        self
+    }
+
+    /// The same, and it appends to `thing`.
+    pub fn append(mut self, thing: Thing) -> Self {
+        self.touches.push((Access::Append, thing));
+        self
+    }
+
+    /// The same, and it writes `thing`.
+    pub fn write(mut self, thing: Thing) -> Self {
+        self.touches.push((Access::Write, thing));
+        self
+    }
+
+    /// Everything that it touches, in the order in which it was said.
+    pub fn touches(&self) -> &[(Access, Thing)] {
+        &self.touches
+    }
+
+    /// Whether it changes anything, here or in a registry.
+    pub fn changes_anything(&self) -> bool {
+        self.touches.iter().any(|(access, _)| *access != Access::Read)
+    }
+
+    /// The smallest effects that cover both: what the same step does under two guesses of what is not known yet.
+    pub fn common(&self, other: &Self) -> Self {
+        let same_shape = self.touches.len() == other.touches.len()
+            && self.touches.iter().zip(&other.touches).all(|((one, _), (two, _))| one == two);
+        if !same_shape {
+            return self.everywhere();
+        }
+        let touches = self.touches.iter().zip(&other.touches);
+        Self { touches: touches.map(|((access, one), (_, two))| (*access, one.common(two))).collect() }
+    }
+
+    /// The same accesses, to anything: for what cannot be known before the run.
+    pub fn everywhere(&self) -> Self {
+        Self { touches: self.touches.iter().map(|(access, _)| (*access, Thing::everything())).collect() }
+    }
+
+    /// The first touch that these effects do not cover, if there is one.
+    pub fn uncovered<'a>(&self, actual: &'a Self) -> Option<&'a (Access, Thing)> {
+        let covers = |access: Access, thing: &Thing| {
+            self.touches
+                .iter()
+                .any(|(known, wide)| (*known == access || *known == Access::Write) && wide.contains(thing))
+        };
+        actual.touches.iter().find(|(access, thing)| !covers(*access, thing))
+    }
+}

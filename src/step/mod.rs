@@ -1,0 +1,7 @@
+//! Kinds of steps.
+mod effects;
+mod thing;
+pub use self::{
+    effects::{Access, Effects},
+    thing::Thing,
+};

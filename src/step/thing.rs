@@ -1,0 +1,137 @@
+use std::{fmt, path::Path, sync::Arc};
+
+use crate::oci::{RegistryName, Repository, Tag};
+
+/// Something outside that steps read and change: a path in a tree of which every node is a thing.
+///
+/// Two things overlap when one is the other or contains it. A repository contains its tags, its tag list and its
+/// graph; a folder contains its files; the root contains everything.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Thing(Vec<Arc<str>>);
+
+const REGISTRY: &str = "registry";
+const LAYOUT: &str = "layout";
+const FILE: &str = "file";
+const TAG: &str = "tag";
+const GRAPH: &str = "graph";
+const TAG_LIST: &str = "tag list";
+
+impl Thing {
+    /// Everything there is.
+    pub const fn everything() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Everything in every registry and layout that is not known by name.
+    pub fn every_repository() -> Self {
+        Self(vec![REGISTRY.into()])
+    }
+
+    /// A repository with all that is in it.
+    pub fn repository(repository: &Repository) -> Self {
+        Self(match repository.identity() {
+            Repository::Registry { registry, name } => vec![REGISTRY.into(), host(&registry), name.as_str().into()],
+            // A layout stands below the registries, so that an unknown repository may be a layout too.
+            Repository::Layout(path) => vec![REGISTRY.into(), LAYOUT.into(), path.to_string_lossy().into()],
+        })
+    }
+
+    /// A tag.
+    pub fn tag(repository: &Repository, tag: &Tag) -> Self {
+        Self::repository(repository).child(TAG).child(tag.as_str())
+    }
+
+    /// The manifests of a repository and their referrers, as a whole: two tags or digests may name one manifest.
+    pub fn graph(repository: &Repository) -> Self {
+        Self::repository(repository).child(GRAPH)
+    }
+
+    /// The list of a repository's tags, without those of the referrers tag schema.
+    pub fn tag_list(repository: &Repository) -> Self {
+        Self::repository(repository).child(TAG_LIST)
+    }
+
+    /// A file or a folder with what lies under it. The path is absolute and has no `.` or `..`.
+    pub fn path(path: &Path) -> Self {
+        let mut parts = vec![Arc::from(FILE)];
+        parts.extend(path.components().map(|part| Arc::from(part.as_os_str().to_string_lossy().as_ref())));
+        Self(parts)
+    }
+
+    /// The parts from the root down.
+    pub fn parts(&self) -> &[Arc<str>] {
+        &self.0
+    }
+
+    /// The smallest thing that contains both.
+    pub fn common(&self, other: &Self) -> Self {
+        let shared = self.0.iter().zip(&other.0).take_while(|(one, two)| one == two).count();
+        Self(self.0[..shared].to_vec())
+    }
+
+    /// Whether `other` is this or in it.
+    pub fn contains(&self, other: &Self) -> bool {
+        other.0.starts_with(&self.0)
+    }
+
+    fn child(mut self, part: &str) -> Self {
+        self.0.push(part.into());
+        self
+    }
+}
+
+fn host(registry: &RegistryName) -> Arc<str> {
+    registry.as_str().into()
+}
+
+impl fmt::Display for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<&str> = self.0.iter().map(AsRef::as_ref).collect();
+        match parts.as_slice() {
+            [] => f.write_str("everything"),
+            [REGISTRY] => f.write_str("any repository"),
+            [REGISTRY, LAYOUT] => f.write_str("any image layout"),
+            [REGISTRY, registry] => write!(f, "any repository of {registry}"),
+            [REGISTRY, LAYOUT, path] => write!(f, "the image layout {path}"),
+            [REGISTRY, registry, name] => write!(f, "the repository {registry}/{name}"),
+            [REGISTRY, LAYOUT, path, TAG] => write!(f, "any tag of {path}"),
+            [REGISTRY, LAYOUT, path, TAG, tag] => write!(f, "the tag {path}:{tag}"),
+            [REGISTRY, LAYOUT, path, what] => write!(f, "the {what} of {path}"),
+            [REGISTRY, registry, name, TAG] => write!(f, "any tag of {registry}/{name}"),
+            [REGISTRY, registry, name, TAG, tag] => write!(f, "the tag {registry}/{name}:{tag}"),
+            [REGISTRY, registry, name, what] => write!(f, "the {what} of {registry}/{name}"),
+            [FILE] => f.write_str("any file"),
+            [FILE, root, path @ ..] => write!(f, "{root}{}", path.join("/")),
+            _ => f.write_str(&parts.join("/")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Reference;
+
+    fn repository(text: &str) -> Repository {
+        text.parse::<Reference>().unwrap().repository
+    }
+
+    #[test]
+    fn a_repository_contains_its_tags_and_no_others() {
+        let app = repository("localhost:5000/app");
+        let tag = Thing::tag(&repository("127.0.0.1:5000/app"), &"v1".parse().unwrap());
+        assert!(Thing::repository(&app).contains(&tag));
+        assert!(!Thing::repository(&repository("localhost:5000/app2")).contains(&tag));
+        assert!(Thing::every_repository().contains(&Thing::graph(&repository("oci-layout:x"))));
+        assert!(!Thing::graph(&app).contains(&tag));
+    }
+
+    #[test]
+    fn what_differs_is_widened() {
+        let app = repository("localhost:5000/app");
+        let (one, two) = (Thing::tag(&app, &"v1".parse().unwrap()), Thing::tag(&app, &"v2".parse().unwrap()));
+        assert_eq!(one.common(&two).to_string(), "any tag of localhost:5000/app");
+        assert_eq!(one.common(&Thing::graph(&repository("ghcr.io/a/b"))).to_string(), "any repository");
+        assert_eq!(Thing::path(Path::new("/a/b/c")).common(&Thing::path(Path::new("/a/x"))).to_string(), "/a");
+    }
+}
