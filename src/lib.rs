@@ -10,6 +10,8 @@ pub mod event;
 
 pub mod store;
 
+pub mod plan;
+
 pub mod step;
 
 pub mod graph;

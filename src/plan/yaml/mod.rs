@@ -1,0 +1,16 @@
+//! YAML with places: the text of a plan as a tree in which everything knows where it stands, and serde on top.
+//!
+//! Nothing here knows what a plan is. Expressions are text here; only where YAML itself would break one apart,
+//! the mistake is named.
+
+mod decode;
+mod node;
+mod parse;
+mod spanned;
+
+pub use self::{
+    decode::decode,
+    node::{Entry, Key, Node, NodeKind, Scalar, Style},
+    parse::parse,
+    spanned::Spanned,
+};
