@@ -117,8 +117,7 @@ impl<'a> Builder<'a> {
             }
             Event::SequenceStart(style, anchor, _) => self.start(Content::Sequence(Vec::new()), style, anchor, span)?,
             Event::MappingStart(style, anchor, _) => {
-                let content =
-                    Content::Mapping { entries: Vec::new(), key: NextKey::Awaited, seen: HashSet::new() };
+                let content = Content::Mapping { entries: Vec::new(), key: NextKey::Awaited, seen: HashSet::new() };
                 self.start(content, style, anchor, span)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
@@ -144,13 +143,7 @@ impl<'a> Builder<'a> {
         if self.nodes > limits::NODES { Err(limits::nodes().at(span)) } else { Ok(()) }
     }
 
-    fn start(
-        &mut self,
-        content: Content,
-        style: StructureStyle,
-        anchor: usize,
-        span: Span,
-    ) -> Result<(), Diagnostic> {
+    fn start(&mut self, content: Content, style: StructureStyle, anchor: usize, span: Span) -> Result<(), Diagnostic> {
         if self.open.len() == limits::DEPTH {
             return Err(limits::depth().at(span));
         }
@@ -237,10 +230,8 @@ impl<'a> Builder<'a> {
             }
             Style::Plain | Style::SingleQuoted | Style::DoubleQuoted => span,
         };
-        let awaits_key = matches!(
-            self.open.last(),
-            Some(Open { content: Content::Mapping { key: NextKey::Awaited, .. }, .. })
-        );
+        let awaits_key =
+            matches!(self.open.last(), Some(Open { content: Content::Mapping { key: NextKey::Awaited, .. }, .. }));
         let text = if awaits_key { self.intern(text) } else { text.into() };
         Node { span, kind: NodeKind::Scalar(Scalar { text, style }) }
     }
@@ -296,12 +287,7 @@ fn is_plain(scalar: &Scalar) -> bool {
 }
 
 /// `node` as the next key after `entries`.
-fn checked_key(
-    text: &str,
-    node: Node,
-    entries: &[Entry],
-    seen: &mut HashSet<Arc<str>>,
-) -> Result<Key, Diagnostic> {
+fn checked_key(text: &str, node: Node, entries: &[Entry], seen: &mut HashSet<Arc<str>>) -> Result<Key, Diagnostic> {
     let span = node.span;
     let NodeKind::Scalar(scalar) = node.kind else {
         return Err(Diagnostic::new("a key must be text, not a list or a mapping").at(span));

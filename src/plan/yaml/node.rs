@@ -114,6 +114,8 @@ impl Node {
 
     /// Where the bytes `range` of this scalar's text stand in the file; all of it where that cannot be told.
     pub fn locate(&self, source: &SourceFile, range: Range<usize>) -> Span {
-        self.scalar().and_then(|scalar| locate(scalar, source.slice(self.span), self.span.start, range)).unwrap_or(self.span)
+        self.scalar()
+            .and_then(|scalar| locate(scalar, source.slice(self.span), self.span.start, range))
+            .unwrap_or(self.span)
     }
 }

@@ -129,10 +129,13 @@ fn diagnostic(mistake: &Mistake, node: &Node, name: Name<'_>) -> Diagnostic {
     let here = |message: String| Diagnostic::new(message).at(node.span);
     match mistake {
         Mistake::Custom(message) => here(message.clone()),
-        Mistake::Takes(_) if is_nothing(node) => here(format!("{name} is empty: give it a value, or leave {} out", match name {
-            Name::Key(..) => "the key",
-            Name::Whole(_) | Name::Entry(_) | Name::EntryOfWhole(_) => "it",
-        })),
+        Mistake::Takes(_) if is_nothing(node) => here(format!(
+            "{name} is empty: give it a value, or leave {} out",
+            match name {
+                Name::Key(..) => "the key",
+                Name::Whole(_) | Name::Entry(_) | Name::EntryOfWhole(_) => "it",
+            }
+        )),
         Mistake::Takes(what) => here(format!("{name} takes {what}, not {}", shown(node))),
         Mistake::Length(length, what) => here(format!("{name} takes {what}, not {length}")),
         Mistake::Missing(key) => {
@@ -144,9 +147,11 @@ fn diagnostic(mistake: &Mistake, node: &Node, name: Name<'_>) -> Diagnostic {
             let meant = nearest(wrong, known.iter().copied());
             let label = meant.map(|meant| format!("did you mean `{meant}`?")).unwrap_or_default();
             if known.len() > 6 {
-                here(format!("{name} does not know {}", shown(node)))
-                    .label(label)
-                    .note(format!("{} takes: {}", name.bare(), known.join(", ")))
+                here(format!("{name} does not know {}", shown(node))).label(label).note(format!(
+                    "{} takes: {}",
+                    name.bare(),
+                    known.join(", ")
+                ))
             } else {
                 here(format!("{name} takes {}, not {}", either(known), shown(node))).label(label)
             }

@@ -26,6 +26,7 @@ impl<'a> Enumeration<'a> {
         let takes = || if names.len() > 6 { "a name".to_owned() } else { either(names) };
         let entry = match &node.kind {
             NodeKind::Mapping(entries) => match entries.as_slice() {
+                [entry] if cx.is_left_out(&entry.value) => return Err(Error::Recorded),
                 [entry] => Some(entry),
                 _ => {
                     let message = format!("{name} takes exactly one key, {}", takes());

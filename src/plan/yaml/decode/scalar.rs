@@ -72,7 +72,8 @@ fn in_base(text: &str) -> Option<String> {
 /// `[0-9]+`, `[0-9]+.[0-9]*` or `.[0-9]+`, and an exponent.
 fn is_number(text: &str) -> bool {
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(before, after)| (before, Some(after)));
+    let (mantissa, exponent) =
+        text.split_once(['e', 'E']).map_or((text, None), |(before, after)| (before, Some(after)));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let exponent_is_right = exponent.is_none_or(|exponent| {
         let digits = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
@@ -117,7 +118,9 @@ mod tests {
 
     #[test]
     fn what_prints_as_it_was_typed_is_a_number() {
-        for text in ["0", "1", "-1", "42", "1.5", "0.25", "-3.75", "1.0", "18446744073709551615", "-9223372036854775808"] {
+        for text in
+            ["0", "1", "-1", "42", "1.5", "0.25", "-3.75", "1.0", "18446744073709551615", "-9223372036854775808"]
+        {
             assert!(matches!(meaning(text), Ok(Meaning::Number(number)) if number.to_string() == text), "{text}");
         }
     }
@@ -142,7 +145,9 @@ mod tests {
 
     #[test]
     fn the_rest_is_text() {
-        for text in ["0.0.0.0", "1.2.3", "v1", "1_000", "12:30", "2026-11-23", "-", ".", "+", "e5", "1e", "0x", "0xg", "y", "n"] {
+        for text in
+            ["0.0.0.0", "1.2.3", "v1", "1_000", "12:30", "2026-11-23", "-", ".", "+", "e5", "1e", "0x", "0xg", "y", "n"]
+        {
             assert_eq!(meaning(text), Ok(Meaning::Text), "{text}");
         }
         assert_eq!(meaning("null"), Ok(Meaning::Null));
