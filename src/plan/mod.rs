@@ -6,6 +6,9 @@ mod diagnostic;
 mod diagnostics;
 mod source_file;
 mod span;
+mod suggestion;
 pub mod yaml;
 
-pub use self::{diagnostic::Diagnostic, diagnostics::Diagnostics, source_file::SourceFile, span::Span};
+pub use self::{
+    diagnostic::Diagnostic, diagnostics::Diagnostics, source_file::SourceFile, span::Span, suggestion::nearest,
+};

@@ -3,14 +3,19 @@
 //! Nothing here knows what a plan is. Expressions are text here; only where YAML itself would break one apart,
 //! the mistake is named.
 
+mod builder;
 mod decode;
+mod limits;
+mod locate;
 mod node;
 mod parse;
+mod repair;
 mod spanned;
+mod syntax;
 
 pub use self::{
     decode::decode,
     node::{Entry, Key, Node, NodeKind, Scalar, Style},
-    parse::parse,
+    parse::{parse, recover},
     spanned::Spanned,
 };

@@ -2,6 +2,7 @@ use std::{ops::Range, sync::Arc};
 
 use serde_json::Value;
 
+use super::locate::locate;
 use crate::plan::{SourceFile, Span};
 
 /// A value of a YAML document and where it stands.
@@ -113,7 +114,8 @@ impl Node {
 
     /// Where the bytes `range` of this scalar's text stand in the file; all of it where that cannot be told.
     pub fn locate(&self, source: &SourceFile, range: Range<usize>) -> Span {
-        let _ = (source, range);
-        self.span
+        self.scalar()
+            .and_then(|scalar| locate(scalar, source.slice(self.span), self.span.start, range))
+            .unwrap_or(self.span)
     }
 }
