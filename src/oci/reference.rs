@@ -1,5 +1,7 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
+use serde::{Deserialize, Deserializer, de};
+
 use super::{Digest, ReferenceError, RegistryName, Repository, RepositoryName, Tag, Target};
 
 /// `registry/repository[:tag][@digest]`, or `oci-layout:PATH[:tag][@digest]`.
@@ -93,6 +95,12 @@ fn registry_repository(text: &str, rest: &str) -> Result<Repository, ReferenceEr
         return Err(ReferenceError::DockerLibrary { text: text.to_owned(), rest });
     }
     Ok(Repository::Registry { registry, name })
+}
+
+impl<'de> Deserialize<'de> for Reference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
 }
 
 #[cfg(test)]

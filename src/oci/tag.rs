@@ -1,5 +1,7 @@
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Deserializer, de};
+
 use super::{Algorithm, Digest, ReferenceError};
 
 /// A pointer in a repository that can be moved: at most 128 of `[A-Za-z0-9_.-]`, not starting with `.` or `-`.
@@ -54,6 +56,12 @@ impl FromStr for Tag {
             && text.len() <= 128
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
         if legal { Ok(Self(text.into())) } else { Err(ReferenceError::Tag { text: text.to_owned() }) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Tag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

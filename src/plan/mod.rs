@@ -4,11 +4,32 @@
 
 mod diagnostic;
 mod diagnostics;
+mod document;
+pub mod expression;
+mod input;
+mod input_type;
+mod inputs;
+mod kind_info;
+mod names;
+mod scope;
 mod source_file;
 mod span;
 mod suggestion;
+mod templates;
 pub mod yaml;
 
 pub use self::{
-    diagnostic::Diagnostic, diagnostics::Diagnostics, source_file::SourceFile, span::Span, suggestion::nearest,
+    diagnostic::Diagnostic,
+    diagnostics::Diagnostics,
+    document::{Document, StepEntry, Var},
+    input::{Given, Input, InputDeclaration},
+    input_type::InputType,
+    inputs::resolve as resolve_inputs,
+    kind_info::KindInfo,
+    names::{Names, Position, Uses},
+    scope::Scope,
+    source_file::SourceFile,
+    span::Span,
+    suggestion::nearest,
+    templates::Templates,
 };

@@ -323,7 +323,7 @@ mod tests {
             ": x\n",
             "a: 1\n---\nb: 2\n",
             "",
-            "# nothing\n",
+            "  # nothing\n",
             "---\n",
             "~:\n  - x\n y\n",
         ]
@@ -351,7 +351,7 @@ mod tests {
         ": x\n": 1:1 a key is missing before the `:`
         "a: 1\n---\nb: 2\n": 2:1 a plan is one YAML document
         "": the plan is empty
-        "# nothing\n": the plan is empty
+        "  # nothing\n": the plan is empty
         "---\n": the plan is empty
         "~:\n  - x\n y\n": 3:2 a key was expected here
         "#);

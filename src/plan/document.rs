@@ -1,0 +1,222 @@
+use super::{
+    Diagnostic, Input, KindInfo, Span,
+    input::InputDeclaration,
+    nearest,
+    yaml::{Entry, Key, Node, NodeKind, Spanned, decode},
+};
+
+/// A plan as it is written: shape checked, names and values not yet.
+#[derive(Debug, Default)]
+pub struct Document {
+    /// What people call it.
+    pub name: Option<String>,
+    /// In file order.
+    pub inputs: Vec<Input>,
+    /// In file order.
+    pub vars: Vec<Var>,
+    /// In file order.
+    pub steps: Vec<StepEntry>,
+    /// What the run hands to the outside, in file order.
+    pub outputs: Vec<Entry>,
+}
+
+/// A derived value.
+#[derive(Debug)]
+pub struct Var {
+    /// Its name and where it stands.
+    pub key: Key,
+    /// Its value, with expressions in it.
+    pub value: Node,
+}
+
+/// A step as it is written.
+#[derive(Debug)]
+pub struct StepEntry {
+    /// Its id and where it stands.
+    pub id: Key,
+    /// The steps that it waits for by hand.
+    pub needs: Vec<Spanned<String>>,
+    /// The kind's key.
+    pub kind: Key,
+    /// The kind's place in the list of kinds.
+    pub kind_index: usize,
+    /// What stands under the kind's key.
+    pub body: Node,
+}
+
+const TOP: &[&str] = &["consign", "name", "description", "inputs", "vars", "steps", "outputs"];
+const STEP: &[&str] = &["id", "description", "needs"];
+/// The version of the language.
+const VERSION: u64 = 1;
+
+impl Document {
+    /// Reads the shape of a plan. What is wrong goes to `diagnostics`; the rest is in the document all the same.
+    pub fn read(root: &Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Self {
+        let mut document = Self::default();
+        let Some(entries) = root.entries() else {
+            let diagnostic = Diagnostic::new("a plan is a mapping").at(root.span);
+            diagnostics.push(diagnostic.help("begin with `consign: 1` and a list of `steps:`"));
+            return document;
+        };
+        for entry in entries {
+            document.read_entry(entry, kinds, diagnostics);
+        }
+        for (name, help) in [
+            ("consign", "say which version of the language it is written in: `consign: 1`"),
+            ("steps", "a plan has a list of `steps:`"),
+        ] {
+            if root.get(name).is_none() {
+                diagnostics.push(Diagnostic::new(format!("the plan has no `{name}`")).help(help));
+            }
+        }
+        document.check_ids(diagnostics);
+        document
+    }
+
+    fn read_entry(&mut self, entry: &Entry, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) {
+        let value = &entry.value;
+        match &*entry.key.text {
+            "consign" => match decode::<u64>(value, "consign", diagnostics) {
+                Some(VERSION) | None => {}
+                Some(other) => diagnostics.push(
+                    Diagnostic::new(format!("this consign reads version {VERSION} of the language, not {other}"))
+                        .at(value.span),
+                ),
+            },
+            "name" => self.name = decode(value, "name", diagnostics),
+            "description" => drop(decode::<String>(value, "description", diagnostics)),
+            "inputs" => {
+                for entry in mapping(value, "inputs", diagnostics) {
+                    let declaration = decode::<InputDeclaration>(&entry.value, "an input", diagnostics);
+                    let declaration = declaration.unwrap_or_default();
+                    self.inputs.push(Input { key: entry.key.clone(), declaration });
+                }
+            }
+            "vars" => {
+                let vars = mapping(value, "vars", diagnostics);
+                self.vars =
+                    vars.iter().map(|entry| Var { key: entry.key.clone(), value: entry.value.clone() }).collect();
+            }
+            "steps" => {
+                let Some(items) = value.items() else {
+                    let diagnostic = Diagnostic::new("`steps` takes a list").at(value.span);
+                    return diagnostics
+                        .push(diagnostic.help("write `- id: name` and a kind such as `push:` for each step"));
+                };
+                self.steps = items.iter().filter_map(|item| read_step(item, kinds, diagnostics)).collect();
+            }
+            "outputs" => self.outputs = mapping(value, "outputs", diagnostics).to_vec(),
+            free if free.starts_with("x-") => {}
+            other => diagnostics.push(unknown_key(other, entry.key.span, "a plan", TOP)),
+        }
+    }
+
+    /// Ids and names can stand in expressions, and no two are the same.
+    fn check_ids(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let mut seen: std::collections::HashMap<&str, &str> = std::collections::HashMap::new();
+        let inputs = self.inputs.iter().map(|input| ("input", &input.key));
+        let vars = self.vars.iter().map(|var| ("var", &var.key));
+        for (what, key) in inputs.chain(vars) {
+            check_name(what, key, diagnostics);
+            if matches!(&*key.text, "steps" | "run") {
+                diagnostics.push(Diagnostic::new(format!("`{}` is a reserved name", key.text)).at(key.span));
+            }
+            if let Some(earlier) = seen.insert(&key.text, what) {
+                let message = format!("`{}` is an {earlier} already; inputs and vars share one name space", key.text);
+                diagnostics.push(Diagnostic::new(message).at(key.span).label("give it another name"));
+            }
+        }
+        let mut steps = std::collections::HashSet::new();
+        for step in &self.steps {
+            check_name("step", &step.id, diagnostics);
+            if !steps.insert(&step.id.text) {
+                let message = format!("two steps have the id `{}`", step.id.text);
+                diagnostics.push(Diagnostic::new(message).at(step.id.span).label("give it another id"));
+            }
+        }
+    }
+}
+
+/// `[A-Za-z_][A-Za-z0-9_]*`: what can stand in an expression as it is.
+fn check_name(what: &str, key: &Key, diagnostics: &mut Vec<Diagnostic>) {
+    let name = &*key.text;
+    let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
+    if starts_well && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return;
+    }
+    let id = if what == "step" { "an id" } else { "a name" };
+    let diagnostic = Diagnostic::new(format!("`{name}` cannot be {id}")).at(key.span);
+    let fixed: String = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let fixed = if fixed.starts_with(|first: char| first.is_ascii_digit()) { format!("_{fixed}") } else { fixed };
+    let diagnostic = if fixed.is_empty() { diagnostic } else { diagnostic.label(format!("write `{fixed}`")) };
+    diagnostics.push(if name.contains('-') {
+        diagnostic.note("`-` means minus in expressions")
+    } else {
+        diagnostic.note("letters, digits and `_` are allowed, not beginning with a digit")
+    });
+}
+
+fn mapping<'a>(node: &'a Node, what: &str, diagnostics: &mut Vec<Diagnostic>) -> &'a [Entry] {
+    node.entries().unwrap_or_else(|| {
+        diagnostics.push(Diagnostic::new(format!("`{what}` takes names with their values")).at(node.span));
+        &[]
+    })
+}
+
+fn unknown_key(key: &str, span: Span, what: &str, known: &[&str]) -> Diagnostic {
+    let diagnostic = Diagnostic::new(format!("unknown key `{key}` in {what}")).at(span);
+    let diagnostic = match nearest(key, known.iter().copied()) {
+        Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
+        None => diagnostic,
+    };
+    diagnostic.note(format!("{what} takes: {}", known.join(", ")))
+}
+
+fn read_step(item: &Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Option<StepEntry> {
+    let Some(entries) = item.entries() else {
+        let diagnostic = Diagnostic::new("a step is a mapping").at(item.span);
+        diagnostics.push(diagnostic.help("write `- id: name` and a kind such as `push:`"));
+        return None;
+    };
+    let (mut id, mut needs, mut found) = (None, Vec::new(), Vec::new());
+    let place = entries.first().map_or(item.span, |entry| entry.key.span);
+    for entry in entries {
+        let kind = kinds.iter().position(|kind| kind.name == &*entry.key.text);
+        match (&*entry.key.text, kind) {
+            ("id", _) => {
+                let text = decode::<String>(&entry.value, "a step", diagnostics)?;
+                id = Some(Key { span: entry.value.span, text: text.into() });
+            }
+            ("description", _) => drop(decode::<String>(&entry.value, "a step", diagnostics)),
+            ("needs", _) => needs = decode(&entry.value, "needs", diagnostics).unwrap_or_default(),
+            (_, Some(kind)) => found.push((kind, entry)),
+            (other, None) => {
+                let known: Vec<_> = STEP.iter().copied().chain(kinds.iter().map(|kind| kind.name)).collect();
+                diagnostics.push(unknown_key(other, entry.key.span, "a step", &known));
+            }
+        }
+    }
+    if let [(_, first), (_, second), ..] = found.as_slice() {
+        let message = format!("a step has one kind, this one has two: `{}` and `{}`", first.key.text, second.key.text);
+        let diagnostic = Diagnostic::new(message).at(second.key.span);
+        diagnostics.push(diagnostic.label("make it a step of its own"));
+    }
+    if id.is_none() {
+        diagnostics.push(Diagnostic::new("the step has no `id`").at(place).help("give it a name: `id: name`"));
+    }
+    let Some((kind_index, kind)) = found.first() else {
+        // A misspelt kind was reported as an unknown key already.
+        if entries.iter().all(|entry| STEP.contains(&&*entry.key.text)) {
+            let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
+            let diagnostic = Diagnostic::new("the step has no kind").at(place);
+            diagnostics.push(diagnostic.note(format!("the kinds are: {}", names.join(", "))));
+        }
+        return None;
+    };
+    if matches!(kind.value.kind, NodeKind::Scalar(_)) {
+        let diagnostic = Diagnostic::new(format!("`{}` takes fields, not text", kind.key.text)).at(kind.value.span);
+        diagnostics.push(diagnostic.help(format!("`consign kinds {}` shows them", kind.key.text)));
+        return None;
+    }
+    Some(StepEntry { id: id?, needs, kind: kind.key.clone(), kind_index: *kind_index, body: kind.value.clone() })
+}

@@ -1,0 +1,268 @@
+//! Every name in every expression, looked up before anything runs.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::{
+    Diagnostic, Document, KindInfo, SourceFile,
+    expression::{Mention, Mistake, OutputMention},
+    nearest,
+    templates::Templates,
+    yaml::{Node, NodeKind},
+};
+
+/// What a value looks at, through vars too.
+#[derive(Debug, Clone, Default)]
+pub struct Uses {
+    /// Steps by their place in the file, each with the first thing that mentions it, as it is written.
+    pub steps: BTreeMap<usize, Arc<str>>,
+    /// Inputs.
+    pub inputs: BTreeSet<Arc<str>>,
+    /// Whether what a step touches may depend on values in a way that cannot be foretold.
+    pub opaque: bool,
+    /// Whether a mistake was found: the value cannot be worked out.
+    pub broken: bool,
+}
+
+/// Where a value stands, which decides what it may look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Position {
+    /// The default of the input at this place: inputs above it.
+    Input(usize),
+    /// The var at this place: inputs, vars above it, any step.
+    Var(usize),
+    /// The step at this place: inputs, vars, steps above it.
+    Step(usize),
+    /// The plan's outputs: everything.
+    Outputs,
+}
+
+/// The names of a document.
+#[derive(Debug)]
+pub struct Names<'a> {
+    document: &'a Document,
+    kinds: &'a [KindInfo],
+    source: &'a SourceFile,
+    templates: &'a Templates,
+    inputs: HashMap<&'a str, usize>,
+    vars: HashMap<&'a str, usize>,
+    steps: HashMap<&'a str, usize>,
+    var_uses: Vec<Uses>,
+}
+
+impl<'a> Names<'a> {
+    /// The names of `document`. Its vars are looked up at once.
+    pub fn new(
+        document: &'a Document,
+        kinds: &'a [KindInfo],
+        source: &'a SourceFile,
+        templates: &'a Templates,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let mut names = Self {
+            document,
+            kinds,
+            source,
+            templates,
+            inputs: document.inputs.iter().enumerate().map(|(at, input)| (&*input.key.text, at)).collect(),
+            vars: document.vars.iter().enumerate().map(|(at, var)| (&*var.key.text, at)).collect(),
+            steps: document.steps.iter().enumerate().map(|(at, step)| (&*step.id.text, at)).collect(),
+            var_uses: Vec::new(),
+        };
+        for (at, var) in document.vars.iter().enumerate() {
+            let uses = names.check(&var.value, Position::Var(at), diagnostics);
+            names.var_uses.push(uses);
+        }
+        names
+    }
+
+    /// The place of the step with that id.
+    pub fn step(&self, id: &str) -> Option<usize> {
+        self.steps.get(id).copied()
+    }
+
+    /// The id that was probably meant.
+    pub fn nearest_step(&self, id: &str) -> Option<&str> {
+        nearest(id, self.steps.keys().copied())
+    }
+
+    /// Looks up every name in `node`.
+    pub fn check(&self, node: &Node, position: Position, diagnostics: &mut Vec<Diagnostic>) -> Uses {
+        let mut uses = Uses::default();
+        self.visit(node, position, &mut uses, diagnostics);
+        uses
+    }
+
+    fn visit(&self, node: &Node, position: Position, uses: &mut Uses, diagnostics: &mut Vec<Diagnostic>) {
+        match &node.kind {
+            NodeKind::Scalar(scalar) => {
+                let template = match self.templates.template(&scalar.text) {
+                    Ok(None) => return,
+                    Ok(Some(template)) => template,
+                    Err(mistakes) => {
+                        uses.broken = true;
+                        diagnostics.extend(mistakes.iter().map(|mistake| self.place(node, mistake)));
+                        return;
+                    }
+                };
+                for expression in template.expressions() {
+                    let before = uses.steps.len();
+                    for mention in &expression.mentions.list {
+                        if let Err(mistake) = self.look_up(mention, position, uses) {
+                            uses.broken = true;
+                            diagnostics.push(self.place(node, &mistake));
+                        }
+                    }
+                    uses.opaque |= expression.mentions.opaque && uses.steps.len() > before;
+                }
+            }
+            NodeKind::Sequence(items) => {
+                for item in items {
+                    self.visit(item, position, uses, diagnostics);
+                }
+            }
+            NodeKind::Mapping(entries) => {
+                for entry in entries {
+                    if entry.key.text.contains("${{") {
+                        let diagnostic = Diagnostic::new("an expression cannot stand in a key").at(entry.key.span);
+                        diagnostics.push(diagnostic);
+                        uses.broken = true;
+                    }
+                    self.visit(&entry.value, position, uses, diagnostics);
+                }
+            }
+            NodeKind::Value(_) => {}
+        }
+    }
+
+    fn place(&self, node: &Node, mistake: &Mistake) -> Diagnostic {
+        mistake.diagnostic(node, self.source)
+    }
+
+    fn look_up(&self, mention: &Mention, position: Position, uses: &mut Uses) -> Result<(), Mistake> {
+        match mention {
+            Mention::Output(output) => {
+                let step = self.check_output(output, position)?;
+                let written = match &output.output {
+                    Some((name, _)) => format!("steps.{}.{name}", output.step),
+                    None => format!("steps.{}", output.step),
+                };
+                uses.steps.entry(step).or_insert_with(|| written.into());
+                Ok(())
+            }
+            Mention::Name { name, range, member } => {
+                if let Some(input) = self.inputs.get(name.as_str()) {
+                    if matches!(position, Position::Input(at) if *input >= at) {
+                        let message = format!("`{name}` stands below: a default may use the inputs above it");
+                        return Err(Mistake::new(range.clone(), message));
+                    }
+                    uses.inputs.insert(name.as_str().into());
+                    return Ok(());
+                }
+                match (self.vars.get(name.as_str()), position) {
+                    (Some(_), Position::Input(_)) => {
+                        let message = format!("`{name}` is a var: a default may use the inputs above it");
+                        Err(Mistake::new(range.clone(), message))
+                    }
+                    (Some(var), Position::Var(at)) if *var >= at => {
+                        let message = format!("`{name}` stands below: a var may use the vars above it");
+                        Err(Mistake::new(range.clone(), message))
+                    }
+                    (Some(var), _) => self.use_var(*var, name, range, position, uses),
+                    (None, _) => Err(self.no_such_name(name, range, member.as_deref())),
+                }
+            }
+        }
+    }
+
+    fn use_var(
+        &self,
+        var: usize,
+        name: &str,
+        range: &std::ops::Range<usize>,
+        position: Position,
+        uses: &mut Uses,
+    ) -> Result<(), Mistake> {
+        let Some(of_var) = self.var_uses.get(var) else { return Ok(()) };
+        uses.inputs.extend(of_var.inputs.iter().cloned());
+        uses.opaque |= of_var.opaque;
+        uses.broken |= of_var.broken;
+        for step in of_var.steps.keys() {
+            if let Position::Step(at) = position
+                && *step >= at
+                && let Some(later) = self.document.steps.get(*step)
+            {
+                let which = if *step == at { "is this step" } else { "stands below" };
+                let message = format!("`{name}` looks at step `{}`, which {which}", later.id.text);
+                return Err(Mistake::new(range.clone(), message).help("a step may refer only to steps above it"));
+            }
+            uses.steps.entry(*step).or_insert_with(|| name.into());
+        }
+        Ok(())
+    }
+
+    fn check_output(&self, mention: &OutputMention, position: Position) -> Result<usize, Mistake> {
+        let id = mention.step.as_str();
+        let Some(step) = self.step(id) else {
+            let mistake = Mistake::new(mention.step_range.clone(), format!("there is no step `{id}`"));
+            return Err(match self.nearest_step(id) {
+                Some(near) => mistake.label(format!("did you mean `{near}`?")),
+                None => mistake,
+            });
+        };
+        match position {
+            Position::Step(at) if step == at => {
+                let message = format!("step `{id}` refers to itself");
+                return Err(Mistake::new(mention.step_range.clone(), message));
+            }
+            Position::Step(at) if step > at => {
+                let message = format!("step `{id}` stands below");
+                let mistake = Mistake::new(mention.step_range.clone(), message);
+                return Err(mistake.help("a step may refer only to steps above it; move it up, or this one down"));
+            }
+            Position::Input(_) => {
+                return Err(Mistake::new(mention.step_range.clone(), "a default cannot look at steps"));
+            }
+            Position::Step(_) | Position::Var(_) | Position::Outputs => {}
+        }
+        let kind = self.document.steps.get(step).and_then(|step| self.kinds.get(step.kind_index));
+        let (Some(kind), Some((output, range))) = (kind, &mention.output) else { return Ok(step) };
+        if kind.outputs.contains(&output.as_str()) {
+            return Ok(step);
+        }
+        if let ("outputs", Some(member)) = (output.as_str(), &mention.member) {
+            let mistake = Mistake::new(range.clone(), "outputs follow the step's id directly");
+            return Err(mistake.label(format!("write `steps.{id}.{member}`")));
+        }
+        let mistake = Mistake::new(range.clone(), format!("step `{id}` has no output `{output}`"));
+        let mistake = match nearest(output, kind.outputs.iter().copied()) {
+            Some(near) => mistake.label(format!("did you mean `{near}`?")),
+            None => mistake,
+        };
+        Err(mistake.help(format!("`{id}` is of kind `{}`; it has: {}", kind.name, kind.outputs.join(", "))))
+    }
+
+    fn no_such_name(&self, name: &str, range: &std::ops::Range<usize>, member: Option<&str>) -> Mistake {
+        let mistake = Mistake::new(range.clone(), format!("no such name `{name}`"));
+        match (name, member) {
+            ("env", Some(variable)) => {
+                let mistake = mistake.label("the environment is read by inputs alone");
+                mistake.help(format!(
+                    "declare it: `inputs: {{ {variable}: {{ env: {variable} }} }}`, and write `{variable}`"
+                ))
+            }
+            ("secrets" | "inputs" | "vars", Some(member)) => mistake.label(format!("write `{member}` alone")),
+            ("run", _) => mistake.label("there is no `run` here"),
+            _ if self.steps.contains_key(name) => {
+                mistake.label(format!("`{name}` is a step: write `steps.{name}.<output>`"))
+            }
+            _ => {
+                let known = self.inputs.keys().chain(self.vars.keys()).copied();
+                match nearest(name, known) {
+                    Some(near) => mistake.label(format!("did you mean `{near}`?")),
+                    None => mistake.help("declare it under `inputs` or `vars`"),
+                }
+            }
+        }
+    }
+}

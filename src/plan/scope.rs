@@ -1,0 +1,143 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use minijinja::value::{Object, Serde, Value};
+
+use super::{
+    Diagnostic, Document, SourceFile,
+    expression::Mention,
+    templates::Templates,
+    yaml::{Node, NodeKind, decode},
+};
+use crate::output::Output;
+
+/// What every name means: inputs at once, vars when they are first used, steps when they have ended.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    source: SourceFile,
+    vars: Arc<HashMap<Arc<str>, Node>>,
+    templates: Arc<Templates>,
+    values: Arc<Values>,
+}
+
+#[derive(Debug, Default)]
+struct Values {
+    names: RwLock<HashMap<Arc<str>, Value>>,
+    steps: Arc<Steps>,
+}
+
+#[derive(Debug, Default)]
+struct Steps(RwLock<HashMap<Arc<str>, Value>>);
+
+impl Object for Values {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if key == "steps" {
+            return Some(Value::from_dyn_object(Arc::clone(&self.steps)));
+        }
+        self.names.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+}
+
+impl Object for Steps {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+}
+
+impl Scope {
+    /// A scope in which only the vars of `document` are known.
+    pub fn new(source: SourceFile, document: &Document, templates: Arc<Templates>) -> Self {
+        let vars = document.vars.iter().map(|var| (Arc::clone(&var.key.text), var.value.clone())).collect();
+        Self { source, vars: Arc::new(vars), templates, values: Arc::default() }
+    }
+
+    /// Another scope with the same inputs and vars and no steps: vars are worked out anew there.
+    pub fn without_steps(&self) -> Self {
+        let names = self.values.names.read().unwrap_or_else(PoisonError::into_inner);
+        let inputs = names.iter().filter(|(name, _)| !self.vars.contains_key(*name));
+        let names = inputs.map(|(name, value)| (Arc::clone(name), value.clone())).collect();
+        let values = Values { names: RwLock::new(names), steps: Arc::default() };
+        Self { values: Arc::new(values), ..self.clone() }
+    }
+
+    /// Gives an input its value.
+    pub fn set_input(&self, name: &Arc<str>, value: &serde_json::Value) {
+        let mut names = self.values.names.write().unwrap_or_else(PoisonError::into_inner);
+        names.insert(Arc::clone(name), Value::from(Serde(value)));
+    }
+
+    /// Gives a step its outputs.
+    pub fn set_step(&self, name: &str, output: &Output) {
+        let outputs: serde_json::Map<_, _> =
+            output.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        let mut steps = self.values.steps.0.write().unwrap_or_else(PoisonError::into_inner);
+        steps.insert(name.into(), Value::from(Serde(serde_json::Value::Object(outputs))));
+    }
+
+    /// The same tree with every expression replaced by its value.
+    pub fn evaluate(&self, node: &Node) -> Result<Node, Diagnostic> {
+        match &node.kind {
+            NodeKind::Scalar(scalar) => {
+                let template = self.templates.template(&scalar.text);
+                let template = template.map_err(|mistakes| match mistakes.first() {
+                    Some(mistake) => mistake.diagnostic(node, &self.source),
+                    None => Diagnostic::new("this is not an expression").at(node.span),
+                })?;
+                let Some(template) = template else { return Ok(node.clone()) };
+                for expression in template.expressions() {
+                    for mention in &expression.mentions.list {
+                        if let Mention::Name { name, .. } = mention {
+                            self.prepare(name)?;
+                        }
+                    }
+                }
+                let value = template.evaluate(&Value::from_dyn_object(Arc::clone(&self.values)));
+                let value = value.map_err(|mistake| mistake.diagnostic(node, &self.source))?;
+                Ok(Node::from_value(value, node.span))
+            }
+            NodeKind::Sequence(items) => {
+                let items = items.iter().map(|item| self.evaluate(item)).collect::<Result<_, _>>()?;
+                Ok(Node { span: node.span, kind: NodeKind::Sequence(items) })
+            }
+            NodeKind::Mapping(entries) => {
+                let mut evaluated = entries.clone();
+                for entry in &mut evaluated {
+                    entry.value = self.evaluate(&entry.value)?;
+                }
+                Ok(Node { span: node.span, kind: NodeKind::Mapping(evaluated) })
+            }
+            NodeKind::Value(_) => Ok(node.clone()),
+        }
+    }
+
+    /// The value of `node` as JSON, every expression evaluated.
+    pub fn value(&self, node: &Node) -> Result<serde_json::Value, Diagnostic> {
+        let evaluated = self.evaluate(node)?;
+        let mut diagnostics = Vec::new();
+        let value = decode(&evaluated, "a value", &mut diagnostics);
+        let unclear = || Diagnostic::new("this value cannot be read").at(node.span);
+        value.ok_or_else(|| diagnostics.into_iter().next().unwrap_or_else(unclear))
+    }
+
+    /// Works out the var of that name, if it is one and was not worked out yet. Vars look only at vars above them, so
+    /// this ends.
+    fn prepare(&self, name: &str) -> Result<(), Diagnostic> {
+        let Some((name, node)) = self.vars.get_key_value(name) else { return Ok(()) };
+        if self.values.names.read().unwrap_or_else(PoisonError::into_inner).contains_key(name) {
+            return Ok(());
+        }
+        let value = self.value(node)?;
+        self.set_input(name, &value);
+        Ok(())
+    }
+}
