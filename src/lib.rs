@@ -9,3 +9,5 @@ pub mod output;
 pub mod event;
 
 pub mod store;
+
+pub mod pack;
