@@ -10,6 +10,11 @@ pub mod event;
 
 pub mod store;
 
+pub mod pack;
+
+
+
+
 pub mod plan;
 
 pub mod step;
@@ -17,3 +22,4 @@ pub mod step;
 pub mod graph;
 
 pub mod schedule;
+

@@ -1,0 +1,72 @@
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::PathBuf,
+};
+
+use tempfile::NamedTempFile;
+
+use super::LayerContent;
+use crate::oci::{Algorithm, Digest, Hasher};
+
+/// Takes bytes, in memory while they are few, in a temporary file from then on, and hashes them on the way.
+pub(super) struct Spool {
+    hasher: Hasher,
+    size: u64,
+    place: Place,
+    temporary: Option<PathBuf>,
+}
+
+enum Place {
+    Memory(Vec<u8>),
+    File(NamedTempFile<File>),
+}
+
+impl Spool {
+    /// In bytes.
+    const MEMORY: usize = 1024 * 1024;
+
+    /// An empty one, whose file goes into `temporary` or else where the system has such files.
+    pub(super) fn new(temporary: Option<PathBuf>) -> Self {
+        Self { hasher: Hasher::new(Algorithm::Sha256), size: 0, place: Place::Memory(Vec::new()), temporary }
+    }
+
+    /// The digest, the size in bytes, and the bytes.
+    pub(super) fn finish(self) -> (Digest, u64, LayerContent) {
+        let content = match self.place {
+            Place::Memory(bytes) => LayerContent::Bytes(bytes.into()),
+            Place::File(file) => LayerContent::File(file.into_temp_path()),
+        };
+        (self.hasher.finish(), self.size, content)
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Place::Memory(memory) = &mut self.place {
+            if memory.len() + bytes.len() < Self::MEMORY {
+                memory.extend_from_slice(bytes);
+            } else {
+                let mut file = match &self.temporary {
+                    Some(folder) => NamedTempFile::new_in(folder),
+                    None => NamedTempFile::new(),
+                }?;
+                file.write_all(memory)?;
+                self.place = Place::File(file);
+            }
+        }
+        if let Place::File(file) = &mut self.place {
+            file.write_all(bytes)?;
+        }
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.place {
+            Place::Memory(_) => Ok(()),
+            Place::File(file) => file.flush(),
+        }
+    }
+}
