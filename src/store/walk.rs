@@ -93,8 +93,10 @@ pub(super) fn within_limit(root: &Digest, seen: usize) -> Result<(), StoreError>
 /// Asks one store for referrers, with as few questions as it takes.
 pub(super) struct Walk {
     store: Arc<dyn Store>,
-    /// The answer to the one question that may spare all the others, once it was asked.
-    subjects: Option<Option<HashSet<Digest>>>,
+    /// Whether the one question was asked that may spare all the others.
+    has_asked: bool,
+    /// Its answer.
+    subjects: Option<HashSet<Digest>>,
 }
 
 impl Walk {
@@ -102,16 +104,17 @@ impl Walk {
     const CONCURRENCY: usize = 16;
 
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, subjects: None }
+        Self { store, has_asked: false, subjects: None }
     }
 
     /// The referrers of each of `level`, in that order. Where that is more than one question, the store is asked first
     /// which of them have any.
     pub(super) async fn ask(&mut self, mut level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {
-        if self.subjects.is_none() && level.len() > 1 {
-            self.subjects = Some(self.store.subjects().await?);
+        if !self.has_asked && level.len() > 1 {
+            self.has_asked = true;
+            self.subjects = self.store.subjects().await?;
         }
-        if let Some(Some(subjects)) = &self.subjects {
+        if let Some(subjects) = &self.subjects {
             level.retain(|digest| subjects.contains(digest));
         }
         let store = &self.store;

@@ -1,6 +1,12 @@
 //! Finds the manifests that a copy takes along, level by level, and hands each on once.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::{Semaphore, mpsc::UnboundedSender};
@@ -40,64 +46,62 @@ pub(super) async fn discover(
     permits: &Semaphore,
     tx: UnboundedSender<Found>,
 ) -> Result<(), StoreError> {
-    let hand_on = |manifest: &Manifest, is_referrer| {
-        let _ = tx.send(Found { manifest: manifest.clone(), is_referrer });
-    };
     let mut walk = options.referrers.then(|| Walk::new(Arc::clone(source)));
     let mut seen = HashSet::from([root.digest().clone()]);
-    let (mut count, mut weight) = (1, root.bytes().len() as u64);
-    hand_on(root, false);
-    let mut asked = vec![root.digest().clone()];
+    let mut count = 1;
+    let weight = AtomicU64::new(0);
+    let hand_on = |manifest: &Manifest, is_referrer| {
+        let size = manifest.bytes().len() as u64;
+        let _ = tx.send(Found { manifest: manifest.clone(), is_referrer });
+        if weight.fetch_add(size, Ordering::Relaxed) + size <= MAX_BYTES {
+            return Ok(());
+        }
+        let unit = "bytes of manifests";
+        Err(StoreError::GraphTooLarge { root: root.digest().clone(), limit: MAX_BYTES, unit })
+    };
+    hand_on(root, false)?;
+    let mut subjects = vec![root.digest().clone()];
     let mut wanted = children(root, &mut seen);
-    while !(asked.is_empty() && wanted.is_empty()) {
+    while !(subjects.is_empty() && wanted.is_empty()) {
         count += wanted.len();
         within_limit(root.digest(), count)?;
         // A referrer's own referrers can be asked for before it is here: its digest is enough.
-        asked.extend(wanted.iter().map(|wanted| wanted.descriptor.digest.clone()));
-        let fetches = stream::iter(&wanted)
-            .map(|wanted| async {
-                let fetched = fetch(source, wanted, permits).await?;
-                if let Some(manifest) = &fetched {
-                    hand_on(manifest, wanted.subject.is_some());
-                }
-                Ok(fetched)
-            })
-            .buffered(options.concurrency.max(1))
-            .try_collect::<Vec<_>>();
-        let questions = async {
+        subjects.extend(wanted.iter().map(|wanted| wanted.descriptor.digest.clone()));
+        let ask = async {
             match &mut walk {
-                Some(walk) => walk.ask(std::mem::take(&mut asked)).await,
+                Some(walk) => walk.ask(std::mem::take(&mut subjects)).await,
                 None => Ok(Vec::new()),
             }
         };
-        let (fetched, lists) = tokio::try_join!(fetches, questions)?;
-        asked.clear();
+        let fetch_all = stream::iter(&wanted)
+            .map(|wanted| async {
+                let manifest = fetch(source, wanted, permits).await?;
+                if let Some(manifest) = &manifest {
+                    hand_on(manifest, wanted.subject.is_some())?;
+                }
+                Ok(manifest)
+            })
+            .buffered(options.concurrency.max(1))
+            .try_collect::<Vec<_>>();
+        let (lists, manifests) = tokio::try_join!(ask, fetch_all)?;
+        subjects.clear();
         let mut refused = HashSet::new();
         let mut next = Vec::new();
-        for (wanted, fetched) in wanted.iter().zip(&fetched) {
-            match fetched {
-                Some(manifest) => {
-                    weight += manifest.bytes().len() as u64;
-                    next.extend(children(manifest, &mut seen));
-                }
-                None => {
-                    // Something else may still need it.
-                    seen.remove(&wanted.descriptor.digest);
-                    refused.insert(&wanted.descriptor.digest);
-                }
+        for (wanted, manifest) in wanted.iter().zip(&manifests) {
+            if let Some(manifest) = manifest {
+                next.extend(children(manifest, &mut seen));
+            } else {
+                // Something else may still need it.
+                seen.remove(&wanted.descriptor.digest);
+                refused.insert(&wanted.descriptor.digest);
             }
         }
-        if weight > MAX_BYTES {
-            let unit = "bytes of manifests";
-            return Err(StoreError::GraphTooLarge { root: root.digest().clone(), limit: MAX_BYTES, unit });
-        }
         for (subject, referrers) in lists.into_iter().filter(|(subject, _)| !refused.contains(subject)) {
-            let referrers = referrers.into_iter().filter(Descriptor::is_manifest);
-            next.extend(
-                referrers
-                    .filter(|referrer| seen.insert(referrer.digest.clone()))
-                    .map(|descriptor| Wanted { descriptor, subject: Some(subject.clone()) }),
-            );
+            let fresh = referrers
+                .into_iter()
+                .filter(|referrer| referrer.is_manifest() && seen.insert(referrer.digest.clone()))
+                .map(|descriptor| Wanted { descriptor, subject: Some(subject.clone()) });
+            next.extend(fresh);
         }
         wanted = next;
     }

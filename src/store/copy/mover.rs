@@ -102,12 +102,11 @@ impl Mover {
         let mut more = true;
         loop {
             tokio::select! {
-                found = rx.recv(), if more => match found {
-                    Some(found) => self.begin(found),
-                    None => {
-                        more = false;
-                        self.stop_waiting_for_strangers();
-                    }
+                found = rx.recv(), if more => if let Some(found) = found {
+                    self.begin(found);
+                } else {
+                    more = false;
+                    self.stop_waiting_for_strangers();
                 },
                 Some(done) = self.tasks.join_next() => self.note(done)?,
                 else => break,

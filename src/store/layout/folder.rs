@@ -166,7 +166,7 @@ impl Folder {
     pub(super) fn keep(&self, temporary: TempPath, digest: &Digest) -> Result<(), StoreError> {
         self.create_folder(&self.root.join("blobs"))?;
         self.create_folder(&self.blobs(digest))?;
-        self.rename(temporary, &self.blob(digest))
+        rename(temporary, &self.blob(digest))
     }
 
     /// Makes `bytes` the content of `digest`.
@@ -176,7 +176,7 @@ impl Folder {
 
     /// Replaces `path` by a file of `bytes`.
     pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        self.rename(self.filled(bytes)?, path)
+        rename(self.filled(bytes)?, path)
     }
 
     /// Makes `path` a file of `bytes`, unless there is one.
@@ -199,13 +199,6 @@ impl Folder {
         Ok(file.into_temp_path())
     }
 
-    fn rename(&self, temporary: TempPath, path: &Path) -> Result<(), StoreError> {
-        temporary
-            .persist(path)
-            .map_err(|error| StoreError::Io { path: path.to_owned(), source: error.error })
-            .and_then(|()| sync_folder(path))
-    }
-
     /// Removes the content of `digest`. `false`: it was not there.
     pub(super) fn remove(&self, digest: &Digest) -> Result<bool, StoreError> {
         if self.inside(&self.blobs(digest))?.is_none() {
@@ -218,6 +211,13 @@ impl Folder {
             Err(source) => Err(StoreError::Io { path, source }),
         }
     }
+}
+
+fn rename(temporary: TempPath, path: &Path) -> Result<(), StoreError> {
+    temporary
+        .persist(path)
+        .map_err(|error| StoreError::Io { path: path.to_owned(), source: error.error })
+        .and_then(|()| sync_folder(path))
 }
 
 /// Brings the name of a new file to the disk, where the system can do that.
