@@ -73,13 +73,14 @@ pub(super) async fn discover(
                 None => Ok(Vec::new()),
             }
         };
-        let fetch_all = stream::iter(&wanted)
-            .map(|wanted| async {
-                let manifest = fetch(source, wanted, permits).await?;
+        let hand_on = &hand_on;
+        let fetch_all = stream::iter(wanted)
+            .map(|wanted| async move {
+                let manifest = fetch(source, &wanted, permits).await?;
                 if let Some(manifest) = &manifest {
                     hand_on(manifest, wanted.subject.is_some())?;
                 }
-                Ok(manifest)
+                Ok((wanted.descriptor.digest, manifest))
             })
             .buffered(options.concurrency.max(1))
             .try_collect::<Vec<_>>();
@@ -87,13 +88,13 @@ pub(super) async fn discover(
         subjects.clear();
         let mut refused = HashSet::new();
         let mut next = Vec::new();
-        for (wanted, manifest) in wanted.iter().zip(&manifests) {
+        for (digest, manifest) in manifests {
             if let Some(manifest) = manifest {
-                next.extend(children(manifest, &mut seen));
+                next.extend(children(&manifest, &mut seen));
             } else {
                 // Something else may still need it.
-                seen.remove(&wanted.descriptor.digest);
-                refused.insert(&wanted.descriptor.digest);
+                seen.remove(&digest);
+                refused.insert(digest);
             }
         }
         for (subject, referrers) in lists.into_iter().filter(|(subject, _)| !refused.contains(subject)) {
