@@ -38,6 +38,14 @@ pub fn is_index(media_type: &str) -> bool {
     matches!(media_type, IMAGE_INDEX | DOCKER_LIST)
 }
 
+/// Whether this is a layer that its licence keeps out of registries: it is fetched from elsewhere, and neither copied nor missed.
+///
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers>
+pub fn is_foreign(media_type: &str) -> bool {
+    media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
+        || media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")
+}
+
 /// A media type without its parameters, in lower case: `a/b; charset=utf-8` is `a/b`.
 pub fn essence(media_type: &str) -> String {
     media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()

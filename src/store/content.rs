@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
 use super::{ContentError, StoreError};
-use crate::oci::{Descriptor, Hasher};
+use crate::oci::{Descriptor, Digest, Hasher};
 
 /// Content on its way, in pieces.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, StoreError>> + Send>>;
@@ -54,6 +54,16 @@ pub fn verified(
             }
         }
     }))
+}
+
+/// As [`verified`], for content that is in memory already.
+pub(super) fn check(descriptor: &Descriptor, content: &[u8]) -> Result<(), ContentError> {
+    let expected = descriptor.digest.clone();
+    if content.len() as u64 != descriptor.size {
+        return Err(ContentError::Size { digest: expected, expected: descriptor.size, actual: content.len() as u64 });
+    }
+    let actual = Digest::of(expected.algorithm(), content);
+    if actual == expected { Ok(()) } else { Err(ContentError::Digest { expected, actual }) }
 }
 
 /// Reads a verified stream whole, where `descriptor` says that it has at most `limit` bytes.

@@ -27,6 +27,16 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// More manifests hang together than consign is willing to follow.
+    #[error("the graph of `{root}` has more than {limit} {unit}")]
+    GraphTooLarge {
+        /// Where the graph begins.
+        root: Digest,
+        /// How many are followed.
+        limit: u64,
+        /// Of what.
+        unit: &'static str,
+    },
     /// A file of an image layout is not what the specification says.
     #[error("{}: {message}", path.display())]
     Layout {
@@ -83,9 +93,12 @@ impl StoreError {
     pub const fn is_temporary(&self) -> bool {
         match self {
             Self::Content(ContentError::BrokenOff { .. }) => true,
-            Self::Missing { .. } | Self::Content(_) | Self::Manifest(_) | Self::Io { .. } | Self::Layout { .. } => {
-                false
-            }
+            Self::Missing { .. }
+            | Self::Content(_)
+            | Self::Manifest(_)
+            | Self::Io { .. }
+            | Self::GraphTooLarge { .. }
+            | Self::Layout { .. } => false,
         }
     }
 }

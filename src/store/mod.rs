@@ -4,9 +4,16 @@
 //! Everything that is read was verified against its digest and size, in `content.rs` and nowhere else.
 
 mod content;
+mod copy;
 mod delivery;
 mod error;
+mod layout;
+mod memory;
+mod memory_registry;
+mod needs;
+mod overlay;
 mod source;
+mod walk;
 
 use std::{collections::HashSet, fmt::Debug};
 
@@ -14,9 +21,15 @@ use async_trait::async_trait;
 
 pub use self::{
     content::{ByteStream, read, verified},
+    copy::{Copied, CopyOptions, copy},
     delivery::Delivery,
     error::{ContentError, StoreError},
+    layout::LayoutStore,
+    memory::MemoryStore,
+    memory_registry::MemoryRegistry,
+    overlay::OverlayStore,
     source::Source,
+    walk::{Graph, referrers_graph},
 };
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
 

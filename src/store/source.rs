@@ -24,7 +24,7 @@ enum Origin {
 
 impl Source {
     /// How much of a file is read at a time. Smaller pieces cost processor time for nothing: 4 KiB, six times as much.
-    const PIECE: usize = 1024 * 1024;
+    pub(super) const PIECE: usize = 1024 * 1024;
 
     /// Bytes in memory.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {

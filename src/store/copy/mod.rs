@@ -1,0 +1,72 @@
+//! The one algorithm that moves a graph between any two stores.
+//!
+//! One half reads the source and finds manifests (`discover.rs`), the other brings them to the target as they come
+//! (`mover.rs`). Blobs go before their manifest, what an index lists before the index, a subject before its referrers;
+//! everything else goes out together, within the limit.
+//!
+//! That the target has a manifest is no proof that it has what the manifest needs: an earlier copy may have been cut off,
+//! and a cache may fetch on demand. So every blob and every child is offered to the target each time; a store that has it
+//! says so. A referrer counts as there only if it is listed too.
+
+mod before;
+mod discover;
+mod mover;
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, mpsc};
+
+use self::{discover::discover, mover::Mover};
+use super::{Store, StoreError};
+use crate::{
+    event::Progress,
+    oci::{Descriptor, Digest, Manifest},
+};
+
+/// What goes along, and how much of it at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyOptions {
+    /// Whether referrers go along: those of every level, and those of what an index lists.
+    pub referrers: bool,
+    /// How many transfers run at a time, at least 1.
+    pub concurrency: usize,
+}
+
+/// What a copy did. Blobs and manifests together, sorted by digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copied {
+    /// The manifest that was asked for.
+    pub root: Descriptor,
+    /// What was sent.
+    pub copied: Vec<Digest>,
+    /// What the target's registry took from another of its repositories.
+    pub mounted: Vec<Digest>,
+    /// What was there.
+    pub existing: Vec<Digest>,
+    /// How many manifests went along as referrers, whether they were there or not.
+    pub referrers: usize,
+}
+
+impl Default for CopyOptions {
+    fn default() -> Self {
+        Self { referrers: true, concurrency: 8 }
+    }
+}
+
+/// Brings `root` from `source` to `target` with everything that it needs, and its referrers if asked for.
+///
+/// It sets no tag: whoever called does, last. It fails at the first error, and running it again goes on from there.
+pub async fn copy(
+    source: &Arc<dyn Store>,
+    root: &Manifest,
+    target: &Arc<dyn Store>,
+    options: &CopyOptions,
+    progress: &Progress,
+) -> Result<Copied, StoreError> {
+    // A permit is held around one request or transfer, never while waiting for another: one is enough for any graph.
+    let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
+    let (tx, rx) = mpsc::unbounded_channel();
+    let mover = Mover::new(source, root, target, progress, &permits);
+    let ((), copied) = tokio::try_join!(discover(source, root, *options, &permits, tx), mover.run(rx))?;
+    Ok(copied)
+}

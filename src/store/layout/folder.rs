@@ -1,0 +1,234 @@
+//! The files of an image layout: where they are, how they are read, and how they come to be whole or not at all.
+//!
+//! Everything here blocks. Every file is written beside, in `ingest/`, brought to the disk, and renamed.
+
+use std::{
+    fs::{self, File},
+    io::{self, ErrorKind, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::{oci::Digest, store::StoreError};
+
+/// The folder that a layout is in. It need not exist until something is written.
+///
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md#content>
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    const VERSION: &str = "1.0.0";
+
+    pub(super) const fn new(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.root.join("index.json")
+    }
+
+    pub(super) fn blob(&self, digest: &Digest) -> PathBuf {
+        self.blobs(digest).join(digest.hex())
+    }
+
+    fn blobs(&self, digest: &Digest) -> PathBuf {
+        self.root.join("blobs").join(digest.algorithm().name())
+    }
+
+    fn ingest(&self) -> PathBuf {
+        self.root.join("ingest")
+    }
+
+    /// The file, and its size in bytes, unless it does not exist. What leads out of the layout is not followed.
+    pub(super) fn open(&self, path: &Path) -> Result<Option<(File, u64)>, StoreError> {
+        let Some(real) = self.inside(path)? else {
+            return Ok(None);
+        };
+        let fail = |source| StoreError::Io { path: path.to_owned(), source };
+        // Asked before it is opened: opening a pipe waits for a writer.
+        if !fs::metadata(&real).map_err(fail)?.is_file() {
+            return Err(layout(path, "it is not a file"));
+        }
+        match File::open(&real) {
+            Ok(file) => {
+                let size = file.metadata().map_err(fail)?.len();
+                Ok(Some((file, size)))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(fail(error)),
+        }
+    }
+
+    /// The whole file, unless it does not exist. One of more than `limit` bytes is refused.
+    pub(super) fn read(&self, path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((file, size)) = self.open(path)? else {
+            return Ok(None);
+        };
+        let mut bytes = Vec::new();
+        if size <= limit {
+            let fail = |source| StoreError::Io { path: path.to_owned(), source };
+            file.take(limit + 1).read_to_end(&mut bytes).map_err(fail)?;
+        }
+        if size.max(bytes.len() as u64) > limit {
+            return Err(layout(path, format!("it has more than {limit} bytes, which is the most that is read")));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Where `path` really is, unless it does not exist.
+    fn inside(&self, path: &Path) -> Result<Option<PathBuf>, StoreError> {
+        let real = |path: &Path| match path.canonicalize() {
+            Ok(real) => Ok(Some(real)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                Err(layout(&self.root, "an image layout is a folder, and this is not one"))
+            }
+            Err(source) => Err(StoreError::Io { path: path.to_owned(), source }),
+        };
+        let (Some(root), Some(real)) = (real(&self.root)?, real(path)?) else {
+            return Ok(None);
+        };
+        if real.starts_with(&root) {
+            Ok(Some(real))
+        } else {
+            Err(layout(path, "it is a symbolic link that leads out of the layout, which is not followed"))
+        }
+    }
+
+    /// Refuses what calls itself a layout of another version.
+    pub(super) fn check_version(&self) -> Result<(), StoreError> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Marker {
+            image_layout_version: String,
+        }
+        let path = self.root.join("oci-layout");
+        let Some(bytes) = self.read(&path, 64 * 1024)? else {
+            return Ok(());
+        };
+        let marker: Marker = serde_json::from_slice(&bytes)
+            .map_err(|error| layout(&path, format!("it is not what it should be: {error}")))?;
+        if marker.image_layout_version == Self::VERSION {
+            return Ok(());
+        }
+        let message =
+            format!("the layout has version `{}`; `{}` is supported", marker.image_layout_version, Self::VERSION);
+        Err(layout(&path, message))
+    }
+
+    /// Makes the layout where there is none yet.
+    pub(super) fn create(&self) -> Result<(), StoreError> {
+        self.create_folder(&self.root)?;
+        self.create_folder(&self.ingest())?;
+        self.check_version()?;
+        let marker = format!(r#"{{"imageLayoutVersion":"{}"}}"#, Self::VERSION);
+        self.write_new(&self.root.join("oci-layout"), marker.as_bytes())?;
+        self.write_new(&self.index(), super::index_file::IndexFile::default().to_bytes()?.as_slice())
+    }
+
+    fn create_folder(&self, path: &Path) -> Result<(), StoreError> {
+        fs::create_dir_all(path).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+        self.inside(path).map(drop)
+    }
+
+    /// The lock that every change to `index.json` is made under, in this process and in others. Dropping it lets go;
+    /// so does the end of the process, however it comes.
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
+        let path = self.root.join(".lock");
+        let fail = |source| StoreError::Io { path: path.clone(), source };
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if !metadata.is_file() => return Err(layout(&path, "it is not a file")),
+            _ => {}
+        }
+        let file = File::options().create(true).append(true).open(&path).map_err(fail)?;
+        file.lock().map_err(fail)?;
+        Ok(file)
+    }
+
+    /// An empty file that nobody sees, gone again unless it is kept.
+    pub(super) fn temporary(&self) -> Result<NamedTempFile, StoreError> {
+        let path = self.ingest();
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            // A layout is for others to read; the umask still holds.
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        builder.tempfile_in(&path).map_err(|source| StoreError::Io { path, source })
+    }
+
+    /// Makes a file that was written whole and brought to the disk the content of `digest`.
+    pub(super) fn keep(&self, temporary: TempPath, digest: &Digest) -> Result<(), StoreError> {
+        self.create_folder(&self.root.join("blobs"))?;
+        self.create_folder(&self.blobs(digest))?;
+        rename(temporary, &self.blob(digest))
+    }
+
+    /// Makes `bytes` the content of `digest`.
+    pub(super) fn write_blob(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
+        self.keep(self.filled(bytes)?, digest)
+    }
+
+    /// Replaces `path` by a file of `bytes`.
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        rename(self.filled(bytes)?, path)
+    }
+
+    /// Makes `path` a file of `bytes`, unless there is one.
+    fn write_new(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+        if fs::symlink_metadata(path).is_ok() {
+            return Ok(());
+        }
+        match self.filled(bytes)?.persist_noclobber(path) {
+            Ok(()) => sync_folder(path),
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(StoreError::Io { path: path.to_owned(), source: error.error }),
+        }
+    }
+
+    fn filled(&self, bytes: &[u8]) -> Result<TempPath, StoreError> {
+        let mut file = self.temporary()?;
+        file.write_all(bytes)
+            .and_then(|()| file.as_file().sync_all())
+            .map_err(|source| StoreError::Io { path: file.path().to_owned(), source })?;
+        Ok(file.into_temp_path())
+    }
+
+    /// Removes the content of `digest`. `false`: it was not there.
+    pub(super) fn remove(&self, digest: &Digest) -> Result<bool, StoreError> {
+        if self.inside(&self.blobs(digest))?.is_none() {
+            return Ok(false);
+        }
+        let path = self.blob(digest);
+        match fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(StoreError::Io { path, source }),
+        }
+    }
+}
+
+fn rename(temporary: TempPath, path: &Path) -> Result<(), StoreError> {
+    temporary
+        .persist(path)
+        .map_err(|error| StoreError::Io { path: path.to_owned(), source: error.error })
+        .and_then(|()| sync_folder(path))
+}
+
+/// Brings the name of a new file to the disk, where the system can do that.
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent().filter(|_| cfg!(unix)) else {
+        return Ok(());
+    };
+    let fail = |source: io::Error| StoreError::Io { path: folder.to_owned(), source };
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(fail)
+}
+
+pub(super) fn layout(path: &Path, message: impl Into<String>) -> StoreError {
+    StoreError::Layout { path: path.to_owned(), message: message.into() }
+}

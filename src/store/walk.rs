@@ -1,0 +1,130 @@
+//! Which manifests refer to a manifest, and to those, level by level.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Store, StoreError};
+use crate::oci::{Descriptor, Digest};
+
+/// A manifest and all that refers to it. It is a tree: a digest stands in it once, however often it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Graph {
+    /// Where it begins.
+    pub root: Descriptor,
+    /// The referrers of each subject that has some, sorted by digest.
+    pub nodes: BTreeMap<Digest, Vec<Descriptor>>,
+}
+
+impl Graph {
+    /// How many manifests are followed from one root.
+    pub const LIMIT: usize = 100_000;
+
+    /// The referrers of `subject`, sorted by digest.
+    pub fn referrers(&self, subject: &Digest) -> &[Descriptor] {
+        self.nodes.get(subject).map_or(&[], Vec::as_slice)
+    }
+
+    /// Every referrer of every level, a subject before its referrers, each with its level from 1: the order of a drawn tree.
+    pub fn depth_first(&self) -> impl Iterator<Item = (usize, &Descriptor)> {
+        let below = |level: usize, subject: &Digest| {
+            self.referrers(subject).iter().rev().map(move |referrer| (level, referrer)).collect::<Vec<_>>()
+        };
+        let mut waiting = below(1, &self.root.digest);
+        std::iter::from_fn(move || {
+            let (level, next) = waiting.pop()?;
+            waiting.extend(below(level + 1, &next.digest));
+            Some((level, next))
+        })
+    }
+
+    /// Every referrer of every level after all of its own referrers: the order in which a graph can be deleted.
+    pub fn leaves_first(&self) -> impl Iterator<Item = &Descriptor> {
+        // Read backwards, what stands after its subject stands before it.
+        let order: Vec<_> = self.depth_first().map(|(_, referrer)| referrer).collect();
+        order.into_iter().rev()
+    }
+
+    /// The digests of the referrers of every level, without the root.
+    pub fn descendants(&self) -> impl Iterator<Item = &Digest> {
+        self.nodes.values().flatten().map(|referrer| &referrer.digest)
+    }
+}
+
+/// The referrers of `root`, their referrers, and so on: `depth` levels, or all of them. It fails beyond [`Graph::LIMIT`].
+pub async fn referrers_graph(
+    store: &Arc<dyn Store>,
+    root: &Descriptor,
+    depth: Option<usize>,
+) -> Result<Graph, StoreError> {
+    let mut walk = Walk::new(Arc::clone(store));
+    let mut seen = HashSet::from([root.digest.clone()]);
+    let mut nodes = BTreeMap::new();
+    let mut level = vec![root.digest.clone()];
+    let mut depth = depth.unwrap_or(usize::MAX);
+    while depth > 0 && !level.is_empty() {
+        depth -= 1;
+        let mut next = Vec::new();
+        for (subject, mut referrers) in walk.ask(level).await? {
+            // A registry may list anything: what was seen before would make a circle.
+            referrers.retain(|referrer| seen.insert(referrer.digest.clone()));
+            within_limit(&root.digest, seen.len())?;
+            next.extend(referrers.iter().map(|referrer| referrer.digest.clone()));
+            if !referrers.is_empty() {
+                nodes.insert(subject, referrers);
+            }
+        }
+        level = next;
+    }
+    Ok(Graph { root: root.clone(), nodes })
+}
+
+/// Fails where `seen` manifests, the root among them, are too many to follow.
+pub(super) fn within_limit(root: &Digest, seen: usize) -> Result<(), StoreError> {
+    if seen <= Graph::LIMIT {
+        return Ok(());
+    }
+    Err(StoreError::GraphTooLarge { root: root.clone(), limit: Graph::LIMIT as u64, unit: "manifests" })
+}
+
+/// Asks one store for referrers, with as few questions as it takes.
+pub(super) struct Walk {
+    store: Arc<dyn Store>,
+    /// Whether the one question was asked that may spare all the others.
+    has_asked: bool,
+    /// Its answer.
+    subjects: Option<HashSet<Digest>>,
+}
+
+impl Walk {
+    /// How many questions are out at a time.
+    const CONCURRENCY: usize = 16;
+
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, has_asked: false, subjects: None }
+    }
+
+    /// The referrers of each of `level`, in that order. Where that is more than one question, the store is asked first
+    /// which of them have any.
+    pub(super) async fn ask(&mut self, mut level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {
+        if !self.has_asked && level.len() > 1 {
+            self.has_asked = true;
+            self.subjects = self.store.subjects().await?;
+        }
+        if let Some(subjects) = &self.subjects {
+            level.retain(|digest| subjects.contains(digest));
+        }
+        let store = &self.store;
+        stream::iter(level)
+            .map(|subject| async move {
+                let referrers = store.referrers(&subject).await?;
+                Ok((subject, referrers))
+            })
+            .buffered(Self::CONCURRENCY)
+            .try_collect()
+            .await
+    }
+}
