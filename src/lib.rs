@@ -6,6 +6,12 @@ pub mod oci;
 
 pub mod output;
 
+pub mod text;
+
+pub mod tree;
+
+pub mod table;
+
 pub mod event;
 
 pub mod store;
