@@ -15,3 +15,5 @@ pub mod table;
 pub mod event;
 
 pub mod store;
+
+pub mod report;
