@@ -121,6 +121,14 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_written_as_a_whole() {
+        assert_eq!(
+            written(&[testing::started(2), printed(0, "a1\n"), finished(1), printed(0, "a2\n"), finished(0)]),
+            ["", "", "", "", "a1\na2\n"]
+        );
+    }
+
+    #[test]
     fn the_end_of_a_run_holds_nothing_back() {
         let end = Event::RunFinished { summary: Arc::new(Summary::default()) };
         assert_eq!(written(&[testing::started(2), printed(1, "b\n"), end]), ["", "", "b\n"]);

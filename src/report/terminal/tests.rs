@@ -190,6 +190,7 @@ fn prints_are_not_torn_by_the_bars() {
     let contents = term.contents();
     let printed = contents.lines().position(|line| line == "myregistry.azurecr.io/net-monitor:v1").unwrap();
     assert_eq!(contents.lines().nth(printed + 1), Some("└── sbom/example"));
+    assert!(!contents.contains("waiting"), "{contents}");
 }
 
 /// Counts what is drawn.
