@@ -12,8 +12,11 @@ pub mod store;
 
 pub mod pack;
 
+pub mod text;
 
+pub mod tree;
 
+pub mod table;
 
 pub mod plan;
 
@@ -23,3 +26,4 @@ pub mod graph;
 
 pub mod schedule;
 
+pub mod report;

@@ -32,6 +32,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The words for all of them, in the order in which they are counted.
+    pub const WORDS: [&'static str; 9] =
+        ["created", "updated", "unchanged", "deleted", "passed", "skipped", "blocked", "failed", "cancelled"];
+
     /// The word for it.
     pub const fn word(&self) -> &'static str {
         match self {

@@ -1,0 +1,179 @@
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use super::{Palette, Reporter, activity::Activity, status::StatusLines, summary};
+use crate::{event::Event, text};
+
+/// How long nothing is written before a heartbeat is.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// How many running steps a heartbeat names.
+const NAMED: usize = 8;
+
+/// One line per change of state, for people who read a log: no carriage returns, nothing that is written over.
+///
+/// Where nothing changes for 30 seconds, a line says what runs.
+pub struct Plain<W> {
+    writer: W,
+    palette: Palette,
+    lines: StatusLines,
+    activity: Activity,
+    /// The first tick after the last line.
+    quiet_since: Option<Instant>,
+}
+
+impl<W: Write> Plain<W> {
+    /// Writes to `writer`, which is stderr or what stands in front of it.
+    pub fn new(writer: W, palette: Palette) -> Self {
+        Self { writer, palette, lines: StatusLines::new(palette), activity: Activity::default(), quiet_since: None }
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        self.quiet_since = None;
+        self.writer.write_all(text.as_bytes())?;
+        self.writer.flush()
+    }
+
+    fn heartbeat(&self, now: Instant) -> String {
+        let running = self.activity.running(now);
+        let more = running.len().saturating_sub(NAMED);
+        let mut parts: Vec<_> = running
+            .take(NAMED)
+            .map(|(step, elapsed)| format!("{} ({})", text::safe_line(step.name()), text::duration(elapsed)))
+            .collect();
+        if more > 0 {
+            parts.push(format!("{more} more"));
+        }
+        let (running, waiting) = (parts.join(", "), self.activity.waiting());
+        let moved = match self.activity.moved() {
+            0 => String::new(),
+            moved => format!("; {} moved", text::bytes(moved)),
+        };
+        format!("running   {running}; {waiting} waiting{moved}\n")
+    }
+}
+
+impl<W: Write + Send> Reporter for Plain<W> {
+    fn report(&mut self, event: &Event) -> io::Result<()> {
+        self.activity.hear(event);
+        match event {
+            Event::RunStarted { plan, steps } => {
+                self.lines.align(steps.iter().map(|(step, _)| step));
+                self.write(&summary::opening(plan, steps.len()))
+            }
+            Event::StepRetried { step, attempt, wait, error } => {
+                self.write(&self.lines.retried(step, *attempt, *wait, error))
+            }
+            Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
+            Event::StepFinished { step, outcome, output, elapsed } => {
+                self.write(&self.lines.finished(step, outcome, output.as_deref(), *elapsed, usize::MAX))
+            }
+            Event::RunFinished { summary } => self.write(&summary::draw(summary, self.palette)),
+            Event::StepStarted { .. }
+            | Event::TransferStarted { .. }
+            | Event::TransferFinished { .. }
+            | Event::Printed { .. } => Ok(()),
+        }
+    }
+
+    fn tick(&mut self, now: Instant) -> io::Result<()> {
+        self.activity.tick(now);
+        let quiet_since = *self.quiet_since.get_or_insert(now);
+        if now.saturating_duration_since(quiet_since) < HEARTBEAT || self.activity.running(now).len() == 0 {
+            return Ok(());
+        }
+        self.write(&self.heartbeat(now))?;
+        self.quiet_since = Some(now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+
+    fn written(plain: &mut Plain<Vec<u8>>) -> String {
+        String::from_utf8(std::mem::take(&mut plain.writer)).unwrap()
+    }
+
+    #[test]
+    fn every_event() {
+        let mut plain = Plain::new(Vec::new(), Palette::PLAIN);
+        testing::tell(&mut plain);
+        let written = written(&mut plain);
+        assert!(!written.contains(['\r', '\u{1b}']));
+        insta::assert_snapshot!(written, @r"
+        acr-tutorial: 9 steps
+        retrying  image           in 1.5 s, after attempt 1: 503 Service Unavailable
+        warning   tree            the registry has no referrers API
+        created   image           myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+        updated   sbom            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+        unchanged docs            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+        deleted   remove          myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+        passed    tree            0.12 s
+        skipped   promote         `when` is false
+        blocked   sign            push_app failed
+        failed    push_app        failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J
+          --> plans/x.yaml:12:5
+          help: log in with `consign login myregistry.azurecr.io`
+        cancelled sbom_signature  never started
+        changed:
+          created myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+          updated myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+          deleted myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+        failed:
+          push_app: failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J
+        1 created, 1 updated, 1 unchanged, 1 deleted, 1 passed, 1 skipped, 1 blocked, 1 failed, 1 cancelled in 1.2 s
+        run it again: what succeeded is found unchanged
+        ");
+    }
+
+    #[test]
+    fn a_heartbeat_says_what_runs_when_nothing_was_written_for_30_seconds() {
+        let mut plain = Plain::new(Vec::new(), Palette::PLAIN);
+        let transfer = testing::transfer("layer.tar", 4096);
+        for event in [
+            testing::started(12),
+            Event::StepStarted { step: testing::step(0) },
+            Event::StepStarted { step: testing::step(1) },
+            Event::TransferStarted { step: testing::step(0), transfer: transfer.clone() },
+        ] {
+            plain.report(&event).unwrap();
+        }
+        transfer.advance(2048);
+        written(&mut plain);
+        let start = Instant::now();
+        let mut at = |seconds| {
+            plain.tick(start + Duration::from_secs(seconds)).unwrap();
+            written(&mut plain)
+        };
+        assert_eq!([0, 29].map(&mut at), ["", ""]);
+        assert_eq!(at(30), "running   step0 (30.0 s), step1 (30.0 s); 10 waiting; 2.0 KiB moved\n");
+        assert_eq!(at(59), "");
+        assert_eq!(at(90), "running   step0 (1 m 30 s), step1 (1 m 30 s); 10 waiting; 2.0 KiB moved\n");
+    }
+
+    #[test]
+    fn a_line_puts_the_heartbeat_off_and_an_idle_run_has_none() {
+        let mut plain = Plain::new(Vec::new(), Palette::PLAIN);
+        plain.report(&testing::started(12)).unwrap();
+        let start = Instant::now();
+        let at = |plain: &mut Plain<_>, seconds| {
+            plain.tick(start + Duration::from_secs(seconds)).unwrap();
+            written(plain)
+        };
+        written(&mut plain);
+        at(&mut plain, 0);
+        assert_eq!(at(&mut plain, 60), "");
+        for index in 0..10 {
+            plain.report(&Event::StepStarted { step: testing::step(index) }).unwrap();
+        }
+        plain.report(&Event::Warned { step: testing::step(0), message: "slow".into() }).unwrap();
+        written(&mut plain);
+        assert_eq!([61, 90].map(|seconds| at(&mut plain, seconds)), ["", ""]);
+        assert!(at(&mut plain, 91).contains("step7 (30.0 s), 2 more; 2 waiting\n"));
+    }
+}

@@ -1,0 +1,252 @@
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use indicatif::{InMemoryTerm, TermLike};
+
+use super::*;
+use crate::{
+    event::{Outcome, StepId},
+    report::{Prints, testing},
+};
+
+/// What is written to a terminal turns up on its screen.
+struct Screen(InMemoryTerm);
+
+impl Write for Screen {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for line in String::from_utf8_lossy(bytes).lines() {
+            self.0.write_line(line)?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn terminal(columns: u16) -> (InMemoryTerm, Terminal) {
+    let term = InMemoryTerm::new(60, columns);
+    let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
+    let width = term.clone();
+    let terminal = Terminal::new(target, move || width.width().into(), Screen(term.clone()), Palette::PLAIN);
+    (term, terminal)
+}
+
+/// The middle of a run: some steps are through, ten transfers run, some of them for five seconds.
+fn middle(columns: u16) -> String {
+    let (term, mut terminal) = terminal(columns);
+    let start = Instant::now();
+    let names = ["image", "sbom", "docs", "promote", "sign_everything_that_is_there"];
+    let steps: Vec<_> = names.iter().enumerate().map(|(index, name)| StepId::new(index, *name)).collect();
+    let all = steps.iter().cloned().chain((5..21).map(testing::step)).map(|step| (step, "push"));
+    let mut tell = |event| terminal.report(&event).unwrap();
+    tell(Event::RunStarted { plan: "acr-tutorial".into(), steps: all.collect() });
+    for step in &steps {
+        tell(Event::StepStarted { step: step.clone() });
+    }
+    tell(Event::StepFinished {
+        step: steps[1].clone(),
+        outcome: Outcome::Created,
+        output: Some(Arc::new(testing::output())),
+        elapsed: Duration::from_millis(120),
+    });
+    let transfers: Vec<_> = (1..=10)
+        .map(|index| testing::transfer("application/vnd.oci.image.layer.v1.tar+gzip", index * 1024 * 1024 * 100))
+        .collect();
+    for transfer in &transfers {
+        tell(Event::TransferStarted { step: steps[0].clone(), transfer: Arc::clone(transfer) });
+    }
+    terminal.tick(start).unwrap();
+    for transfer in &transfers {
+        transfer.advance(60 * 1024 * 1024);
+    }
+    terminal.tick(start + Duration::from_secs(4)).unwrap();
+    let finished = Event::TransferFinished { step: steps[0].clone(), transfer: Arc::clone(&transfers[1]) };
+    terminal.report(&finished).unwrap();
+    terminal.tick(start + Duration::from_secs(5)).unwrap();
+    term.contents()
+}
+
+#[test]
+fn a_run_at_60_columns() {
+    insta::assert_snapshot!(middle(60), @"
+    acr-tutorial: 21 steps
+    created   sbom                      44136fa355b3  0.12 s
+    image a…tar+gzip  ████░░░░     60.0 MiB/100.0 MiB        4 s
+    image a…tar+gzip  █░░░░░░░     60.0 MiB/300.0 MiB       20 s
+    image a…tar+gzip  █░░░░░░░     60.0 MiB/400.0 MiB       29 s
+    image a…tar+gzip  ░░░░░░░░     60.0 MiB/500.0 MiB       37 s
+    image a…tar+gzip  ░░░░░░░░     60.0 MiB/600.0 MiB       45 s
+    image a…tar+gzip  ░░░░░░░░     60.0 MiB/700.0 MiB       54 s
+    image a…tar+gzip  ░░░░░░░░     60.0 MiB/800.0 MiB   1 m 02 s
+    image a…tar+gzip  ░░░░░░░░     60.0 MiB/900.0 MiB
+    total of 9        ░░░░░░░░      600.0 MiB/5.2 GiB       40 s
+    1 of 21 done, 16 waiting; running image (5 s) and 3 more
+    ");
+}
+
+#[test]
+fn a_run_at_80_columns() {
+    insta::assert_snapshot!(middle(80), @"
+    acr-tutorial: 21 steps
+    created   sbom                      myregis…-monitor@sha256:44136fa355b3  0.12 s
+    image app…1.tar+gzip  ██████░░░░     60.0 MiB/100.0 MiB    12.0 MiB/s        4 s
+    image app…1.tar+gzip  ██░░░░░░░░     60.0 MiB/300.0 MiB    12.0 MiB/s       20 s
+    image app…1.tar+gzip  █░░░░░░░░░     60.0 MiB/400.0 MiB    12.0 MiB/s       29 s
+    image app…1.tar+gzip  █░░░░░░░░░     60.0 MiB/500.0 MiB    12.0 MiB/s       37 s
+    image app…1.tar+gzip  █░░░░░░░░░     60.0 MiB/600.0 MiB    12.0 MiB/s       45 s
+    image app…1.tar+gzip  ░░░░░░░░░░     60.0 MiB/700.0 MiB    12.0 MiB/s       54 s
+    image app…1.tar+gzip  ░░░░░░░░░░     60.0 MiB/800.0 MiB    12.0 MiB/s   1 m 02 s
+    image app…1.tar+gzip  ░░░░░░░░░░     60.0 MiB/900.0 MiB
+    total of 9            █░░░░░░░░░      600.0 MiB/5.2 GiB   120.0 MiB/s       40 s
+    1 of 21 done, 16 waiting; running image (5 s), docs (5 s) and 2 more
+    ");
+}
+
+#[test]
+fn a_run_at_200_columns() {
+    insta::assert_snapshot!(middle(200), @"
+    acr-tutorial: 21 steps
+    created   sbom                      myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+    image application/vnd.oci.image.layer.v1.tar+gzip             ████████████████████████░░░░░░░░░░░░░░░░     60.0 MiB/100.0 MiB    12.0 MiB/s        4 s
+    image application/vnd.oci.image.layer.v1.tar+gzip             ████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     60.0 MiB/300.0 MiB    12.0 MiB/s       20 s
+    image application/vnd.oci.image.layer.v1.tar+gzip             ██████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     60.0 MiB/400.0 MiB    12.0 MiB/s       29 s
+    image application/vnd.oci.image.layer.v1.tar+gzip             ████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     60.0 MiB/500.0 MiB    12.0 MiB/s       37 s
+    image application/vnd.oci.image.layer.v1.tar+gzip             ████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     60.0 MiB/600.0 MiB    12.0 MiB/s       45 s
+    image application/vnd.oci.image.layer.v1.tar+gzip             ███░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     60.0 MiB/700.0 MiB    12.0 MiB/s       54 s
+    image application/vnd.oci.image.layer.v1.tar+gzip             ███░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     60.0 MiB/800.0 MiB    12.0 MiB/s   1 m 02 s
+    image application/vnd.oci.image.layer.v1.tar+gzip             ██░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     60.0 MiB/900.0 MiB
+    total of 9                                                    ████░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░      600.0 MiB/5.2 GiB   120.0 MiB/s       40 s
+    1 of 21 done, 16 waiting; running image (5 s), docs (5 s), promote (5 s), sign_everything_that_is_there (5 s)
+    ");
+}
+
+#[test]
+fn no_width_is_too_small() {
+    for columns in [1, 2, 10, 30, 45] {
+        middle(columns);
+    }
+}
+
+#[test]
+fn every_event() {
+    let (term, mut terminal) = terminal(100);
+    testing::tell(&mut terminal);
+    insta::assert_snapshot!(term.contents(), @r"
+    acr-tutorial: 9 steps
+    retrying  image           in 1.5 s, after attempt 1: 503 Service Unavailable
+    warning   tree            the registry has no referrers API
+    created   image           myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+    updated   sbom            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+    unchanged docs            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+    deleted   remove          myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
+    passed    tree            0.12 s
+    skipped   promote         `when` is false
+    blocked   sign            push_app failed
+    failed    push_app        failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines a
+    nd \u001b[2J
+      --> plans/x.yaml:12:5
+      help: log in with `consign login myregistry.azurecr.io`
+    cancelled sbom_signature  never started
+    changed:
+      created myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e831
+    0c060f61caaff8a
+      updated myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e831
+    0c060f61caaff8a
+      deleted myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e831
+    0c060f61caaff8a
+    failed:
+      push_app: failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J
+    1 created, 1 updated, 1 unchanged, 1 deleted, 1 passed, 1 skipped, 1 blocked, 1 failed, 1 cancelled
+    in 1.2 s
+    run it again: what succeeded is found unchanged
+    ");
+}
+
+#[test]
+fn bars_are_gone_when_the_run_is_over() {
+    let (term, mut terminal) = terminal(80);
+    for event in testing::events() {
+        terminal.report(&event).unwrap();
+        terminal.tick(Instant::now()).unwrap();
+    }
+    let contents = term.contents();
+    assert!(contents.ends_with("run it again: what succeeded is found unchanged"), "{contents}");
+    assert!(!contents.contains('░') && !contents.contains("waiting"), "{contents}");
+}
+
+#[test]
+fn prints_are_not_torn_by_the_bars() {
+    let (term, mut terminal) = terminal(80);
+    let mut prints = Prints::new(terminal.beside(Screen(term.clone())));
+    for event in testing::events() {
+        prints.report(&event).unwrap();
+        terminal.report(&event).unwrap();
+        terminal.tick(Instant::now()).unwrap();
+    }
+    let contents = term.contents();
+    let printed = contents.lines().position(|line| line == "myregistry.azurecr.io/net-monitor:v1").unwrap();
+    assert_eq!(contents.lines().nth(printed + 1), Some("└── sbom/example"));
+    assert!(!contents.contains("waiting"), "{contents}");
+}
+
+/// Counts what is drawn.
+#[derive(Debug, Clone)]
+struct Counting(InMemoryTerm, Arc<Mutex<usize>>);
+
+impl TermLike for Counting {
+    fn width(&self) -> u16 {
+        self.0.width()
+    }
+    fn height(&self) -> u16 {
+        self.0.height()
+    }
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_up(n)
+    }
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_down(n)
+    }
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_right(n)
+    }
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.0.move_cursor_left(n)
+    }
+    fn write_line(&self, line: &str) -> io::Result<()> {
+        *self.1.lock().unwrap() += 1;
+        self.0.write_line(line)
+    }
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        *self.1.lock().unwrap() += 1;
+        self.0.write_str(text)
+    }
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.clear_line()
+    }
+    fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[test]
+fn thousands_of_events_between_two_ticks_are_drawn_once() {
+    let drawn = Arc::new(Mutex::new(0));
+    let term = Counting(InMemoryTerm::new(60, 80), Arc::clone(&drawn));
+    let target = ProgressDrawTarget::term_like(Box::new(term));
+    let mut terminal = Terminal::new(target, || 80, io::sink(), Palette::PLAIN);
+    terminal.report(&testing::started(5_000)).unwrap();
+    for index in 0..5_000 {
+        let (step, transfer) = (testing::step(index), testing::transfer("a", 10));
+        terminal.report(&Event::StepStarted { step: step.clone() }).unwrap();
+        terminal.report(&Event::TransferStarted { step: step.clone(), transfer: Arc::clone(&transfer) }).unwrap();
+        terminal.report(&Event::TransferFinished { step, transfer }).unwrap();
+        terminal.report(&testing::finished(index, Outcome::Created)).unwrap();
+    }
+    assert_eq!(*drawn.lock().unwrap(), 0);
+    terminal.tick(Instant::now()).unwrap();
+    assert!(*drawn.lock().unwrap() < 20, "{}", *drawn.lock().unwrap());
+}

@@ -1,0 +1,11 @@
+//! How values become text that people read: escaped, measured, counted. No I/O, and nothing that says what to write.
+
+mod quantity;
+mod safe;
+mod width;
+
+pub use self::{
+    quantity::{bytes, count, duration, seconds},
+    safe::{safe_line, safe_lines},
+    width::{pad, pad_left, shorten, width},
+};
