@@ -6,6 +6,7 @@
 mod content;
 mod delivery;
 mod error;
+pub mod registry;
 mod source;
 
 use std::{collections::HashSet, fmt::Debug};
