@@ -1,5 +1,6 @@
 use std::{io, path::PathBuf};
 
+use super::registry::RegistryError;
 use crate::oci::{Digest, ManifestError};
 
 /// Why a store could not do what it was asked.
@@ -45,6 +46,9 @@ pub enum StoreError {
         /// What is wrong.
         message: String,
     },
+    /// A registry, or the way to it, failed.
+    #[error(transparent)]
+    Registry(#[from] Box<RegistryError>),
 }
 
 /// How content differs from its descriptor.
@@ -88,10 +92,17 @@ pub enum ContentError {
     },
 }
 
+impl From<RegistryError> for StoreError {
+    fn from(error: RegistryError) -> Self {
+        Self::Registry(Box::new(error))
+    }
+}
+
 impl StoreError {
     /// Whether the same request may succeed later.
-    pub const fn is_temporary(&self) -> bool {
+    pub fn is_temporary(&self) -> bool {
         match self {
+            Self::Registry(error) => error.is_temporary(),
             Self::Content(ContentError::BrokenOff { .. }) => true,
             Self::Missing { .. }
             | Self::Content(_)

@@ -12,6 +12,7 @@ mod memory;
 mod memory_registry;
 mod needs;
 mod overlay;
+pub mod registry;
 mod source;
 mod walk;
 
