@@ -33,6 +33,7 @@ GROUP = """\
       annotations:
         org.opencontainers.image.version: "RELEASE"
         org.opencontainers.image.vendor: Example
+        org.opencontainers.image.documentation: https://example.com/app-APP
       files:
         - name: program.txt
           media_type: text/plain
@@ -42,6 +43,11 @@ GROUP = """\
             program NUMBER
             of app-APP
             in release RELEASE
+        - name: notice.txt
+          media_type: text/plain
+          content: |
+            notice NUMBER
+            for app-APP
 
   - id: attach_NUMBER
     description: What the program is made of.
@@ -60,12 +66,19 @@ GROUP = """\
               - one
               - two
               - number NUMBER
+        - name: scan.json
+          media_type: application/json
+          json:
+            artifact: ${{ SOURCE }}/app-APP:vRELEASE
+            findings: []
 
   - id: discover_NUMBER
     description: Nothing is promoted that has no bill of materials.
     discover:
       subject: ${{ SOURCE }}/app-APP:vRELEASE
       artifact_type: sbom/example
+      annotations:
+        org.opencontainers.image.description: bill of materials
       expect: one
 
   - id: copy_NUMBER
@@ -73,6 +86,7 @@ GROUP = """\
     copy:
       from: ${{ SOURCE }}/app-APP@${{ steps.push_NUMBER.digest }}
       to: ${{ TARGET }}/app-APP:vRELEASE
+      if_exists: replace
       referrers: all
       tags:
         - RELEASE-sbom-${{ steps.discover_NUMBER.digest | short }}
