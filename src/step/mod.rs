@@ -1,7 +1,94 @@
-//! Kinds of steps.
+//! The kinds of steps: one file each, with its fields, its effects, its work, its example and its tests.
+//!
+//! A step touches content only through a store, and knows nothing of the graph that it stands in. Adding a kind is
+//! one file and one line in `KINDS`; parser, schema, `consign kinds` and the example test follow from that list.
+
+mod artifact;
+mod assert;
+mod attach;
+mod context;
+mod copy;
+mod delete;
+mod discover;
+mod done;
 mod effects;
+mod error;
+mod expect;
+mod file;
+mod guess;
+mod if_exists;
+mod image;
+mod inspect;
+mod kind;
+mod list_tags;
+mod pins;
+mod places;
+mod publish;
+mod pull;
+mod push;
+mod reading;
+mod several;
+mod tag;
 mod thing;
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
 pub use self::{
+    context::StepContext,
+    done::Done,
     effects::{Access, Effects},
+    error::StepError,
+    expect::Expect,
+    guess::Guess,
+    if_exists::IfExists,
+    kind::{Declare, KINDS, Kind, OutputInfo},
+    pins::Pins,
+    places::{PlaceError, Places},
     thing::Thing,
 };
+use crate::{
+    oci::{Repository, Tag},
+    output::Output,
+    plan::{Diagnostic, yaml::Spanned},
+};
+
+/// A step whose fields are known: all of them when it runs, some by a guess when the plan is checked.
+#[async_trait]
+pub trait Step: Debug + Send + Sync {
+    /// What it touches outside. What it does when it runs is within this.
+    fn effects(&self, places: &Places) -> Effects;
+
+    /// Whether it may say no, and so holds back what stands after it and changes something.
+    fn is_gate(&self) -> bool {
+        false
+    }
+
+    /// The outputs of its kind that this step does not have, each with what would give it.
+    fn lacks(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
+    /// What is wrong with its fields together, beyond what each of them alone must be.
+    fn check(&self, places: &Places) -> Vec<Diagnostic> {
+        let _ = places;
+        Vec::new()
+    }
+
+    /// The local files and folders that it reads, as they are written: paths and globs relative to the plan's folder.
+    fn sources(&self) -> Vec<&Spanned<String>> {
+        Vec::new()
+    }
+
+    /// The tags that it moves, and what it does where one points elsewhere.
+    fn moves(&self) -> Vec<(&Repository, &Tag, IfExists)> {
+        Vec::new()
+    }
+
+    /// Its outputs as far as they are known before the run; `guess` stands for the rest.
+    fn foresee(&self, guess: &Guess<'_>) -> Output;
+
+    /// Does the work. It converges: what is there already is left alone.
+    async fn run(&self, cx: &StepContext) -> Result<Done, StepError>;
+}

@@ -11,6 +11,7 @@ mod layout;
 mod memory;
 mod memory_registry;
 mod needs;
+mod open;
 mod overlay;
 pub mod registry;
 mod source;
@@ -28,6 +29,7 @@ pub use self::{
     layout::LayoutStore,
     memory::MemoryStore,
     memory_registry::MemoryRegistry,
+    open::Stores,
     overlay::OverlayStore,
     source::Source,
     walk::{Graph, referrers_graph},

@@ -1,0 +1,128 @@
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{
+    Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
+    artifact::{annotations, check_artifact_type, check_created},
+    file::{self, FileSpec, Layer},
+    kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    publish::push_blobs,
+    reading::{append_effects, check_subject},
+};
+use crate::{
+    event::Outcome,
+    oci::{Descriptor, Digest, ImageManifest, Manifest, Reference, Target},
+    output::Output,
+    pack::Compression,
+    plan::{Diagnostic, yaml::Spanned},
+    store::Store,
+};
+
+/// Pushes an artifact that is about another one, its subject.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Attach {
+    /// What it is about.
+    #[schemars(with = "String")]
+    pub subject: Spanned<Reference>,
+    /// What it is, as `type/subtype`.
+    #[schemars(with = "String")]
+    pub artifact_type: Spanned<String>,
+    /// What is in it, in order. It may be left out where there are `annotations`.
+    #[serde(default)]
+    pub files: Vec<FileSpec>,
+    /// The manifest's annotations.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// When it was made, RFC 3339: becomes the annotation `org.opencontainers.image.created`.
+    #[schemars(with = "Option<String>")]
+    pub created: Option<Spanned<String>>,
+}
+
+impl Declare for Attach {
+    const NAME: &'static str = "attach";
+    const SUMMARY: &'static str = "Pushes an artifact that is about another one, its subject.";
+    const EXAMPLE: &'static str = "\
+subject: localhost:5000/net-monitor:v1
+artifact_type: sbom/example
+files:
+  - { name: sbom.json, media_type: application/json, json: { contents: good } }
+";
+    const OUTPUTS: &'static [OutputInfo] =
+        &[REFERENCE, DIGEST, MEDIA_TYPE, SIZE, output("subject_digest", "of the manifest that it is about")];
+}
+
+impl Attach {
+    async fn manifest(&self, cx: &StepContext, subject: &Descriptor) -> Result<(Manifest, Vec<Layer>), StepError> {
+        let mut blobs = file::layers(cx, &self.files, Compression::Gzip).await?;
+        let mut manifest = ImageManifest::new(Descriptor::empty());
+        manifest.artifact_type = Some(self.artifact_type.value.clone());
+        manifest.layers = blobs.iter().map(|layer| layer.descriptor.clone()).collect();
+        if manifest.layers.is_empty() {
+            manifest.layers.push(Descriptor::empty());
+        }
+        manifest.subject = Some(subject.plain());
+        manifest.annotations = annotations(&self.annotations, self.created.as_ref(), cx.epoch);
+        blobs.push(Layer::bytes(Descriptor::empty(), &b"{}"[..]));
+        Ok((Manifest::from_image(manifest)?, blobs))
+    }
+
+    /// Whether the same artifact is attached already: listed, and there.
+    async fn is_attached(&self, store: &dyn Store, subject: &Digest, digest: &Digest) -> Result<bool, StepError> {
+        let listed = store.referrers(subject).await.map_err(StepError::store("discover", &self.subject.value))?;
+        if !listed.iter().any(|referrer| referrer.digest == *digest) {
+            return Ok(false);
+        }
+        let found = store.resolve(&Target::Digest(digest.clone())).await;
+        Ok(found.map_err(StepError::store("look for", digest))?.is_some())
+    }
+}
+
+#[async_trait]
+impl Step for Attach {
+    fn effects(&self, places: &Places) -> Effects {
+        let sources =
+            self.sources().into_iter().fold(Effects::default(), |effects, path| effects.read(places.read_thing(path)));
+        append_effects(sources, &self.subject, places)
+    }
+
+    fn check(&self, _: &Places) -> Vec<Diagnostic> {
+        let nothing = self.files.is_empty() && self.annotations.is_empty();
+        let nothing = nothing.then(|| {
+            let diagnostic = Diagnostic::new("`attach` needs `files` or `annotations`");
+            diagnostic.at(self.artifact_type.span).help("an artifact with neither says nothing")
+        });
+        let files = self.files.iter().flat_map(FileSpec::check);
+        let texts = [check_artifact_type(Some(&self.artifact_type)), check_created(self.created.as_ref())];
+        let subject = check_subject(&self.subject);
+        files.chain(nothing).chain(subject).chain(texts.into_iter().flatten()).collect()
+    }
+
+    fn sources(&self) -> Vec<&Spanned<String>> {
+        file::sources(&self.files)
+    }
+
+    fn foresee(&self, guess: &Guess<'_>) -> Output {
+        let subject = self.subject.digest.clone().unwrap_or_else(|| guess.digest("subject_digest"));
+        guess.manifest(&self.subject.repository).with("subject_digest", subject.to_string())
+    }
+
+    async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
+        let store = cx.open(&self.subject.repository);
+        let subject = cx.resolve(&self.subject).await?;
+        let (manifest, blobs) = self.manifest(cx, &subject).await?;
+        let outcome = if self.is_attached(&*store, &subject.digest, manifest.digest()).await? {
+            Outcome::Unchanged
+        } else {
+            push_blobs(cx, &*store, &blobs).await?;
+            let attached = store.push_manifest(&manifest, None).await;
+            attached.map_err(StepError::store("attach to", &self.subject.value))?;
+            Outcome::Created
+        };
+        let output = Output::of_manifest(&self.subject.repository, &manifest.descriptor());
+        Ok(Done::new(outcome, output.with("subject_digest", subject.digest.to_string())))
+    }
+}

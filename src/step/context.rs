@@ -1,0 +1,61 @@
+use std::sync::Arc;
+
+use super::{Pins, Places, StepError};
+use crate::{
+    event::Progress,
+    oci::{Descriptor, Manifest, Reference, Repository, Target},
+    store::{Store, Stores},
+};
+
+/// What a running step may use: stores, the folders of the plan, and its end of the event stream.
+#[derive(Debug, Clone)]
+pub struct StepContext {
+    /// Every repository.
+    pub stores: Arc<Stores>,
+    /// Where the tags of this run point.
+    pub pins: Arc<Pins>,
+    /// Where local paths lead.
+    pub places: Arc<Places>,
+    /// What it has to say.
+    pub progress: Progress,
+    /// `SOURCE_DATE_EPOCH`, in seconds since 1970, where it is set.
+    pub epoch: Option<u64>,
+    /// How many transfers one copy runs at a time.
+    pub concurrency: usize,
+}
+
+impl StepContext {
+    /// The store of that repository.
+    pub fn open(&self, repository: &Repository) -> Arc<dyn Store> {
+        self.stores.open(&self.places.repository(repository))
+    }
+
+    /// What `reference` names, or an error that says that it is not there. A tag that the plan only reads is resolved
+    /// once in a run.
+    pub async fn resolve(&self, reference: &Reference) -> Result<Descriptor, StepError> {
+        self.find(reference).await?.ok_or_else(|| StepError::NotThere { reference: reference.to_string() })
+    }
+
+    /// What `reference` names, if it is there.
+    pub async fn find(&self, reference: &Reference) -> Result<Option<Descriptor>, StepError> {
+        let store = self.open(&reference.repository);
+        let found = match reference.target() {
+            Some(Target::Tag(tag)) => self.pins.resolve(&*store, &tag).await,
+            Some(target @ Target::Digest(_)) => store.resolve(&target).await,
+            None => return Err(StepError::NoTarget { reference: reference.to_string() }),
+        };
+        found.map_err(StepError::store("resolve", reference))
+    }
+
+    /// The manifest that `reference` names, or an error that says that it is not there.
+    pub async fn manifest(&self, reference: &Reference) -> Result<Manifest, StepError> {
+        let store = self.open(&reference.repository);
+        let found = match reference.target() {
+            Some(Target::Tag(tag)) => self.pins.manifest(&*store, &tag).await,
+            Some(target @ Target::Digest(_)) => store.manifest(&target).await,
+            None => return Err(StepError::NoTarget { reference: reference.to_string() }),
+        };
+        let found = found.map_err(StepError::store("fetch", reference))?;
+        found.ok_or_else(|| StepError::NotThere { reference: reference.to_string() })
+    }
+}

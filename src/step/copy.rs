@@ -1,0 +1,157 @@
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
+    kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    publish::{check_target, moves, target_effects},
+    reading::{check_subject, read_effects},
+};
+use crate::{
+    event::Outcome,
+    oci::{Descriptor, Digest, Manifest, Reference, Repository, Tag},
+    output::Output,
+    plan::{Diagnostic, yaml::Spanned},
+    store::{self, Copied, CopyOptions},
+};
+
+/// Copies a manifest with all that it needs and what refers to it, between any two repositories.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Copy {
+    /// The manifest.
+    #[schemars(with = "String")]
+    pub from: Spanned<Reference>,
+    /// The repository, and the tag that is to point to the copy. The tag moves last.
+    #[schemars(with = "String")]
+    pub to: Spanned<Reference>,
+    /// Whether what refers to it goes along, on all levels.
+    #[serde(default)]
+    pub referrers: CopyReferrers,
+    /// What to do where the tag points elsewhere.
+    #[serde(default)]
+    pub if_exists: IfExists,
+}
+
+/// Which referrers go along.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CopyReferrers {
+    /// All of them, on all levels, those of an index's manifests too.
+    #[default]
+    All,
+    /// None.
+    None,
+}
+
+impl Declare for Copy {
+    const NAME: &'static str = "copy";
+    const SUMMARY: &'static str = "Copies a manifest with all that it needs and what refers to it.";
+    const EXAMPLE: &'static str = "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/sample-staging/net-monitor:v1
+referrers: all
+";
+    const OUTPUTS: &'static [OutputInfo] = &[
+        REFERENCE,
+        DIGEST,
+        MEDIA_TYPE,
+        SIZE,
+        output("copied", "a list of the digests that were sent"),
+        output("mounted", "a list of the digests that the registry took from another of its repositories"),
+        output("existing", "a list of the digests that were there"),
+    ];
+}
+
+impl Copy {
+    fn done(&self, outcome: Outcome, manifest: &Descriptor, copied: &Copied) -> Done {
+        let list = |digests: &[Digest]| json!(digests.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let output = Output::of_manifest(&self.to.repository, manifest)
+            .with("copied", list(&copied.copied))
+            .with("mounted", list(&copied.mounted))
+            .with("existing", list(&copied.existing));
+        Done::new(outcome, output)
+    }
+
+    /// Moves nothing, or the tag: whatever is under it is there by now.
+    async fn finish(&self, cx: &StepContext, root: &Manifest, there: Option<&Descriptor>) -> Result<bool, StepError> {
+        let Some(tag) = self.to.tag.as_ref().filter(|_| there.is_none_or(|there| there.digest != *root.digest()))
+        else {
+            return Ok(false);
+        };
+        let target = cx.open(&self.to.repository);
+        let moved = target.push_manifest(root, Some(tag)).await;
+        moved.map_err(StepError::store("tag", &self.to.value))?;
+        cx.pins.set(target.repository(), tag, &root.descriptor()).await;
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Step for Copy {
+    fn effects(&self, places: &Places) -> Effects {
+        target_effects(read_effects(Effects::default(), &self.from, places), &self.to, &[], places)
+    }
+
+    fn check(&self, _: &Places) -> Vec<Diagnostic> {
+        check_subject(&self.from).into_iter().chain(check_target(&self.to)).collect()
+    }
+
+    fn moves(&self) -> Vec<(&Repository, &Tag, IfExists)> {
+        moves(&self.to, &[], self.if_exists)
+    }
+
+    fn foresee(&self, guess: &Guess<'_>) -> Output {
+        let output = guess.manifest(&self.to.repository);
+        let output = match &self.from.digest {
+            // A copy has the digest of what it was copied from.
+            Some(digest) => {
+                let reference = Reference::by_digest(self.to.repository.clone(), digest.clone());
+                output.with("digest", digest.to_string()).with("reference", reference.to_string())
+            }
+            None => output,
+        };
+        output.with("copied", json!([])).with("mounted", json!([])).with("existing", json!([]))
+    }
+
+    async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
+        let (source, target) = (cx.open(&self.from.repository), cx.open(&self.to.repository));
+        let root = cx.manifest(&self.from).await?;
+        let there = match &self.to.tag {
+            Some(tag) => cx.pins.resolve(&*target, tag).await.map_err(StepError::store("look for", &self.to.value))?,
+            None => None,
+        };
+        if let Some(there) = there.as_ref().filter(|there| there.digest != *root.digest()) {
+            let nothing = || Copied {
+                root: there.clone(),
+                copied: Vec::new(),
+                mounted: Vec::new(),
+                existing: Vec::new(),
+                referrers: 0,
+            };
+            match self.if_exists {
+                IfExists::Replace => {}
+                IfExists::Keep => return Ok(self.done(Outcome::Unchanged, there, &nothing())),
+                IfExists::Fail => {
+                    return Err(StepError::TagElsewhere {
+                        reference: self.to.value.to_string(),
+                        there: there.digest.to_string(),
+                        here: root.digest().to_string(),
+                    });
+                }
+            }
+        }
+        let options = CopyOptions { referrers: self.referrers == CopyReferrers::All, concurrency: cx.concurrency };
+        let copied = store::copy(&source, &root, &target, &options, &cx.progress).await;
+        let copied = copied.map_err(StepError::store("copy to", &self.to.value))?;
+        let moved = self.finish(cx, &root, there.as_ref()).await?;
+        let outcome = match (moved, there.is_some()) {
+            (false, _) if copied.copied.is_empty() && copied.mounted.is_empty() => Outcome::Unchanged,
+            (_, true) => Outcome::Updated,
+            (_, false) => Outcome::Created,
+        };
+        Ok(self.done(outcome, &root.descriptor(), &copied))
+    }
+}

@@ -1,0 +1,143 @@
+use super::PlaceError;
+use crate::{
+    event::{Failure, FailureKind, Place},
+    oci::ManifestError,
+    pack::PackError,
+    store::StoreError,
+};
+
+/// Why a step failed, or said no.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// A store could not.
+    #[error("failed to {doing} {what}: {source}")]
+    Store {
+        /// A verb.
+        doing: &'static str,
+        /// A reference or a file's name.
+        what: String,
+        /// Why.
+        source: StoreError,
+    },
+    /// Something could not be packed or unpacked.
+    #[error("failed to {doing}: {source}")]
+    Pack {
+        /// In words.
+        doing: String,
+        /// Why.
+        source: PackError,
+    },
+    /// A manifest could not be made.
+    #[error("failed to make a manifest: {0}")]
+    Manifest(#[from] ManifestError),
+    /// What is written would lie elsewhere than allowed.
+    #[error(transparent)]
+    Place(#[from] PlaceError),
+    /// The reference names nothing.
+    #[error("`{reference}` does not exist")]
+    NotThere {
+        /// As asked.
+        reference: String,
+    },
+    /// The reference has neither tag nor digest.
+    #[error("`{reference}` names a repository: add `:tag` or `@digest`")]
+    NoTarget {
+        /// As asked.
+        reference: String,
+    },
+    /// A tag that must not be moved points to something else.
+    #[error("the tag `{reference}` points elsewhere already")]
+    TagElsewhere {
+        /// The tag.
+        reference: String,
+        /// Where it points.
+        there: String,
+        /// Where it would point.
+        here: String,
+    },
+    /// A manifest cannot be deleted while other tags name it.
+    #[error("`{reference}` has other tags: {}", tags.join(", "))]
+    OtherTags {
+        /// The manifest.
+        reference: String,
+        /// The other tags, sorted.
+        tags: Vec<String>,
+    },
+    /// There are more tags than are looked at.
+    #[error("`{repository}` has more than {limit} tags: whether others name `{digest}` is not looked at")]
+    TooManyTags {
+        /// The repository.
+        repository: String,
+        /// The manifest.
+        digest: String,
+        /// How many are looked at.
+        limit: usize,
+    },
+    /// What a kind cannot work with.
+    #[error("`{reference}` is {what}: {wanted}")]
+    WrongManifest {
+        /// What was given.
+        reference: String,
+        /// What it is.
+        what: String,
+        /// What would be right.
+        wanted: &'static str,
+    },
+    /// A task of the step broke off.
+    #[error("the step broke off: {message}")]
+    BrokenOff {
+        /// What was said.
+        message: String,
+    },
+    /// A gate looked, and says no.
+    #[error("{message}")]
+    Refused {
+        /// What was expected and what was found.
+        message: String,
+        /// What was found, one line each.
+        found: Vec<String>,
+    },
+}
+
+impl StepError {
+    /// Makes the error of a store one of a step that was doing `doing` to `what`.
+    pub fn store(doing: &'static str, what: &impl ToString) -> impl FnOnce(StoreError) -> Self {
+        let what = what.to_string();
+        move |source| Self::Store { doing, what, source }
+    }
+
+    /// Makes the error of packing one of a step that was doing `doing`.
+    pub fn pack(doing: impl Into<String>) -> impl FnOnce(PackError) -> Self {
+        let doing = doing.into();
+        move |source| Self::Pack { doing, source }
+    }
+
+    /// What reporters show; `place` is where the step stands.
+    pub fn failure(&self, place: Option<Place>) -> Failure {
+        let kind = match self {
+            Self::Refused { .. } => FailureKind::Gate,
+            Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
+            _ => FailureKind::Step,
+        };
+        Failure { kind, message: self.to_string(), help: self.help(), place }
+    }
+
+    fn help(&self) -> Vec<String> {
+        match self {
+            Self::TagElsewhere { there, here, .. } => vec![
+                format!("there: {there}"),
+                format!("here:  {here}"),
+                "to move the tag say `if_exists: replace`, to leave it `if_exists: keep`".to_owned(),
+            ],
+            Self::OtherTags { .. } => vec![
+                "a manifest goes with every tag that names it: say `all_tags: true` for that".to_owned(),
+                "to remove one tag alone say `tag_only: true`".to_owned(),
+            ],
+            Self::TooManyTags { .. } => {
+                vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
+            }
+            Self::Refused { found, .. } => found.clone(),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,212 @@
+use std::{collections::BTreeMap, path::Path};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{StepContext, StepError};
+use crate::{
+    oci::{Descriptor, annotation, media_type},
+    pack::{self, Compression, LayerContent, LayerOptions, PackError},
+    plan::{Diagnostic, yaml::Spanned},
+    store::Source,
+};
+
+/// A file or folder that becomes a layer: `path`, or `content`, or `json`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSpec {
+    /// A file, a folder or a glob, relative to the plan's folder. A folder becomes one tar layer.
+    #[schemars(with = "Option<String>")]
+    pub path: Option<Spanned<String>>,
+    /// The text of the file.
+    pub content: Option<String>,
+    /// A value that becomes the file, as compact JSON, its keys in the order written.
+    pub json: Option<Value>,
+    /// The file's name in the artifact. By default the path; required for `content` and `json`.
+    #[schemars(with = "Option<String>")]
+    pub name: Option<Spanned<String>>,
+    /// The layer's media type. By default a tar layer's, as oras has it.
+    #[schemars(with = "Option<String>")]
+    pub media_type: Option<Spanned<String>>,
+    /// The layer's annotations.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// How folders are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CompressionName {
+    /// What every tool reads.
+    #[default]
+    Gzip,
+    /// Smaller and faster; not every tool reads it.
+    Zstd,
+    /// Not at all.
+    None,
+}
+
+impl From<CompressionName> for Compression {
+    fn from(name: CompressionName) -> Self {
+        match name {
+            CompressionName::Gzip => Self::Gzip,
+            CompressionName::Zstd => Self::Zstd,
+            CompressionName::None => Self::None,
+        }
+    }
+}
+
+/// A layer, ready to be pushed.
+#[derive(Debug)]
+pub(super) struct Layer {
+    /// With title and annotations.
+    pub(super) descriptor: Descriptor,
+    /// Its bytes.
+    pub(super) source: Source,
+    /// Keeps the bytes where the source finds them.
+    _content: Option<LayerContent>,
+}
+
+impl FileSpec {
+    /// What is wrong with the fields together.
+    pub(super) fn check(&self) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        let span = self.name.as_ref().or(self.path.as_ref()).map(|text| text.span);
+        let mut refuse = |diagnostic: Diagnostic| {
+            diagnostics.push(match span {
+                Some(span) if diagnostic.span.is_none() => diagnostic.at(span),
+                _ => diagnostic,
+            })
+        };
+        let ways = [self.path.is_some(), self.content.is_some(), self.json.is_some()];
+        if ways.iter().filter(|way| **way).count() != 1 {
+            refuse(Diagnostic::new("a file is one of `path`, `content` and `json`"));
+        } else if self.path.is_none() && self.name.is_none() {
+            refuse(Diagnostic::new("a file of `content` or `json` needs a `name`"));
+        }
+        if let Some(name) = &self.name
+            && let Err(error) = pack::check_title(name)
+        {
+            refuse(Diagnostic::new(error.to_string()).at(name.span));
+        }
+        if let Some(given) = &self.media_type
+            && !media_type::is_valid(given)
+        {
+            let message = format!("`{}` is not a media type: write `type/subtype`", given.value);
+            refuse(Diagnostic::new(message).at(given.span));
+        }
+        diagnostics
+    }
+
+    /// The layers that this file makes: one, or as many as the glob finds. Blocking.
+    fn pack(&self, root: &Path, folder: &Path, options: &LayerOptions) -> Result<Vec<Layer>, PackError> {
+        let bytes = match (&self.path, &self.content, &self.json) {
+            (Some(pattern), ..) => return self.pack_paths(pattern, root, options),
+            (None, Some(text), _) => text.clone().into_bytes(),
+            (None, None, Some(value)) => value.to_string().into_bytes(),
+            (None, None, None) => return Err(PackError::NotFound { path: folder.to_owned() }),
+        };
+        let media_type = self.media_type.as_ref().map_or(media_type::LAYER_TAR, |given| given.value.as_str());
+        let mut descriptor = Descriptor::of(media_type, &bytes);
+        self.annotate(&mut descriptor, self.name.as_ref().map_or("", |name| name.value.as_str()));
+        Ok(vec![Layer { descriptor, source: Source::bytes(bytes), _content: None }])
+    }
+
+    fn pack_paths(&self, pattern: &str, root: &Path, options: &LayerOptions) -> Result<Vec<Layer>, PackError> {
+        let paths = pack::expand(root, pattern)?;
+        let several = paths.len() > 1;
+        let pack = |path: &std::path::PathBuf| {
+            let relative = path.strip_prefix(root).unwrap_or(path);
+            let written = relative.to_str().ok_or_else(|| PackError::NotUnicode { path: path.clone() })?;
+            let title = match &self.name {
+                // A name for several files is the folder that they go into.
+                Some(name) if several => {
+                    let last = path.file_name().and_then(|name| name.to_str()).unwrap_or(written);
+                    format!("{}/{last}", name.trim_end_matches('/'))
+                }
+                Some(name) => name.trim_end_matches('/').to_owned(),
+                None => written.trim_end_matches('/').to_owned(),
+            };
+            pack::check_title(&title)?;
+            self.pack_path(path, &title, options)
+        };
+        paths.iter().map(pack).collect()
+    }
+
+    fn pack_path(&self, path: &Path, title: &str, options: &LayerOptions) -> Result<Layer, PackError> {
+        let given = self.media_type.as_ref().map(|given| given.value.clone());
+        if !path.is_dir() {
+            let mut descriptor = pack::describe_file(path, given.as_deref().unwrap_or(media_type::LAYER_TAR))?;
+            self.annotate(&mut descriptor, title);
+            return Ok(Layer { descriptor, source: Source::file(path), _content: None });
+        }
+        let options = LayerOptions { prefix: title.to_owned(), ..options.clone() };
+        let packed = pack::pack_directory(path, &options)?;
+        let mut descriptor = packed.descriptor;
+        if let Some(given) = given {
+            descriptor.media_type = given;
+        }
+        self.annotate(&mut descriptor, title);
+        // oras unpacks what has these two, and checks the digest of the tar.
+        let mut insert = |key: &str, value: String| descriptor.annotations.insert(key.to_owned(), value);
+        insert(annotation::ORAS_CONTENT_DIGEST, packed.diff_id.to_string());
+        insert(annotation::ORAS_UNPACK, "true".to_owned());
+        let source = source_of(&packed.content);
+        Ok(Layer { descriptor, source, _content: Some(packed.content) })
+    }
+
+    fn annotate(&self, descriptor: &mut Descriptor, title: &str) {
+        descriptor.annotations = self.annotations.clone();
+        descriptor.annotations.entry(annotation::TITLE.to_owned()).or_insert_with(|| title.to_owned());
+    }
+}
+
+impl Layer {
+    /// A layer that is packed already.
+    pub(super) fn packed(descriptor: Descriptor, content: LayerContent) -> Self {
+        Self { descriptor, source: source_of(&content), _content: Some(content) }
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(descriptor: Descriptor, bytes: impl Into<bytes::Bytes>) -> Self {
+        Self { descriptor, source: Source::bytes(bytes), _content: None }
+    }
+}
+
+fn source_of(content: &LayerContent) -> Source {
+    match content {
+        LayerContent::Bytes(bytes) => Source::bytes(bytes.clone()),
+        LayerContent::File(path) => Source::file(path.to_path_buf()),
+    }
+}
+
+/// The layers of `files`, in their order. Two of one name are an error: one would overwrite the other when pulled.
+pub(super) async fn layers(
+    cx: &StepContext,
+    files: &[FileSpec],
+    compression: Compression,
+) -> Result<Vec<Layer>, StepError> {
+    let (files, folder) = (files.to_vec(), cx.places.plan_folder.clone());
+    let options = LayerOptions { compression, modified: cx.epoch.unwrap_or(0), ..LayerOptions::artifact("") };
+    let packed = tokio::task::spawn_blocking(move || {
+        let mut layers: Vec<Layer> = Vec::new();
+        for file in &files {
+            for layer in file.pack(&folder, &folder, &options)? {
+                let title = layer.descriptor.title().unwrap_or_default().to_owned();
+                if layers.iter().any(|other| other.descriptor.title() == Some(&title)) {
+                    return Err(PackError::DuplicateTitle { title });
+                }
+                layers.push(layer);
+            }
+        }
+        Ok(layers)
+    });
+    let packed = packed.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
+    packed.map_err(StepError::pack("pack the files"))
+}
+
+/// The local paths that `files` read.
+pub(super) fn sources(files: &[FileSpec]) -> Vec<&Spanned<String>> {
+    files.iter().filter_map(|file| file.path.as_ref()).collect()
+}

@@ -1,0 +1,130 @@
+use async_trait::async_trait;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
+    kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    reading::{check_subject, read_effects},
+};
+use crate::{
+    event::Outcome,
+    oci::{Descriptor, Manifest, Reference},
+    output::Output,
+    plan::{Diagnostic, yaml::Spanned},
+    store::{self, Store},
+};
+
+/// Looks at a manifest.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Inspect {
+    /// Which.
+    #[schemars(with = "String")]
+    pub reference: Spanned<Reference>,
+    /// What to print.
+    pub print: Option<InspectPrint>,
+}
+
+/// What `inspect` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum InspectPrint {
+    /// The manifest, indented.
+    Manifest,
+    /// The config that it names, indented where it is JSON.
+    Config,
+    /// Its descriptor, indented.
+    Descriptor,
+}
+
+impl Declare for Inspect {
+    const NAME: &'static str = "inspect";
+    const SUMMARY: &'static str = "Looks at a manifest.";
+    const EXAMPLE: &'static str = "\
+reference: localhost:5000/net-monitor:v1
+print: manifest
+";
+    const OUTPUTS: &'static [OutputInfo] = &[
+        REFERENCE,
+        DIGEST,
+        MEDIA_TYPE,
+        SIZE,
+        output("manifest", "the manifest itself"),
+        output("annotations", "of the manifest"),
+        output("artifact_type", "of the manifest; empty where an index has none"),
+        output("platforms", "a list of the platforms that an index has"),
+    ];
+}
+
+/// The largest config that is printed, in bytes.
+const CONFIG_LIMIT: u64 = 4 * 1024 * 1024;
+
+impl Inspect {
+    async fn text(&self, store: &dyn Store, manifest: &Manifest, print: InspectPrint) -> Result<String, StepError> {
+        let bytes = match print {
+            InspectPrint::Manifest => manifest.bytes().clone(),
+            InspectPrint::Descriptor => {
+                return Ok(indented(json!(manifest.descriptor())));
+            }
+            InspectPrint::Config => {
+                let config: Option<&Descriptor> = manifest.as_image().map(|image| &image.config);
+                let config = config.ok_or_else(|| StepError::WrongManifest {
+                    reference: self.reference.value.to_string(),
+                    what: format!("of type `{}`", manifest.media_type()),
+                    wanted: "only an image manifest has a config",
+                })?;
+                let fail = || StepError::store("fetch the config of", &self.reference.value);
+                let content = store.blob(config).await.map_err(fail())?;
+                store::read(config, content, CONFIG_LIMIT).await.map_err(fail())?
+            }
+        };
+        Ok(match serde_json::from_slice::<Value>(&bytes) {
+            Ok(value) => indented(value),
+            Err(_) => format!("{}\n", String::from_utf8_lossy(&bytes)),
+        })
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "`json!` values are made to be given away")]
+fn indented(value: Value) -> String {
+    format!("{value:#}\n")
+}
+
+#[async_trait]
+impl Step for Inspect {
+    fn effects(&self, places: &Places) -> Effects {
+        read_effects(Effects::default(), &self.reference, places)
+    }
+
+    fn check(&self, _: &Places) -> Vec<Diagnostic> {
+        check_subject(&self.reference).into_iter().collect()
+    }
+
+    fn foresee(&self, guess: &Guess<'_>) -> Output {
+        guess
+            .manifest(&self.reference.repository)
+            .with("manifest", json!({}))
+            .with("annotations", json!({}))
+            .with("artifact_type", guess.text("artifact_type"))
+            .with("platforms", json!([]))
+    }
+
+    async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
+        let store = cx.open(&self.reference.repository);
+        let manifest = cx.manifest(&self.reference).await?;
+        if let Some(print) = self.print {
+            cx.progress.print(self.text(&*store, &manifest, print).await?);
+        }
+        let platforms: Vec<_> =
+            manifest.manifests().iter().filter_map(|entry| entry.platform.as_ref().map(ToString::to_string)).collect();
+        let whole: Value = serde_json::from_slice(manifest.bytes()).unwrap_or_default();
+        let output = Output::of_manifest(&self.reference.repository, &manifest.descriptor())
+            .with("manifest", whole)
+            .with("annotations", json!(manifest.annotations()))
+            .with("artifact_type", manifest.artifact_type().unwrap_or_default())
+            .with("platforms", platforms);
+        Ok(Done::new(Outcome::Passed, output))
+    }
+}

@@ -1,0 +1,95 @@
+use std::path::{Component, Path, PathBuf};
+
+use super::Thing;
+use crate::oci::{Reference, Repository};
+
+/// Where the local paths of a plan lead: what is read starts at the plan's folder, what is written at the work folder.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Absolute.
+    pub plan_folder: PathBuf,
+    /// Absolute.
+    pub workdir: PathBuf,
+}
+
+/// Why a path cannot be written to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceError {
+    /// It leads out of the work folder.
+    #[error("`{path}` leads out of the work folder {}: write below it, or choose another with --workdir", workdir.display())]
+    Outside {
+        /// As written.
+        path: String,
+        /// Absolute.
+        workdir: PathBuf,
+    },
+}
+
+impl Places {
+    /// The file or folder to read, absolute, without `.` and `..`.
+    pub fn source(&self, path: &str) -> PathBuf {
+        normalize(&self.plan_folder.join(path))
+    }
+
+    /// What a path or glob reads: of a glob, the folder before its first special character.
+    pub fn read_thing(&self, pattern: &str) -> Thing {
+        let plain = match pattern.find(['*', '?', '[', '{']) {
+            Some(special) => {
+                pattern.get(..special).and_then(|plain| plain.rsplit_once('/')).map_or("", |(folder, _)| folder)
+            }
+            None => pattern,
+        };
+        Thing::path(&self.source(plain))
+    }
+
+    /// The file or folder to write, absolute; it stays under the work folder.
+    pub fn target(&self, path: &str) -> Result<PathBuf, PlaceError> {
+        let target = normalize(&self.workdir.join(path));
+        if target.starts_with(normalize(&self.workdir)) {
+            Ok(target)
+        } else {
+            Err(PlaceError::Outside { path: path.to_owned(), workdir: self.workdir.clone() })
+        }
+    }
+
+    /// The same repository; the path of an image layout made absolute.
+    pub fn repository(&self, repository: &Repository) -> Repository {
+        match repository {
+            Repository::Registry { .. } => repository.clone(),
+            Repository::Layout(path) => Repository::Layout(normalize(&self.workdir.join(path))),
+        }
+    }
+
+    /// The same reference; the path of an image layout made absolute.
+    pub fn reference(&self, reference: &Reference) -> Reference {
+        Reference { repository: self.repository(&reference.repository), ..reference.clone() }
+    }
+}
+
+/// Takes out `.` and `..` as they are written: the file need not exist.
+fn normalize(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(normal.pop()),
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_stays_under_the_work_folder() {
+        let places = Places { plan_folder: "/plans".into(), workdir: "/work".into() };
+        assert_eq!(places.source("../x/./y"), Path::new("/x/y"));
+        assert_eq!(places.target("a/../b"), Ok(PathBuf::from("/work/b")));
+        assert!(places.target("../x").is_err());
+        assert!(places.target("/etc").is_err());
+        assert!(places.target("a/../../workshop").is_err());
+    }
+}

@@ -1,0 +1,155 @@
+//! Bringing a manifest that consign made to its repository, and its tags to it: what `push`, `image` and `index` share.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::try_join_all;
+
+use super::{Done, Effects, IfExists, Places, StepContext, StepError, Thing, file::Layer, several::several};
+use crate::{
+    event::Outcome,
+    oci::{Descriptor, Manifest, Reference, Repository, Tag, Target, annotation, media_type},
+    output::Output,
+    plan::{Diagnostic, yaml::Spanned},
+    store::Store,
+};
+
+/// A manifest with all that it needs.
+pub(super) struct Publication<'a> {
+    /// Where; its tag moves.
+    pub(super) to: &'a Reference,
+    /// Further tags that move.
+    pub(super) tags: &'a [Tag],
+    /// What happens where one of them points elsewhere.
+    pub(super) if_exists: IfExists,
+    /// What it is.
+    pub(super) manifest: Manifest,
+    /// Its config and layers.
+    pub(super) blobs: Vec<Layer>,
+}
+
+/// How many blobs of one step are sent at a time; the registry's own limit holds besides.
+const TRANSFERS: usize = 8;
+
+impl Publication<'_> {
+    /// Pushes what is not there and moves the tags, last.
+    pub(super) async fn publish(self, cx: &StepContext) -> Result<(Done, Descriptor), StepError> {
+        let store = cx.open(&self.to.repository);
+        let tags: Vec<&Tag> = self.to.tag.iter().chain(self.tags).collect();
+        let mut descriptor = self.manifest.descriptor();
+        let mut outcome = Outcome::Created;
+        let mut moving = Vec::new();
+        if tags.is_empty() {
+            let by_digest = Target::Digest(descriptor.digest.clone());
+            let found = store.resolve(&by_digest).await.map_err(StepError::store("look for", self.to))?;
+            if found.is_some() {
+                return Ok(self.done(Outcome::Unchanged, descriptor));
+            }
+        }
+        let there = try_join_all(tags.iter().map(|tag| cx.pins.resolve(&*store, tag))).await;
+        let there = there.map_err(StepError::store("look for", self.to))?;
+        for (tag, found) in tags.iter().zip(there) {
+            match found {
+                None => moving.push(*tag),
+                Some(found) if found.digest == descriptor.digest => {}
+                Some(found) if self.differs_only_in_compression(&*store, &found).await? => descriptor = found,
+                Some(found) => match self.if_exists {
+                    IfExists::Keep => descriptor = found,
+                    IfExists::Replace => {
+                        outcome = Outcome::Updated;
+                        moving.push(*tag);
+                    }
+                    IfExists::Fail => {
+                        return Err(StepError::TagElsewhere {
+                            reference: Reference::by_tag(self.to.repository.clone(), (*tag).clone()).to_string(),
+                            there: found.digest.to_string(),
+                            here: descriptor.digest.to_string(),
+                        });
+                    }
+                },
+            }
+        }
+        if moving.is_empty() && !tags.is_empty() {
+            return Ok(self.done(Outcome::Unchanged, descriptor));
+        }
+        descriptor = self.manifest.descriptor();
+        push_blobs(cx, &*store, &self.blobs).await?;
+        let fail = || StepError::store("push", self.to);
+        let mut moving = moving.into_iter();
+        let first = moving.next();
+        store.push_manifest(&self.manifest, first).await.map_err(fail())?;
+        let rest = moving.clone().map(|tag| store.push_manifest(&self.manifest, Some(tag)));
+        try_join_all(rest).await.map_err(fail())?;
+        for tag in first.into_iter().chain(moving) {
+            cx.pins.set(store.repository(), tag, &descriptor).await;
+        }
+        Ok(self.done(outcome, descriptor))
+    }
+
+    fn done(&self, outcome: Outcome, descriptor: Descriptor) -> (Done, Descriptor) {
+        let output = Output::of_manifest(&self.to.repository, &descriptor);
+        let output = match &self.to.tag {
+            Some(tag) => output.with("tag", tag.as_str()),
+            None => output,
+        };
+        (Done::new(outcome, output), descriptor)
+    }
+
+    /// Whether what is there has the same uncompressed layers and is equal in everything else: another version of
+    /// consign, or another compressor, made it.
+    async fn differs_only_in_compression(&self, store: &dyn Store, there: &Descriptor) -> Result<bool, StepError> {
+        let uncompressed = |layer: &Descriptor| layer.annotations.contains_key(annotation::ORAS_CONTENT_DIGEST);
+        let Some(ours) = self.manifest.as_image().filter(|image| image.layers.iter().any(uncompressed)) else {
+            return Ok(false);
+        };
+        let target = Target::Digest(there.digest.clone());
+        let theirs = store.manifest(&target).await.map_err(StepError::store("fetch", self.to))?;
+        let Some(theirs) = theirs.as_ref().and_then(Manifest::as_image) else { return Ok(false) };
+        let plain = |image: &crate::oci::ImageManifest| {
+            let mut image = image.clone();
+            for layer in image.layers.iter_mut().filter(|layer| uncompressed(layer)) {
+                let same = Descriptor::of(media_type::LAYER_TAR, b"");
+                (layer.media_type, layer.digest, layer.size) = (same.media_type, same.digest, same.size);
+            }
+            image
+        };
+        Ok(plain(ours) == plain(theirs))
+    }
+}
+
+/// Pushes what a manifest needs. Blobs that are there are not sent.
+pub(super) async fn push_blobs(cx: &StepContext, store: &dyn Store, blobs: &[Layer]) -> Result<(), StepError> {
+    // The same content under two names is one blob.
+    let distinct: BTreeMap<_, _> = blobs.iter().map(|blob| (&blob.descriptor.digest, blob)).collect();
+    let pushes = distinct.into_values().map(|blob| async move {
+        let source = blob.source.clone().watched(cx.progress.clone());
+        let pushed = store.push_blob(&blob.descriptor, &source, None).await;
+        let name = blob.descriptor.title().unwrap_or(&blob.descriptor.media_type).to_owned();
+        pushed.map_err(StepError::store("push", &name))
+    });
+    several(TRANSFERS, pushes.collect()).await.map(drop)
+}
+
+/// What is wrong with a reference that something is written to.
+pub(super) fn check_target(to: &Spanned<Reference>) -> Option<Diagnostic> {
+    to.digest.as_ref()?;
+    let diagnostic = Diagnostic::new("a target takes a tag, not a digest").at(to.span);
+    Some(diagnostic.help("leave the digest out: it follows from the content"))
+}
+
+/// The tags that pushing to `to` moves.
+pub(super) fn moves<'a>(
+    to: &'a Reference,
+    tags: &'a [Tag],
+    if_exists: IfExists,
+) -> Vec<(&'a Repository, &'a Tag, IfExists)> {
+    to.tag.iter().chain(tags).map(|tag| (&to.repository, tag, if_exists)).collect()
+}
+
+/// What pushing under tags does: the content is added, the tags move, the tag list grows.
+pub(super) fn target_effects(effects: Effects, to: &Reference, tags: &[Tag], places: &Places) -> Effects {
+    let repository = places.repository(&to.repository);
+    let effects = effects.append(Thing::graph(&repository));
+    let tags: Vec<&Tag> = to.tag.iter().chain(tags).collect();
+    let effects = if tags.is_empty() { effects } else { effects.append(Thing::tag_list(&repository)) };
+    tags.into_iter().fold(effects, |effects, tag| effects.write(Thing::tag(&repository, tag)))
+}

@@ -1,0 +1,303 @@
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use futures_util::StreamExt;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::io::{AsyncWriteExt, BufWriter};
+
+use super::{
+    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError, Thing,
+    kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    reading::{check_subject, read_effects},
+    several::several,
+};
+use crate::{
+    event::Outcome,
+    oci::{Descriptor, Manifest, Reference, annotation},
+    output::Output,
+    pack::{self, Compression, Existing, LayerForm, LayerOptions, PackError, Staging, UnpackOptions},
+    plan::{Diagnostic, yaml::Spanned},
+    store::{Store, StoreError},
+    tree::{self, Tree},
+};
+
+/// Restores the files of an artifact.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pull {
+    /// The artifact.
+    #[schemars(with = "String")]
+    pub from: Spanned<Reference>,
+    /// The folder that the files go into, relative to the work folder.
+    #[schemars(with = "String")]
+    pub to: Spanned<String>,
+    /// What to do with a file that is there and differs.
+    #[serde(default)]
+    pub if_exists: IfExists,
+    /// Whether layers that were folders are unpacked. Otherwise they are written as archives.
+    #[serde(default = "yes")]
+    pub unpack: bool,
+    /// Restores the files of its subject too, and of the subject's subject.
+    #[serde(default)]
+    pub include_subject: bool,
+    /// What to print.
+    pub print: Option<PullPrint>,
+}
+
+/// What `pull` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PullPrint {
+    /// The files as a tree.
+    Tree,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Declare for Pull {
+    const NAME: &'static str = "pull";
+    const SUMMARY: &'static str = "Restores the files of an artifact.";
+    const EXAMPLE: &'static str = "\
+from: localhost:5000/samples/artifact:readme
+to: download/readme
+print: tree
+";
+    const OUTPUTS: &'static [OutputInfo] = &[
+        REFERENCE,
+        DIGEST,
+        MEDIA_TYPE,
+        SIZE,
+        output("files", "a list of the restored paths, relative to the folder, sorted"),
+        output("directory", "the folder"),
+    ];
+}
+
+/// How many layers are fetched at a time.
+const TRANSFERS: usize = 8;
+/// How many subjects are followed; a chain of more is not made by people.
+const SUBJECTS: usize = 100;
+
+/// A layer that has a name.
+#[derive(Debug, Clone)]
+struct Titled {
+    layer: Descriptor,
+    title: String,
+    is_archive: bool,
+}
+
+/// What is wanted in a folder, and how to find out whether it is there.
+#[derive(Debug)]
+struct Wanted {
+    layers: Vec<Titled>,
+    folder: PathBuf,
+    epoch: Option<u64>,
+}
+
+impl Pull {
+    /// The manifest, and those that it is about, where they are asked for.
+    async fn manifests(&self, cx: &StepContext, store: &dyn Store) -> Result<Vec<Manifest>, StepError> {
+        let mut manifests = vec![cx.manifest(&self.from).await?];
+        while let Some(subject) = manifests.last().and_then(Manifest::subject).filter(|_| self.include_subject) {
+            if manifests.iter().any(|seen| *seen.digest() == subject.digest) || manifests.len() > SUBJECTS {
+                break;
+            }
+            let found = store.manifest(&subject.digest.clone().into()).await;
+            let found = found.map_err(StepError::store("fetch the subject of", &self.from.value))?;
+            let missing = || StepError::NotThere { reference: subject.digest.to_string() };
+            let found = found.ok_or_else(missing)?;
+            manifests.push(found);
+        }
+        Ok(manifests)
+    }
+
+    fn titled(&self, manifests: &[Manifest]) -> Result<Vec<Titled>, StepError> {
+        let mut titled: Vec<Titled> = Vec::new();
+        for manifest in manifests {
+            let Some(image) = manifest.as_image() else {
+                return Err(StepError::WrongManifest {
+                    reference: self.from.value.to_string(),
+                    what: "an index".to_owned(),
+                    wanted: "name one of its manifests by digest",
+                });
+            };
+            for layer in &image.layers {
+                let Some(title) = layer.title() else { continue };
+                pack::check_title(title).map_err(StepError::pack(format!("pull {}", self.from.value)))?;
+                if titled.iter().any(|other| other.title == title) {
+                    let source = PackError::DuplicateTitle { title: title.to_owned() };
+                    return Err(StepError::pack(format!("pull {}", self.from.value))(source));
+                }
+                let is_archive = layer.annotations.get(annotation::ORAS_UNPACK).is_some_and(|unpack| unpack == "true");
+                titled.push(Titled {
+                    layer: layer.clone(),
+                    title: title.to_owned(),
+                    is_archive: is_archive && self.unpack,
+                });
+            }
+        }
+        Ok(titled)
+    }
+
+    /// Fetches every layer to the side, unpacks there, and moves everything into place at the end.
+    async fn restore(&self, cx: &StepContext, store: &dyn Store, wanted: Wanted) -> Result<Outcome, StepError> {
+        let doing = format!("pull {}", self.from.value);
+        let folder = wanted.folder.clone();
+        let mut staging = blocking(move || Staging::new(&folder)).await?.map_err(StepError::pack(&doing))?;
+        let mut places = Vec::new();
+        for (number, titled) in wanted.layers.iter().enumerate() {
+            places.push(if titled.is_archive {
+                staging.scratch().join(number.to_string())
+            } else {
+                staging.file(&titled.title).map_err(StepError::pack(&doing))?
+            });
+        }
+        let fetches = wanted.layers.iter().zip(&places).map(|(titled, path)| async move {
+            let fetched = fetch(cx, store, &titled.layer, path).await;
+            fetched.map_err(StepError::store("fetch", &titled.title))
+        });
+        several(TRANSFERS, fetches.collect()).await?;
+        let existing = match self.if_exists {
+            IfExists::Fail => Existing::Fail,
+            IfExists::Replace => Existing::Replace,
+            IfExists::Keep => Existing::Keep,
+        };
+        let placed = blocking(move || {
+            for (titled, path) in wanted.layers.iter().zip(&places).filter(|(titled, _)| titled.is_archive) {
+                let directory = staging.directory(&titled.title)?;
+                let archive = File::open(path).map_err(PackError::io(path))?;
+                let expected = titled.layer.annotations.get(annotation::ORAS_CONTENT_DIGEST);
+                let options = UnpackOptions {
+                    strip_title: Some(titled.title.clone()),
+                    expected: expected.and_then(|digest| digest.parse().ok()),
+                    ..UnpackOptions::default()
+                };
+                let compression = Compression::of_media_type(&titled.layer.media_type);
+                pack::unpack(archive, compression, &directory, &options)?;
+            }
+            staging.commit(existing)
+        });
+        let placed = placed.await?.map_err(StepError::pack(doing))?;
+        Ok(match (placed.created, placed.replaced) {
+            (_, 1..) => Outcome::Updated,
+            (1.., 0) => Outcome::Created,
+            (0, 0) => Outcome::Unchanged,
+        })
+    }
+}
+
+impl Wanted {
+    /// Whether every file is there already, by its size and digest. Blocking.
+    fn is_there(&self) -> Result<bool, PackError> {
+        for titled in &self.layers {
+            let path = self.folder.join(&titled.title);
+            let same = if titled.is_archive {
+                // A folder that consign or oras packed has the digest of its tar on it, so it need not be fetched.
+                let options = LayerOptions {
+                    form: LayerForm::Artifact,
+                    modified: self.epoch.unwrap_or(0),
+                    ..LayerOptions::artifact(&titled.title)
+                };
+                let expected = titled.layer.annotations.get(annotation::ORAS_CONTENT_DIGEST);
+                path.is_dir() && Some(&pack::directory_digest(&path, &options)?.to_string()) == expected
+            } else {
+                path.is_file() && pack::verify_file(&path, &titled.layer)?
+            };
+            if !same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The paths that the layers have now, relative to the folder, sorted. Blocking.
+    fn files(&self) -> Vec<String> {
+        let mut files = Vec::new();
+        for titled in &self.layers {
+            if !titled.is_archive {
+                files.push(titled.title.clone());
+                continue;
+            }
+            let walk = walkdir::WalkDir::new(self.folder.join(&titled.title)).into_iter().filter_map(Result::ok);
+            let below = walk.filter(|entry| !entry.file_type().is_dir()).filter_map(|entry| {
+                entry.path().strip_prefix(&self.folder).ok().map(|path| path.to_string_lossy().into_owned())
+            });
+            files.extend(below);
+        }
+        files.sort();
+        files
+    }
+}
+
+/// Writes a blob to a file, verified by the store while it passes.
+async fn fetch(cx: &StepContext, store: &dyn Store, layer: &Descriptor, path: &Path) -> Result<(), StoreError> {
+    let mut content = store.blob(layer).await?;
+    let fail = |source| StoreError::Io { path: path.to_owned(), source };
+    let transfer = cx.progress.transfer(layer);
+    let file = tokio::fs::File::create(path).await.map_err(fail)?;
+    let mut file = BufWriter::with_capacity(1024 * 1024, file);
+    while let Some(bytes) = content.next().await {
+        let bytes = bytes?;
+        file.write_all(&bytes).await.map_err(fail)?;
+        transfer.advance(bytes.len() as u64);
+    }
+    file.flush().await.map_err(fail)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StepError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StepError::BrokenOff { message: error.to_string() })
+}
+
+#[async_trait]
+impl Step for Pull {
+    fn effects(&self, places: &Places) -> Effects {
+        let target = places.target(&self.to).unwrap_or_else(|_| places.workdir.clone());
+        read_effects(Effects::default(), &self.from, places).write(Thing::path(&target))
+    }
+
+    fn check(&self, places: &Places) -> Vec<Diagnostic> {
+        let outside = places.target(&self.to).err();
+        let outside = outside.map(|error| Diagnostic::new(error.to_string()).at(self.to.span));
+        check_subject(&self.from).into_iter().chain(outside).collect()
+    }
+
+    fn foresee(&self, guess: &Guess<'_>) -> Output {
+        guess.manifest(&self.from.repository).with("files", json!([])).with("directory", self.to.as_str())
+    }
+
+    async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
+        let store = cx.open(&self.from.repository);
+        let manifests = self.manifests(cx, &*store).await?;
+        let layers = self.titled(&manifests)?;
+        let folder = cx.places.target(&self.to)?;
+        if layers.is_empty() {
+            cx.progress.warn(format!("{} has no layer with a file name: nothing to restore", self.from.value));
+        }
+        let wanted = Arc::new(Wanted { layers: layers.clone(), folder: folder.clone(), epoch: cx.epoch });
+        let look = Arc::clone(&wanted);
+        let is_there = blocking(move || look.is_there()).await?;
+        let outcome = if is_there.map_err(StepError::pack(format!("pull {}", self.from.value)))? {
+            Outcome::Unchanged
+        } else {
+            self.restore(cx, &*store, Wanted { layers, folder, epoch: cx.epoch }).await?
+        };
+        let files = blocking(move || wanted.files()).await?;
+        if let Some(PullPrint::Tree) = self.print {
+            cx.progress.print(tree::draw(&Tree::of_paths(&self.to, &files)));
+        }
+        let manifest = manifests.first().map(Manifest::descriptor);
+        let manifest = manifest.ok_or_else(|| StepError::NotThere { reference: self.from.value.to_string() })?;
+        let output = Output::of_manifest(&self.from.repository, &manifest)
+            .with("files", json!(files))
+            .with("directory", self.to.as_str());
+        Ok(Done::new(outcome, output))
+    }
+}

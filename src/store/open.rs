@@ -1,0 +1,74 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{LayoutStore, MemoryRegistry, OverlayStore, Store, StoreError, registry::Registries};
+use crate::oci::Repository;
+
+/// The repositories of a run: each opened when it is first named, and the same store ever after.
+#[derive(Debug)]
+pub struct Stores {
+    access: Access,
+    opened: Mutex<HashMap<Repository, Arc<dyn Store>>>,
+}
+
+#[derive(Debug)]
+enum Access {
+    Real(Registries),
+    /// Nothing outside is written; with registries, what is not found in the rehearsal is read from them.
+    Rehearsal {
+        embedded: MemoryRegistry,
+        real: Option<Registries>,
+    },
+}
+
+impl Stores {
+    /// Real registries and layouts.
+    pub fn real(registries: Registries) -> Self {
+        Self { access: Access::Real(registries), opened: Mutex::default() }
+    }
+
+    /// Stand-ins for every repository: empty, or over the real ones where `read_through` gives them. Image layouts are
+    /// read, and written only in memory.
+    pub fn rehearsal(read_through: Option<Registries>) -> Self {
+        let access = Access::Rehearsal { embedded: MemoryRegistry::default(), real: read_through };
+        Self { access, opened: Mutex::default() }
+    }
+
+    /// The store of that repository. A layout's path is absolute.
+    pub fn open(&self, repository: &Repository) -> Arc<dyn Store> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let store = opened.entry(repository.identity()).or_insert_with(|| self.access.open(repository));
+        Arc::clone(store)
+    }
+
+    /// Makes sure that everything that was attached is still listed. Every store is asked, also after one has failed.
+    pub async fn settle(&self) -> Result<(), StoreError> {
+        let opened: Vec<_> = {
+            let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+            opened.values().cloned().collect()
+        };
+        let settled = futures_util::future::join_all(opened.iter().map(|store| store.settle())).await;
+        settled.into_iter().collect()
+    }
+}
+
+impl Access {
+    fn open(&self, repository: &Repository) -> Arc<dyn Store> {
+        match (self, repository) {
+            (Self::Real(registries), Repository::Registry { registry, name }) => registries.repository(registry, name),
+            (Self::Real(_), Repository::Layout(path)) => Arc::new(LayoutStore::open(path)),
+            (Self::Rehearsal { embedded, real }, Repository::Registry { registry, name }) => {
+                let top = embedded.repository(repository);
+                match real {
+                    None => top,
+                    Some(real) => Arc::new(OverlayStore::on(Some(real.repository(registry, name)), top)),
+                }
+            }
+            (Self::Rehearsal { .. }, Repository::Layout(path)) => {
+                Arc::new(OverlayStore::new(Some(Arc::new(LayoutStore::open(path))), repository.clone()))
+            }
+        }
+    }
+}
