@@ -26,4 +26,8 @@ pub mod graph;
 
 pub mod schedule;
 
+pub mod program;
+
 pub mod report;
+
+pub mod runner;

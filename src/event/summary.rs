@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{FailureKind, Outcome, StepId};
+use super::{Failure, FailureKind, Outcome, StepId};
 use crate::output::Output;
 
 /// What became of every step.
@@ -10,6 +10,8 @@ pub struct Summary {
     pub steps: Vec<Finished>,
     /// Whether somebody stopped the run.
     pub interrupted: bool,
+    /// What went wrong after the last step: what was attached may not all be listed.
+    pub unsettled: Option<Failure>,
     /// Of the whole run.
     pub elapsed: Duration,
 }
@@ -57,6 +59,7 @@ impl Summary {
                 Outcome::Failed(failure) => Some(failure.kind),
                 _ => None,
             })
+            .chain(self.unsettled.iter().map(|failure| failure.kind))
             .collect();
         if self.interrupted {
             ExitCode::Interrupted

@@ -142,7 +142,6 @@ pub enum PackError {
 
 impl PackError {
     /// What makes an error of the file system one that names its path.
-    /// Makes an error of the system one about `path`.
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{
-    Diagnostic, Document, KindInfo, SourceFile,
+    Diagnostic, Document, KindInfo, SourceFile, Span,
     expression::{Mention, Mistake, OutputMention},
     nearest,
     templates::Templates,
@@ -20,6 +20,8 @@ pub struct Uses {
     pub inputs: BTreeSet<Arc<str>>,
     /// Whether what a step touches may depend on values in a way that cannot be foretold.
     pub opaque: bool,
+    /// Every output that is named, with its step and where it stands.
+    pub outputs: Vec<(usize, String, Span)>,
     /// Whether a mistake was found: the value cannot be worked out.
     pub broken: bool,
 }
@@ -76,6 +78,11 @@ impl<'a> Names<'a> {
         names
     }
 
+    /// What the vars look at, in file order.
+    pub fn var_uses(&self) -> &[Uses] {
+        &self.var_uses
+    }
+
     /// The place of the step with that id.
     pub fn step(&self, id: &str) -> Option<usize> {
         self.steps.get(id).copied()
@@ -111,6 +118,11 @@ impl<'a> Names<'a> {
                         if let Err(mistake) = self.look_up(mention, position, uses) {
                             uses.broken = true;
                             diagnostics.push(self.place(node, &mistake));
+                        } else if let Mention::Output(OutputMention { step, output: Some((output, range)), .. }) =
+                            mention
+                            && let Some(step) = self.step(step)
+                        {
+                            uses.outputs.push((step, output.clone(), node.locate(self.source, range.clone())));
                         }
                     }
                     uses.opaque |= expression.mentions.opaque && uses.steps.len() > before;

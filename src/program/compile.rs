@@ -1,0 +1,278 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{CompileOptions, Planned, Program, known::Known};
+use crate::{
+    event::StepId,
+    graph::{Graph, Need, Part},
+    plan::{
+        Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Uses, nearest,
+        resolve_inputs, yaml,
+    },
+    step::{Effects, Guess, KINDS, Kind, Step},
+};
+
+/// Makes a program of a plan's text, or says everything that is wrong with it.
+pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program, Diagnostics> {
+    let root = yaml::parse(source).map_err(Diagnostics::new)?;
+    let mut diagnostics = Vec::new();
+    let kinds = Kind::infos();
+    let document = Document::read(&root, &kinds, &mut diagnostics);
+    drop(root);
+    let templates = Arc::new(Templates::default());
+    let names = Names::new(&document, &kinds, source, &templates, &mut diagnostics);
+    let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));
+    let unset = resolve_inputs(&document, &options.given, &names, &scope, &mut diagnostics);
+    let skip = skipped(&document, &names, options, &mut diagnostics);
+    let mut check = Check {
+        document: &document,
+        names: &names,
+        worlds: [scope.without_steps(), scope.without_steps()],
+        options,
+        unset: &unset,
+        needed_by: BTreeMap::new(),
+        skip: &skip,
+        ids: document.steps.iter().map(|step| step.id.text.to_string()).collect(),
+        known: Known::default(),
+        diagnostics,
+    };
+    let parts: Vec<Option<Part>> = (0..document.steps.len()).map(|at| check.step(at)).collect();
+    check.finish();
+    let diagnostics = check.diagnostics;
+    if !diagnostics.is_empty() {
+        return Err(Diagnostics::new(diagnostics));
+    }
+    let parts: Vec<Part> = parts.into_iter().flatten().collect();
+    let graph = Arc::new(Graph::new(&parts));
+    let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
+    let steps = document.steps.into_iter().zip(parts).filter_map(|(entry, part)| plan(entry, part)).collect();
+    Ok(Program {
+        name: name.into(),
+        source: source.clone(),
+        scope,
+        steps,
+        outputs: document.outputs,
+        graph,
+        skip,
+        places: options.places.clone(),
+    })
+}
+
+fn plan(entry: StepEntry, part: Part) -> Option<Planned> {
+    Some(Planned {
+        id: part.id,
+        kind: KINDS.get(entry.kind_index)?,
+        body: entry.body,
+        span: entry.id.span,
+        effects: part.effects,
+        gate: part.gate,
+    })
+}
+
+fn file_stem(name: &str) -> String {
+    std::path::Path::new(name).file_stem().map_or_else(|| name.to_owned(), |stem| stem.to_string_lossy().into_owned())
+}
+
+/// The steps that are not to run: those that were named, or those that were not selected.
+fn skipped(
+    document: &Document,
+    names: &Names<'_>,
+    options: &CompileOptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeSet<usize> {
+    let ids: Vec<&str> = document.steps.iter().map(|step| &*step.id.text).collect();
+    let mut find = |flag: &str, list: &[String]| -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        for id in list {
+            match names.step(id) {
+                Some(step) => drop(found.insert(step)),
+                None => {
+                    let diagnostic = Diagnostic::new(format!("{flag}: there is no step `{id}`"));
+                    diagnostics.push(match nearest(id, ids.iter().copied()) {
+                        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                        None => diagnostic.note(format!("the steps are: {}", ids.join(", "))),
+                    });
+                }
+            }
+        }
+        found
+    };
+    let mut skip = find("--skip", &options.skip);
+    if !options.select.is_empty() {
+        let select = find("--select", &options.select);
+        skip.extend((0..document.steps.len()).filter(|step| !select.contains(step)));
+    }
+    skip
+}
+
+/// Works through the steps in file order, under two guesses of what is not known yet.
+struct Check<'a> {
+    document: &'a Document,
+    names: &'a Names<'a>,
+    worlds: [Scope; 2],
+    options: &'a CompileOptions,
+    unset: &'a BTreeSet<Arc<str>>,
+    /// Inputs without a value, and the steps that would need them.
+    needed_by: BTreeMap<Arc<str>, Vec<String>>,
+    skip: &'a BTreeSet<usize>,
+    ids: Vec<String>,
+    known: Known,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Check<'_> {
+    /// What the graph needs to know of the step at this place; nothing where it could not be worked out.
+    fn step(&mut self, at: usize) -> Option<Part> {
+        let entry = self.document.steps.get(at)?;
+        let uses = self.names.check(&entry.body, Position::Step(at), &mut self.diagnostics);
+        let needs = self.needs(at, entry);
+        let lacking = self.known.check_outputs(&uses.outputs, &self.ids);
+        let mut broken = uses.broken || !lacking.is_empty();
+        self.diagnostics.extend(lacking);
+        broken |= self.lacks_inputs(at, &uses);
+        broken |= uses.steps.keys().any(|step| self.known.broken.contains(step));
+        if !self.skip.contains(&at) {
+            self.refuse_skipped_data(entry, &uses);
+        }
+        let effects = if broken { None } else { self.work_out(at, entry, &uses) };
+        let Some((effects, gate)) = effects else {
+            self.known.broken.insert(at);
+            return None;
+        };
+        // A skipped step touches nothing; as a gate it still holds back what it would have held back.
+        let effects = if self.skip.contains(&at) { Effects::default() } else { effects };
+        let data = uses.steps.into_iter().map(|(step, mention)| Need { step, mention }).collect();
+        Some(Part { id: StepId::new(at, &*entry.id.text), effects, gate, data, needs })
+    }
+
+    fn work_out(&mut self, at: usize, entry: &StepEntry, uses: &Uses) -> Option<(Effects, bool)> {
+        let kind = KINDS.get(entry.kind_index)?;
+        let [first, second] = self.worlds.clone();
+        let (step, effects) = self.decode(kind, entry, &first, true)?;
+        let id = &*entry.id.text;
+        let mut wrong = step.check(&self.options.places);
+        wrong.extend(self.known.check_sources(&*step, &self.options.places));
+        let mut effects = effects;
+        let outputs = [0, 1].map(|world| Guess { world, step: id });
+        if uses.steps.is_empty() {
+            wrong.extend(self.known.check_moves(id, &*step, entry.id.span));
+            first.set_step(id, &step.foresee(&outputs[0]));
+            second.set_step(id, &step.foresee(&outputs[1]));
+        } else {
+            first.set_step(id, &step.foresee(&outputs[0]));
+            if let Some((other, others)) = self.decode(kind, entry, &second, false) {
+                if step.moves() == other.moves() {
+                    wrong.extend(self.known.check_moves(id, &*step, entry.id.span));
+                }
+                effects = effects.common(&others);
+                second.set_step(id, &other.foresee(&outputs[1]));
+            } else {
+                // What comes out depends on what is not known yet.
+                effects = effects.everywhere();
+                second.set_step(id, &step.foresee(&outputs[1]));
+            }
+            if uses.opaque {
+                effects = effects.everywhere();
+            }
+        }
+        self.known.remember(at, &*step, &effects);
+        self.diagnostics.extend(wrong);
+        Some((effects, step.is_gate()))
+    }
+
+    fn decode(
+        &mut self,
+        kind: &Kind,
+        entry: &StepEntry,
+        scope: &Scope,
+        report: bool,
+    ) -> Option<(Arc<dyn Step>, Effects)> {
+        let mut wrong = Vec::new();
+        let step = match scope.evaluate(&entry.body) {
+            Ok(body) => kind.decode(&body, &mut wrong),
+            Err(diagnostic) => {
+                wrong.push(diagnostic);
+                None
+            }
+        };
+        let step = step.filter(|_| wrong.is_empty());
+        if report {
+            self.diagnostics.append(&mut wrong);
+        }
+        let step = step?;
+        let effects = step.effects(&self.options.places);
+        Some((step, effects))
+    }
+
+    /// The steps that are named by hand: they stand above.
+    fn needs(&mut self, at: usize, entry: &StepEntry) -> Vec<usize> {
+        let mut needs = Vec::new();
+        for need in &entry.needs {
+            let diagnostic = match self.names.step(need) {
+                Some(step) if step < at => {
+                    needs.push(step);
+                    continue;
+                }
+                Some(step) if step == at => Diagnostic::new(format!("step `{}` needs itself", need.value)),
+                Some(_) => Diagnostic::new(format!("step `{}` stands below", need.value))
+                    .help("a step may need only steps above it"),
+                None => match self.names.nearest_step(need) {
+                    Some(near) => Diagnostic::new(format!("there is no step `{}`", need.value))
+                        .label(format!("did you mean `{near}`?")),
+                    None => Diagnostic::new(format!("there is no step `{}`", need.value)),
+                },
+            };
+            self.diagnostics.push(diagnostic.at(need.span));
+        }
+        needs
+    }
+
+    /// Whether the step uses an input that has no value. It is reported once for each input, at the end.
+    fn lacks_inputs(&mut self, at: usize, uses: &Uses) -> bool {
+        let lacking: Vec<_> = uses.inputs.iter().filter(|input| self.unset.contains(*input)).cloned().collect();
+        if !self.skip.contains(&at) {
+            for input in &lacking {
+                self.needed_by.entry(Arc::clone(input)).or_default().extend(self.ids.get(at).cloned());
+            }
+        }
+        !lacking.is_empty()
+    }
+
+    fn refuse_skipped_data(&mut self, entry: &StepEntry, uses: &Uses) {
+        for (step, mention) in uses.steps.iter().filter(|(step, _)| self.skip.contains(step)) {
+            let id = self.ids.get(*step).map_or("", String::as_str);
+            let message = format!("`{}` uses `{mention}`, and `{id}` is skipped", entry.id.text);
+            let diagnostic = Diagnostic::new(message).at(entry.id.span);
+            self.diagnostics.push(diagnostic.help(format!("skip `{}` too, or do not skip `{id}`", entry.id.text)));
+        }
+    }
+
+    /// What can be said only when every step was seen.
+    fn finish(&mut self) {
+        let outputs = self.document.outputs.iter();
+        let uses: Vec<_> =
+            outputs.map(|entry| self.names.check(&entry.value, Position::Outputs, &mut self.diagnostics)).collect();
+        for uses in uses.iter().chain(self.names.var_uses()) {
+            let lacking = self.known.check_outputs(&uses.outputs, &self.ids);
+            self.diagnostics.extend(lacking);
+        }
+        for (name, steps) in &self.needed_by {
+            let input = self.document.inputs.iter().find(|input| input.key.text == *name);
+            // A value that was given and refused has been reported as that.
+            let Some(input) = input.filter(|input| self.options.given.value(input).is_none()) else { continue };
+            let shown: Vec<_> = steps.iter().take(3).map(|step| format!("`{step}`")).collect();
+            let more = match steps.len() - shown.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let set = match &input.declaration.env {
+                Some(variable) => format!("set it: `--set {name}=…`, or the environment variable `{variable}`"),
+                None => format!("set it: `--set {name}=…`, or give it `env:` or `default:` in the plan"),
+            };
+            let diagnostic = Diagnostic::new(format!("input `{name}` has no value")).at(input.key.span);
+            self.diagnostics.push(diagnostic.note(format!("needed by {}{more}", shown.join(", "))).help(set));
+        }
+    }
+}

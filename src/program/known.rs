@@ -1,0 +1,82 @@
+//! What the check remembers of the steps above the one that it looks at.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::{
+    oci::{Repository, Tag},
+    plan::{Diagnostic, Span},
+    step::{Access, Effects, IfExists, Places, Step, Thing},
+};
+
+/// Built up step by step, in file order.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Steps that could not be worked out; what uses their outputs cannot be either.
+    pub(super) broken: BTreeSet<usize>,
+    /// The outputs that steps do not have, with what would give them.
+    lacks: HashMap<usize, &'static [(&'static str, &'static str)]>,
+    /// The folders and files that steps write.
+    written: Vec<Thing>,
+    /// Who moves a tag, and what it does where the tag points elsewhere.
+    moved: HashMap<(Repository, Tag), (String, IfExists)>,
+}
+
+impl Known {
+    /// Remembers what the step leaves behind.
+    pub(super) fn remember(&mut self, at: usize, step: &dyn Step, effects: &Effects) {
+        if !step.lacks().is_empty() {
+            self.lacks.insert(at, step.lacks());
+        }
+        let files = Thing::path(std::path::Path::new(""));
+        let writes = effects.touches().iter().filter(|(access, _)| *access == Access::Write);
+        self.written.extend(writes.map(|(_, thing)| thing).filter(|thing| files.contains(thing)).cloned());
+    }
+
+    /// What is wrong with naming these outputs: a step of their kind has them, this one does not.
+    pub(super) fn check_outputs(&self, named: &[(usize, String, Span)], ids: &[String]) -> Vec<Diagnostic> {
+        let lack = |(step, output, span): &(usize, String, Span)| {
+            let (_, remedy) = self.lacks.get(step)?.iter().find(|(name, _)| name == output)?;
+            let id = ids.get(*step).map_or("", String::as_str);
+            let diagnostic = Diagnostic::new(format!("step `{id}` has no output `{output}` as it stands")).at(*span);
+            Some(diagnostic.label(format!("{remedy} in `{id}`")))
+        };
+        named.iter().filter_map(lack).collect()
+    }
+
+    /// Whether every file that the step reads is there, or is written by a step before it.
+    pub(super) fn check_sources(&self, step: &dyn Step, places: &Places) -> Vec<Diagnostic> {
+        let missing = |source: &&crate::plan::yaml::Spanned<String>| {
+            let thing = places.read_thing(source);
+            !self.written.iter().any(|written| written.contains(&thing))
+        };
+        let explain = |source: &crate::plan::yaml::Spanned<String>| {
+            let error = crate::pack::expand(&places.plan_folder, source).err()?;
+            let diagnostic = match error {
+                crate::pack::PackError::NotFound { path } => {
+                    Diagnostic::new(format!("file not found: `{}`", source.value))
+                        .note(format!("looked for {} (paths are relative to the plan's folder)", path.display()))
+                }
+                other => Diagnostic::new(other.to_string()),
+            };
+            Some(diagnostic.at(source.span))
+        };
+        step.sources().into_iter().filter(missing).filter_map(explain).collect()
+    }
+
+    /// Two steps that move one tag must both say what happens then: otherwise the second would fail.
+    pub(super) fn check_moves(&mut self, id: &str, step: &dyn Step, span: Span) -> Vec<Diagnostic> {
+        let mut diagnostics = Vec::new();
+        for (repository, tag, if_exists) in step.moves() {
+            let key = (repository.identity(), tag.clone());
+            if let Some((earlier, before)) = self.moved.get(&key)
+                && (*before == IfExists::Fail || if_exists == IfExists::Fail)
+            {
+                let message = format!("`{earlier}` and `{id}` both move the tag `{repository}:{tag}`");
+                let diagnostic = Diagnostic::new(message).at(span);
+                diagnostics.push(diagnostic.help("say `if_exists: replace` or `if_exists: keep` in both"));
+            }
+            self.moved.insert(key, (id.to_owned(), if_exists));
+        }
+        diagnostics
+    }
+}

@@ -1,0 +1,117 @@
+//! A plan that can run: every name resolved, every step decoded, the graph built. What is wrong with a plan is found
+//! here, all of it at once, before anything is asked of a registry.
+
+mod compile;
+mod known;
+mod options;
+mod planned;
+
+use std::{collections::BTreeSet, sync::Arc};
+
+pub use self::{compile::compile, options::CompileOptions, planned::Planned};
+use crate::{
+    event::{Failure, FailureKind},
+    graph::Graph,
+    output::Output,
+    plan::{Diagnostic, Scope, SourceFile, yaml::Entry},
+    step::{Places, Step},
+};
+
+/// A plan that can run.
+#[derive(Debug)]
+pub struct Program {
+    name: Arc<str>,
+    source: SourceFile,
+    scope: Scope,
+    steps: Vec<Planned>,
+    outputs: Vec<Entry>,
+    graph: Arc<Graph>,
+    skip: BTreeSet<usize>,
+    places: Places,
+}
+
+impl Program {
+    /// What people call it: its name, or its file's.
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The file that it was read from.
+    pub const fn source(&self) -> &SourceFile {
+        &self.source
+    }
+
+    /// Its steps, in file order.
+    pub fn steps(&self) -> &[Planned] {
+        &self.steps
+    }
+
+    /// Which step waits for which.
+    pub const fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// The steps that are not to run, by their place in the file.
+    pub const fn skip(&self) -> &BTreeSet<usize> {
+        &self.skip
+    }
+
+    /// Where local paths lead.
+    pub const fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// The values for one run: inputs and vars, and no step has ended yet.
+    pub fn scope(&self) -> Scope {
+        self.scope.without_steps()
+    }
+
+    /// The step at that place with the outputs of the steps before it in `scope`.
+    pub fn instantiate(&self, step: usize, scope: &Scope) -> Result<Arc<dyn Step>, Failure> {
+        let Some(planned) = self.steps.get(step) else {
+            return Err(self.failure(FailureKind::Step, "there is no such step", None));
+        };
+        let body = scope.evaluate(&planned.body).map_err(|diagnostic| self.explain(&diagnostic, planned))?;
+        let mut diagnostics = Vec::new();
+        let decoded = planned.kind.decode(&body, &mut diagnostics);
+        let wrong = decoded.as_ref().map(|step| step.check(&self.places)).unwrap_or_default();
+        if let Some(diagnostic) = diagnostics.iter().chain(&wrong).next() {
+            return Err(self.explain(diagnostic, planned));
+        }
+        let decoded = decoded.ok_or_else(|| self.failure(FailureKind::Step, "it cannot be read", Some(planned)))?;
+        // The graph was built from what was foreseen. A step that would touch more could race, so it does not run.
+        if let Some((access, thing)) = planned.effects.uncovered(&decoded.effects(&self.places)) {
+            let message = format!("it {} {thing}, which could not be foreseen", access.verb());
+            return Err(self.failure(FailureKind::Step, &message, Some(planned)));
+        }
+        Ok(decoded)
+    }
+
+    /// The plan's outputs, as far as they have values.
+    pub fn outputs(&self, scope: &Scope) -> serde_json::Map<String, serde_json::Value> {
+        let value = |entry: &Entry| Some((entry.key.text.to_string(), scope.value(&entry.value).ok()?));
+        self.outputs.iter().filter_map(value).collect()
+    }
+
+    /// Says in `scope` what a step handed on.
+    pub fn finish(&self, step: usize, output: &Output, scope: &Scope) {
+        if let Some(planned) = self.steps.get(step) {
+            scope.set_step(planned.id.name(), output);
+        }
+    }
+
+    fn explain(&self, diagnostic: &Diagnostic, planned: &Planned) -> Failure {
+        let message = match diagnostic.label.as_str() {
+            "" => diagnostic.message.clone(),
+            label => format!("{}: {label}", diagnostic.message),
+        };
+        let place = self.source.place(diagnostic.span.unwrap_or(planned.span).start);
+        let help = diagnostic.notes.iter().map(|note| note.trim_start_matches("help: ").to_owned()).collect();
+        Failure { kind: FailureKind::Step, message, help, place: Some(place) }
+    }
+
+    fn failure(&self, kind: FailureKind, message: &str, planned: Option<&Planned>) -> Failure {
+        let place = planned.map(|planned| self.source.place(planned.span.start));
+        Failure { kind, message: message.to_owned(), help: Vec::new(), place }
+    }
+}

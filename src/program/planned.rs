@@ -1,0 +1,22 @@
+use crate::{
+    event::StepId,
+    plan::{Span, yaml::Node},
+    step::{Effects, Kind},
+};
+
+/// A step of a program: what is known of it before it runs.
+#[derive(Debug)]
+pub struct Planned {
+    /// Name and place.
+    pub id: StepId,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// What stands under the kind's key, expressions and all.
+    pub body: Node,
+    /// Where its id stands.
+    pub span: Span,
+    /// Everything that it may touch.
+    pub effects: Effects,
+    /// Whether it may say no.
+    pub gate: bool,
+}

@@ -1,0 +1,257 @@
+use std::{
+    collections::HashMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::mpsc,
+    task::{Id, JoinError, JoinSet},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::RunOptions;
+use crate::{
+    event::{Event, Failure, FailureKind, Finished, Outcome, Progress, StepId, Summary},
+    output::Output,
+    plan::Scope,
+    program::Program,
+    report::Reporter,
+    schedule::{self, Schedule, Settled},
+    step::{Done, Pins, StepContext, StepError},
+};
+
+/// How often reporters may draw.
+const TICK: Duration = Duration::from_millis(100);
+/// How many transfers one copy runs at a time.
+const TRANSFERS: usize = 16;
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Ended {
+    /// What became of every step.
+    pub summary: Arc<Summary>,
+    /// The plan's outputs, as far as they have values.
+    pub outputs: serde_json::Map<String, serde_json::Value>,
+    /// The first report that could not be written.
+    pub report_error: Option<io::Error>,
+}
+
+/// Runs a program to its end. Each message in `interrupts` is one wish to stop: the first starts nothing new, the second
+/// breaks off what is running.
+pub async fn run(
+    program: &Program,
+    options: &RunOptions,
+    reporter: &mut dyn Reporter,
+    mut interrupts: mpsc::UnboundedReceiver<()>,
+) -> Ended {
+    let (tx, mut rx) = mpsc::unbounded_channel();
+    let mut run = Run::new(program, options, reporter, tx);
+    run.begin();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        run.start_ready();
+        if run.tasks.is_empty() {
+            break;
+        }
+        tokio::select! {
+            biased;
+            Some(event) = rx.recv() => run.tell(event),
+            Some(joined) = run.tasks.join_next_with_id() => {
+                // What a step said comes before its end.
+                while let Ok(event) = rx.try_recv() {
+                    run.tell(event);
+                }
+                run.end(joined);
+            }
+            Some(()) = interrupts.recv() => run.interrupt(),
+            _ = ticks.tick() => run.tick(),
+        }
+    }
+    run.close().await
+}
+
+type Joined = Result<(Id, Result<Done, StepError>), JoinError>;
+
+struct Run<'a> {
+    program: &'a Program,
+    options: &'a RunOptions,
+    reporter: &'a mut dyn Reporter,
+    tx: mpsc::UnboundedSender<Event>,
+    scope: Scope,
+    pins: Arc<Pins>,
+    schedule: Schedule,
+    settled: Vec<Settled>,
+    tasks: JoinSet<Result<Done, StepError>>,
+    running: HashMap<Id, (usize, Instant)>,
+    started: Vec<bool>,
+    finished: Vec<Option<Finished>>,
+    interrupted: bool,
+    report_error: Option<io::Error>,
+    begun: Instant,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        program: &'a Program,
+        options: &'a RunOptions,
+        reporter: &'a mut dyn Reporter,
+        tx: mpsc::UnboundedSender<Event>,
+    ) -> Self {
+        let wanted = schedule::Options {
+            skip: program.skip().clone(),
+            keep_going: options.keep_going,
+            skip_gates: options.skip_gates,
+        };
+        let (schedule, settled) = Schedule::new(Arc::clone(program.graph()), wanted);
+        let count = program.steps().len();
+        Self {
+            program,
+            options,
+            reporter,
+            tx,
+            scope: program.scope(),
+            pins: Arc::default(),
+            schedule,
+            settled,
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            started: vec![false; count],
+            finished: vec![None; count],
+            interrupted: false,
+            report_error: None,
+            begun: Instant::now(),
+        }
+    }
+
+    fn begin(&mut self) {
+        let steps = self.program.steps().iter().map(|planned| (planned.id.clone(), planned.kind.name)).collect();
+        self.tell(Event::RunStarted { plan: Arc::clone(self.program.name()), steps });
+        let settled = std::mem::take(&mut self.settled);
+        self.settle(settled);
+    }
+
+    fn start_ready(&mut self) {
+        while self.tasks.len() < self.options.jobs.max(1) {
+            let Some(step) = self.schedule.start() else { return };
+            self.start(step);
+        }
+    }
+
+    fn start(&mut self, step: usize) {
+        let Some(id) = self.id(step) else { return };
+        if let Some(started) = self.started.get_mut(step) {
+            *started = true;
+        }
+        self.tell(Event::StepStarted { step: id.clone() });
+        let instance = match self.program.instantiate(step, &self.scope) {
+            Ok(instance) => instance,
+            Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Duration::ZERO),
+        };
+        let cx = StepContext {
+            stores: Arc::clone(&self.options.stores),
+            pins: Arc::clone(&self.pins),
+            places: Arc::new(self.program.places().clone()),
+            progress: Progress::new(id, self.tx.clone()),
+            epoch: self.options.epoch,
+            concurrency: TRANSFERS,
+        };
+        let task = self.tasks.spawn(async move { instance.run(&cx).await });
+        self.running.insert(task.id(), (step, Instant::now()));
+    }
+
+    fn end(&mut self, joined: Joined) {
+        let task = match &joined {
+            Ok((task, _)) => *task,
+            Err(error) => error.id(),
+        };
+        let Some((step, since)) = self.running.remove(&task) else { return };
+        let place = self.program.steps().get(step).map(|planned| self.program.source().place(planned.span.start));
+        let (outcome, output) = match joined {
+            Ok((_, Ok(done))) => (done.outcome, Some(Arc::new(done.output))),
+            Ok((_, Err(error))) => (Outcome::Failed(Arc::new(error.failure(place))), None),
+            Err(error) if error.is_cancelled() => (Outcome::Cancelled, None),
+            Err(error) => {
+                let message = format!("the step broke off, which is a mistake of consign: {error}");
+                let failure = Failure { kind: FailureKind::Step, message, help: Vec::new(), place };
+                (Outcome::Failed(Arc::new(failure)), None)
+            }
+        };
+        self.finish(step, outcome, output, since.elapsed());
+    }
+
+    fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+        if let Some(output) = &output {
+            self.program.finish(step, output, &self.scope);
+        }
+        let settled = self.schedule.finish(step, &outcome);
+        self.conclude(step, outcome, output, elapsed);
+        self.settle(settled);
+    }
+
+    /// Says how a step ended, once.
+    fn conclude(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+        let Some(id) = self.id(step) else { return };
+        if let Some(place) = self.finished.get_mut(step) {
+            *place = Some(Finished { step: id.clone(), outcome: outcome.clone(), output: output.clone() });
+        }
+        self.tell(Event::StepFinished { step: id, outcome, output, elapsed });
+    }
+
+    fn settle(&mut self, settled: Vec<Settled>) {
+        for Settled { step, outcome } in settled {
+            self.conclude(step, outcome, None, Duration::ZERO);
+        }
+    }
+
+    fn interrupt(&mut self) {
+        self.schedule.drain();
+        if self.interrupted {
+            self.tasks.abort_all();
+        }
+        self.interrupted = true;
+    }
+
+    fn tell(&mut self, event: Event) {
+        let told = self.reporter.report(&event);
+        self.hear(told);
+    }
+
+    fn tick(&mut self) {
+        let told = self.reporter.tick(Instant::now());
+        self.hear(told);
+    }
+
+    fn hear(&mut self, told: io::Result<()>) {
+        if let Err(error) = told {
+            self.schedule.drain();
+            self.report_error.get_or_insert(error);
+        }
+    }
+
+    async fn close(mut self) -> Ended {
+        for step in self.schedule.unstarted(&self.started) {
+            self.conclude(step, Outcome::Cancelled, None, Duration::ZERO);
+        }
+        let unsettled = self.options.stores.settle().await.err().map(|error| {
+            let kind = if error.is_temporary() { FailureKind::Temporary } else { FailureKind::Step };
+            let message = format!("failed to make sure that everything attached is listed: {error}");
+            Failure { kind, message, help: vec!["run the plan again".to_owned()], place: None }
+        });
+        let summary = Arc::new(Summary {
+            steps: self.finished.drain(..).flatten().collect(),
+            interrupted: self.interrupted,
+            unsettled,
+            elapsed: self.begun.elapsed(),
+        });
+        self.tell(Event::RunFinished { summary: Arc::clone(&summary) });
+        let outputs = self.program.outputs(&self.scope);
+        Ended { summary, outputs, report_error: self.report_error }
+    }
+
+    fn id(&self, step: usize) -> Option<StepId> {
+        self.program.steps().get(step).map(|planned| planned.id.clone())
+    }
+}
