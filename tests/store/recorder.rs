@@ -45,7 +45,13 @@ impl Recorder {
 
     /// One that lists more referrers than there are, by subject.
     pub(super) fn listing(inner: Arc<dyn Store>, strangers: Vec<(Digest, Descriptor)>) -> Arc<Self> {
-        Arc::new(Self { inner, calls: Mutex::default(), running: AtomicUsize::new(0), most: AtomicUsize::new(0) })
+        Arc::new(Self {
+            inner,
+            calls: Mutex::default(),
+            running: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            strangers,
+        })
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
