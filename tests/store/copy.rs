@@ -251,8 +251,11 @@ async fn what_is_listed_but_is_no_referrer_stays() {
     release.push(&inner).await;
     let other = Artifact::new("other").about(&Artifact::new("another image").manifest);
     other.push(&inner, None).await;
-    let deep = index(&[&other.manifest]);
-    inner.push_manifest(&deep, None).await.unwrap();
+    let mut deep = other.manifest.clone();
+    for _ in 0..3 {
+        deep = index(&[&deep]);
+        inner.push_manifest(&deep, None).await.unwrap();
+    }
     let root = index(&[&release.index, &deep]);
     inner.push_manifest(&root, None).await.unwrap();
     // As seen in the wild: a child of the index, something gone, something that is no manifest, and what is about
