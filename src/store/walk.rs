@@ -60,7 +60,7 @@ pub async fn referrers_graph(
     root: &Descriptor,
     depth: Option<usize>,
 ) -> Result<Graph, StoreError> {
-    let mut walk = Walk::new(Arc::clone(store));
+    let mut walk = Walk::new(Arc::clone(store), root.digest.clone());
     let mut seen = HashSet::from([root.digest.clone()]);
     let mut nodes = BTreeMap::new();
     let mut level = vec![root.digest.clone()];
@@ -71,7 +71,6 @@ pub async fn referrers_graph(
         for (subject, mut referrers) in walk.ask(level).await? {
             // A registry may list anything: what was seen before would make a circle.
             referrers.retain(|referrer| seen.insert(referrer.digest.clone()));
-            within_limit(&root.digest, seen.len())?;
             next.extend(referrers.iter().map(|referrer| referrer.digest.clone()));
             if !referrers.is_empty() {
                 nodes.insert(subject, referrers);
@@ -82,9 +81,9 @@ pub async fn referrers_graph(
     Ok(Graph { root: root.clone(), nodes })
 }
 
-/// Fails where `seen` manifests, the root among them, are too many to follow.
-pub(super) fn within_limit(root: &Digest, seen: usize) -> Result<(), StoreError> {
-    if seen <= Graph::LIMIT {
+/// Fails where `count` manifests are too many to follow.
+pub(super) fn within_limit(root: &Digest, count: usize) -> Result<(), StoreError> {
+    if count <= Graph::LIMIT {
         return Ok(());
     }
     Err(StoreError::GraphTooLarge { root: root.clone(), limit: Graph::LIMIT as u64, unit: "manifests" })
@@ -93,6 +92,9 @@ pub(super) fn within_limit(root: &Digest, seen: usize) -> Result<(), StoreError>
 /// Asks one store for referrers, with as few questions as it takes.
 pub(super) struct Walk {
     store: Arc<dyn Store>,
+    root: Digest,
+    /// How many referrers were listed in all answers.
+    listed: usize,
     /// Whether the one question was asked that may spare all the others.
     has_asked: bool,
     /// Its answer.
@@ -103,12 +105,12 @@ impl Walk {
     /// How many questions are out at a time.
     const CONCURRENCY: usize = 16;
 
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, has_asked: false, subjects: None }
+    pub(super) fn new(store: Arc<dyn Store>, root: Digest) -> Self {
+        Self { store, root, listed: 0, has_asked: false, subjects: None }
     }
 
     /// The referrers of each of `level`, in that order. Where that is more than one question, the store is asked first
-    /// which of them have any.
+    /// which of them have any. It fails once there are more than [`Graph::LIMIT`] in all.
     pub(super) async fn ask(&mut self, mut level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {
         if !self.has_asked && level.len() > 1 {
             self.has_asked = true;
@@ -118,13 +120,18 @@ impl Walk {
             level.retain(|digest| subjects.contains(digest));
         }
         let store = &self.store;
-        stream::iter(level)
+        let mut answers = stream::iter(level)
             .map(|subject| async move {
                 let referrers = store.referrers(&subject).await?;
-                Ok((subject, referrers))
+                Ok::<_, StoreError>((subject, referrers))
             })
-            .buffered(Self::CONCURRENCY)
-            .try_collect()
-            .await
+            .buffered(Self::CONCURRENCY);
+        let mut lists = Vec::new();
+        while let Some(answer) = answers.try_next().await? {
+            self.listed += answer.1.len();
+            within_limit(&self.root, self.listed)?;
+            lists.push(answer);
+        }
+        Ok(lists)
     }
 }

@@ -245,6 +245,37 @@ async fn an_attestation_that_an_index_lists_waits_for_its_subject() {
 }
 
 #[tokio::test]
+async fn what_is_listed_but_is_no_referrer_stays() {
+    let (inner, target) = (memory("ghcr.io/x/app"), memory("localhost/app"));
+    let release = Release::new();
+    release.push(&inner).await;
+    let other = Artifact::new("other").about(&Artifact::new("another image").manifest);
+    other.push(&inner, None).await;
+    let mut deep = other.manifest.clone();
+    for _ in 0..3 {
+        deep = index(&[&deep]);
+        inner.push_manifest(&deep, None).await.unwrap();
+    }
+    let root = index(&[&release.index, &deep]);
+    inner.push_manifest(&root, None).await.unwrap();
+    Artifact::new("signature").about(&root).push(&inner, None).await;
+    // As seen in the wild: a child of the index, something gone, something that is no manifest, and what is about
+    // something else; the last is needed all the same, since an index lists it.
+    let lists = [
+        release.artifacts[0].manifest.descriptor(),
+        Descriptor::of(other.manifest.media_type(), b"gone"),
+        Descriptor::of("application/octet-stream", b"other"),
+        other.manifest.descriptor(),
+    ];
+    let lists = lists.map(|stranger| (root.digest().clone(), stranger)).to_vec();
+    let source: Arc<dyn Store> = Recorder::listing(inner, lists);
+    let done = copied(&source, &root, &target, ALL).await;
+    assert_eq!(done.referrers, 5);
+    assert!(done.copied.contains(other.manifest.digest()));
+    assert!(!done.copied.contains(&Digest::sha256(b"gone")));
+}
+
+#[tokio::test]
 async fn a_referrer_goes_without_its_subject() {
     let (source, target) = (memory("ghcr.io/x/app"), memory("localhost/app"));
     let image = Artifact::new("image");

@@ -220,7 +220,8 @@ async fn what_only_an_index_lists_is_found() {
     let digest = arm64.manifest.digest().clone();
     assert!(store.manifest(&Target::Digest(digest.clone())).await.unwrap().is_some());
     assert_eq!(store.referrers(&digest).await.unwrap(), [signature.manifest.referrer_descriptor()]);
-    assert!(store.delete_manifest(signature.manifest.digest()).await.unwrap());
+    // Deleted by somebody else: what this store knows does not count.
+    assert!(open(&path).delete_manifest(signature.manifest.digest()).await.unwrap());
     assert_eq!(store.referrers(&digest).await.unwrap(), []);
 }
 

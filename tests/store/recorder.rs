@@ -34,11 +34,24 @@ pub(super) struct Recorder {
     calls: Mutex<Vec<Call>>,
     running: AtomicUsize,
     most: AtomicUsize,
+    /// What it lists as referrers beside those that are.
+    strangers: Vec<(Digest, Descriptor)>,
 }
 
 impl Recorder {
     pub(super) fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, calls: Mutex::default(), running: AtomicUsize::new(0), most: AtomicUsize::new(0) })
+        Self::listing(inner, Vec::new())
+    }
+
+    /// One that lists more referrers than there are, by subject.
+    pub(super) fn listing(inner: Arc<dyn Store>, strangers: Vec<(Digest, Descriptor)>) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            calls: Mutex::default(),
+            running: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            strangers,
+        })
     }
 
     pub(super) fn calls(&self) -> Vec<Call> {
@@ -95,7 +108,10 @@ impl Store for Recorder {
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
-        self.record(Call::Referrers(subject.clone()), self.inner.referrers(subject)).await
+        let mut referrers = self.record(Call::Referrers(subject.clone()), self.inner.referrers(subject)).await?;
+        let strangers = self.strangers.iter().filter(|(about, _)| about == subject);
+        referrers.extend(strangers.map(|(_, stranger)| stranger.clone()));
+        Ok(referrers)
     }
 
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {

@@ -46,7 +46,7 @@ pub(super) async fn discover(
     permits: &Semaphore,
     tx: UnboundedSender<Found>,
 ) -> Result<(), StoreError> {
-    let mut walk = options.referrers.then(|| Walk::new(Arc::clone(source)));
+    let mut walk = options.referrers.then(|| Walk::new(Arc::clone(source), root.digest().clone()));
     let mut seen = HashSet::from([root.digest().clone()]);
     let mut count = 1;
     let weight = AtomicU64::new(0);

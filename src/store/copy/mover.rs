@@ -15,7 +15,11 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
-use super::{Copied, before::Before, discover::Found};
+use super::{
+    Copied,
+    before::{List, was_there},
+    discover::Found,
+};
 use crate::{
     event::Progress,
     oci::{Descriptor, Digest, Manifest, Repository},
@@ -29,7 +33,6 @@ pub(super) struct Mover {
     mount_from: Option<Repository>,
     progress: Progress,
     permits: Arc<Semaphore>,
-    before: Arc<Before>,
     tasks: JoinSet<Result<Done, StoreError>>,
     /// What is not at the target yet.
     nodes: HashMap<Digest, Node>,
@@ -37,6 +40,12 @@ pub(super) struct Mover {
     found: HashSet<Digest>,
     /// Every blob that was offered, delivered or not.
     offered: HashSet<Digest>,
+    /// Whether the target had a manifest before.
+    answers: HashMap<Digest, bool>,
+    /// Referrers by their subject, as long as it is not known whether that was there.
+    unasked: HashMap<Digest, Vec<Digest>>,
+    /// What the target lists as referrers, by subject.
+    lists: HashMap<Digest, List>,
     met: HashSet<Need>,
     waiting: HashMap<Need, Vec<Digest>>,
     root: Descriptor,
@@ -82,11 +91,13 @@ impl Mover {
             mount_from: mountable(source.repository(), target.repository()).cloned(),
             progress: progress.clone(),
             permits: Arc::clone(permits),
-            before: Arc::new(Before::new(target, permits)),
             tasks: JoinSet::new(),
             nodes: HashMap::new(),
             found: HashSet::new(),
             offered: HashSet::new(),
+            answers: HashMap::new(),
+            unasked: HashMap::new(),
+            lists: HashMap::new(),
             met: HashSet::new(),
             waiting: HashMap::new(),
             root: root.descriptor(),
@@ -140,13 +151,52 @@ impl Mover {
             .chain([Need::Answer(digest.clone())])
             .filter(|need| !self.met.contains(need))
             .collect();
-        self.nodes
-            .insert(digest.clone(), Node { manifest: found.manifest.clone(), needs: needs.len(), existed: false });
+        let subject = found.manifest.subject().map(|subject| subject.digest.clone());
+        self.nodes.insert(digest.clone(), Node { manifest: found.manifest, needs: needs.len(), existed: false });
         for need in needs {
             self.waiting.entry(need).or_default().push(digest.clone());
         }
-        let before = Arc::clone(&self.before);
-        self.tasks.spawn(async move { Ok(Done::Answer(digest, before.had(&found).await?)) });
+        match subject.filter(|_| found.is_referrer) {
+            Some(subject) => match self.answers.get(&subject) {
+                Some(true) => self.ask(digest),
+                Some(false) => self.answer(digest, false),
+                None => self.unasked.entry(subject).or_default().push(digest),
+            },
+            None => self.ask(digest),
+        }
+    }
+
+    /// Asks whether the target had the manifest.
+    fn ask(&mut self, digest: Digest) {
+        let subject = self.nodes.get(&digest).and_then(|node| node.manifest.subject());
+        let subject = subject.map(|subject| subject.digest.clone()).map(|subject| {
+            let list = Arc::clone(self.lists.entry(subject.clone()).or_default());
+            (subject, list)
+        });
+        let (target, permits) = (Arc::clone(&self.target), Arc::clone(&self.permits));
+        self.tasks.spawn(async move {
+            let existed = was_there(&target, &permits, &digest, subject).await?;
+            Ok(Done::Answer(digest, existed))
+        });
+    }
+
+    /// Notes whether the target had the manifest. If not, its referrers are not asked for: they are pushed.
+    fn answer(&mut self, digest: Digest, existed: bool) {
+        let mut answers = vec![(digest, existed)];
+        while let Some((digest, existed)) = answers.pop() {
+            if let Some(node) = self.nodes.get_mut(&digest) {
+                node.existed = existed;
+            }
+            self.answers.insert(digest.clone(), existed);
+            for referrer in self.unasked.remove(&digest).unwrap_or_default() {
+                if existed {
+                    self.ask(referrer);
+                } else {
+                    answers.push((referrer, false));
+                }
+            }
+            self.meet(Need::Answer(digest));
+        }
     }
 
     fn offer(&mut self, blob: Descriptor) {
@@ -180,12 +230,7 @@ impl Mover {
                 deliveries.insert(digest.clone());
                 self.meet(Need::Blob(digest));
             }
-            Done::Answer(digest, existed) => {
-                if let Some(node) = self.nodes.get_mut(&digest) {
-                    node.existed = existed;
-                }
-                self.meet(Need::Answer(digest));
-            }
+            Done::Answer(digest, existed) => self.answer(digest, existed),
             Done::Pushed(digest) => {
                 self.copied.insert(digest.clone());
                 self.nodes.remove(&digest);
