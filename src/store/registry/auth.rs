@@ -10,16 +10,14 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use reqwest::{
-    Client,
-    header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE},
-};
+use reqwest::header::{HeaderMap, HeaderValue, WWW_AUTHENTICATE};
 use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 use url::Url;
 
 use super::{
     Credential, Credentials, RegistryError, Scope,
     challenge::{self, Challenge},
+    clients::Clients,
     origin,
     pace::Pace,
     token,
@@ -35,7 +33,7 @@ pub(super) struct Authorization(HeaderValue);
 pub(super) struct Auth {
     registry: RegistryName,
     base: Url,
-    client: Client,
+    clients: Clients,
     pace: Pace,
     credentials: Credentials,
     scheme: Mutex<Option<Scheme>>,
@@ -75,8 +73,14 @@ impl Authorization {
 }
 
 impl Auth {
-    pub(super) fn new(registry: RegistryName, base: Url, client: Client, pace: Pace, credentials: Credentials) -> Self {
-        Self { registry, base, client, pace, credentials, scheme: Mutex::default(), tokens: Mutex::default() }
+    pub(super) fn new(
+        registry: RegistryName,
+        base: Url,
+        clients: Clients,
+        pace: Pace,
+        credentials: Credentials,
+    ) -> Self {
+        Self { registry, base, clients, pace, credentials, scheme: Mutex::default(), tokens: Mutex::default() }
     }
 
     /// What the registry is known to want, before it asks again.
@@ -152,7 +156,7 @@ impl Auth {
         }
         let credential = self.credential(scope).await?;
         let request = token::Request { realm, service, scope, credential: credential.as_ref() };
-        let token = token::fetch(&self.client, &request, self.pace).await?;
+        let token = token::fetch(&self.clients, &request, self.pace).await?;
         let authorization = Authorization::new(&format!("Bearer {}", token.value.reveal()))
             .ok_or_else(|| token::unusable(realm, "the token has characters that no header can have"))?;
         // A token is not used to its last second: the request takes time too, and clocks differ.

@@ -78,3 +78,63 @@ fn is_refused(answer: &Answer) -> bool {
 fn is_tag_refused(answer: &Answer) -> bool {
     is_refused(answer) || answer.status == StatusCode::BAD_REQUEST
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Reply, Server};
+    use crate::{
+        oci::{Index, Manifest, Target},
+        store::Store,
+    };
+
+    #[tokio::test]
+    async fn a_manifest_goes_with_what_is_known_of_it() {
+        let server = Server::start().await;
+        let store = server.store("a");
+        let manifest = Manifest::from_index(Index::new(Vec::new())).unwrap();
+        let tag = "v1".parse().unwrap();
+        store.push_manifest(&manifest, Some(&tag)).await.unwrap();
+        assert!(store.delete_manifest(manifest.digest()).await.unwrap());
+        assert!(store.resolve(&Target::Tag(tag.clone())).await.unwrap().is_none());
+        assert!(store.resolve(&Target::Digest(manifest.digest().clone())).await.unwrap().is_none());
+        assert!(!store.delete_manifest(manifest.digest()).await.unwrap());
+        server.log();
+        // And it can be pushed again.
+        store.push_manifest(&manifest, Some(&tag)).await.unwrap();
+        assert_eq!(server.log(), ["PUT /v2/a/manifests/v1"]);
+    }
+
+    #[tokio::test]
+    async fn what_a_registry_does_not_delete_is_said_plainly() {
+        let server = Server::with(|received, _| {
+            let body = r#"{"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}"#;
+            received.path.contains("/off/").then(|| Reply::status(405).body(body))
+        })
+        .await;
+        let manifest = Manifest::from_index(Index::new(Vec::new())).unwrap();
+        let tag = "v1".parse().unwrap();
+        let error = server.store("off").delete_manifest(manifest.digest()).await.unwrap_err();
+        assert!(error.to_string().contains("deletes are switched off on this registry: UNSUPPORTED"), "{error}");
+        let store = server.store("a");
+        store.push_manifest(&manifest, Some(&tag)).await.unwrap();
+        let error = store.untag(&tag).await.unwrap_err();
+        assert!(error.to_string().contains("this registry cannot delete a tag alone: DIGEST_INVALID"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_delete_whose_answer_was_lost_counts() {
+        let mut is_lost = false;
+        let server = Server::with(move |received, shelf| {
+            let loses = received.method == "DELETE" && !std::mem::replace(&mut is_lost, received.method == "DELETE");
+            loses.then(|| {
+                shelf.answer(received);
+                Reply::cut()
+            })
+        })
+        .await;
+        let store = server.store("a");
+        let manifest = Manifest::from_index(Index::new(Vec::new())).unwrap();
+        store.push_manifest(&manifest, None).await.unwrap();
+        assert!(store.delete_manifest(manifest.digest()).await.unwrap());
+    }
+}

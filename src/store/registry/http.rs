@@ -5,9 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use futures_util::StreamExt;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use reqwest::{
-    Client, Method, Response, StatusCode,
+    Method, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, LOCATION},
 };
 use tokio::{
@@ -20,6 +21,7 @@ use super::{
     Answer, Auth, RegistryError, RegistryProblem, Request,
     answer::{Incoming, network},
     auth::Authorization,
+    clients::Clients,
     error::is_temporary,
     origin::{self, LeadError},
     pace::Pace,
@@ -33,7 +35,7 @@ use crate::{
 /// How requests reach one registry.
 #[derive(Debug)]
 pub(super) struct Http {
-    client: Client,
+    clients: Clients,
     base: Url,
     auth: Auth,
     pace: Pace,
@@ -71,8 +73,8 @@ impl Permits {
 }
 
 impl Http {
-    pub(super) const fn new(client: Client, base: Url, auth: Auth, pace: Pace, permits: Permits) -> Self {
-        Self { client, base, auth, pace, permits }
+    pub(super) const fn new(clients: Clients, base: Url, auth: Auth, pace: Pace, permits: Permits) -> Self {
+        Self { clients, base, auth, pace, permits }
     }
 
     pub(super) const fn base(&self) -> &Url {
@@ -149,7 +151,9 @@ impl Http {
         url: &Url,
         authorization: Option<&Authorization>,
     ) -> Result<(Response, Vec<OwnedSemaphorePermit>), StoreError> {
-        let mut builder = self.client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
+        let fail = |problem| StoreError::from(RegistryError::new(&request.method, url, problem));
+        let client = self.clients.to(url).map_err(fail)?;
+        let mut builder = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
         if let Some(authorization) = authorization.filter(|_| origin::is_same(&self.base, url)) {
             builder = builder.header(AUTHORIZATION, authorization.value());
         }
@@ -173,7 +177,6 @@ impl Http {
             // The semaphores are never closed, so there is always a permit to wait for.
             permits.extend(Arc::clone(&self.permits.requests).acquire_owned().await);
         }
-        let fail = |problem| StoreError::from(RegistryError::new(&request.method, url, problem));
         match sending.watch(builder.send()).await {
             Ok(Ok(response)) => Ok((response, permits)),
             // Where the content failed, the transport only says that something did.
@@ -198,17 +201,25 @@ fn length(blob: &Descriptor) -> HeaderMap {
     [(CONTENT_LENGTH, blob.size.into())].into_iter().collect()
 }
 
+/// The content, one piece behind its source: the last piece goes out only after the whole was found to be right, so
+/// that what is wrong never arrives whole.
 async fn body(source: &Source, blob: &Descriptor, sending: &Arc<Sending>) -> Result<reqwest::Body, StoreError> {
-    let sending = Arc::clone(sending);
-    let pieces = source.open(blob).await?.map(move |piece| match piece {
-        Ok(piece) => {
-            sending.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
-            Ok(piece)
-        }
-        Err(error) => {
-            let message = error.to_string();
-            *sending.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-            Err(message)
+    let state = (source.open(blob).await?, None::<Bytes>, Arc::clone(sending));
+    let pieces = stream::try_unfold(state, |(mut content, mut held, sending)| async move {
+        loop {
+            match (content.next().await.transpose(), held.take()) {
+                (Ok(Some(piece)), None) => held = Some(piece),
+                (Ok(next), Some(piece)) => {
+                    sending.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                    return Ok(Some((piece, (content, next, sending))));
+                }
+                (Ok(None), None) => return Ok(None),
+                (Err(error), _) => {
+                    let message = error.to_string();
+                    *sending.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    return Err(message);
+                }
+            }
         }
     });
     Ok(reqwest::Body::wrap_stream(pieces))

@@ -175,3 +175,122 @@ fn wrong_digest(value: &str, expected: String) -> RegistryProblem {
     let value = format!("`{}`", value.chars().take(150).collect::<String>());
     RegistryProblem::Header { header: "Docker-Content-Digest", value, expected }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            Credentials,
+            testing::{Reply, Server, registries},
+        },
+        *,
+    };
+    use crate::{oci::Index, store::Store};
+
+    fn manifest(text: &str) -> Manifest {
+        let annotations = [("x".to_owned(), text.to_owned())].into();
+        Manifest::from_index(Index { annotations, ..Index::new(Vec::new()) }).unwrap()
+    }
+
+    /// A registry that has `v1` in `a`, and leaves out these headers.
+    async fn without(left_out: &'static [&'static str]) -> (Server, Manifest) {
+        let server = Server::with(move |received, shelf| {
+            let mut reply = shelf.answer(received);
+            reply.headers.retain(|(name, _)| !left_out.contains(&name.as_str()));
+            Some(reply)
+        })
+        .await;
+        let manifest = manifest("one");
+        server.store("a").push_manifest(&manifest, Some(&"v1".parse().unwrap())).await.unwrap();
+        server.log();
+        (server, manifest)
+    }
+
+    fn tag(text: &str) -> Target {
+        Target::Tag(text.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_tag_is_resolved_by_head_and_by_get_where_that_says_too_little() {
+        for (left_out, methods) in [
+            (&[][..], &["HEAD /v2/a/manifests/v1"][..]),
+            (&["docker-content-digest"], &["HEAD /v2/a/manifests/v1", "GET /v2/a/manifests/v1"]),
+            (&["content-type"], &["HEAD /v2/a/manifests/v1", "GET /v2/a/manifests/v1"]),
+            (&["content-type", "docker-content-digest"], &["HEAD /v2/a/manifests/v1", "GET /v2/a/manifests/v1"]),
+        ] {
+            let (server, manifest) = without(left_out).await;
+            let resolved = server.store("a").resolve(&tag("v1")).await.unwrap();
+            assert_eq!(
+                (resolved, server.log()),
+                (Some(manifest.descriptor()), methods.iter().map(|it| (*it).to_owned()).collect())
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn absence_is_an_answer_and_refusal_is_an_error() {
+        let server = Server::with(|received, _| {
+            let status = if received.path.contains("/b/") { 403 } else { 404 };
+            Some(Reply::status(status).header("www-authenticate", "Basic").body("404 page not found"))
+        })
+        .await;
+        assert_eq!(server.store("a").resolve(&tag("v1")).await.unwrap(), None);
+        assert!(server.store("a").manifest(&tag("v1")).await.unwrap().is_none());
+        assert!(server.store("a").tags().await.unwrap().is_empty());
+        let error = server.store("b").manifest(&tag("v1")).await.unwrap_err();
+        let expected = format!("GET http://{}/v2/b/manifests/v1: 403 Forbidden: 404 page not found", server.name);
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn only_the_manifest_that_was_asked_for_is_taken() {
+        let other = manifest("other");
+        let bytes = other.bytes().clone();
+        let said = Digest::sha256(b"said").to_string();
+        let server = Server::with(move |_, _| {
+            let reply = Reply::status(200).header("content-type", media_type::IMAGE_INDEX).body(bytes.clone());
+            Some(reply.header("docker-content-digest", &said))
+        })
+        .await;
+        let wanted = Target::Digest(Digest::sha256(b"wanted"));
+        let store = server.store("a");
+        for error in [store.manifest(&wanted).await.unwrap_err(), store.manifest(&tag("v1")).await.unwrap_err()] {
+            assert!(matches!(error, StoreError::Content(ContentError::Digest { .. })), "{error}");
+        }
+        let error = store.resolve(&wanted).await.unwrap_err();
+        assert!(error.to_string().contains("`Docker-Content-Digest` is `sha256:"), "{error}");
+        let error = store.push_manifest(&manifest("mine"), None).await.unwrap_err();
+        assert!(error.to_string().contains("`Docker-Content-Digest` is `sha256:"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_by_digest_is_not_asked_again_until_it_is_forgotten() {
+        let (server, manifest) = without(&[]).await;
+        let registries = registries(Credentials::none());
+        let store = registries.repository(&server.name, &"a".parse().unwrap());
+        let target = Target::Digest(manifest.digest().clone());
+        for _ in 0..2 {
+            assert!(store.manifest(&target).await.unwrap().is_some());
+            assert!(store.resolve(&target).await.unwrap().is_some());
+        }
+        assert_eq!(server.log().len(), 1);
+        // That another repository has it says nothing about this one.
+        let other = registries.repository(&server.name, &"b".parse().unwrap());
+        assert!(other.manifest(&target).await.unwrap().is_none());
+        server.shelf(|shelf| shelf.manifests.clear());
+        assert!(store.manifest(&target).await.unwrap().is_some());
+        registries.forget();
+        assert!(store.manifest(&target).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_endless_manifest_is_not_read() {
+        let server = Server::with(|_, _| {
+            let body = vec![b' '; 5 * 1024 * 1024];
+            Some(Reply::status(200).header("content-type", media_type::IMAGE_INDEX).body(body))
+        })
+        .await;
+        let error = server.store("a").manifest(&tag("v1")).await.unwrap_err();
+        assert!(error.to_string().ends_with("the answer has more than 4194304 bytes"), "{error}");
+    }
+}

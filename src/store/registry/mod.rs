@@ -9,6 +9,7 @@ mod answer;
 mod auth;
 mod blobs;
 mod challenge;
+mod clients;
 mod credential_file;
 mod credential_helper;
 mod credentials;

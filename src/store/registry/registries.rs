@@ -3,11 +3,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use reqwest::{Client, ClientBuilder, Method, redirect};
+use reqwest::Method;
 
 use super::{
     RegistryError, RegistryOptions, RegistryStore,
-    answer::network,
+    clients::Clients,
     http::Permits,
     knowledge::RegistryKnowledge,
     pace::Pace,
@@ -28,9 +28,7 @@ pub struct Registries {
 struct Inner {
     options: RegistryOptions,
     pace: Pace,
-    client: Client,
-    /// For loopback registries: a proxy's loopback is another machine.
-    direct: Client,
+    clients: Clients,
     open: Mutex<Open>,
 }
 
@@ -49,21 +47,23 @@ impl Registries {
     }
 
     pub(super) fn with_pace(options: RegistryOptions, pace: Pace) -> Result<Self, StoreError> {
-        let (client, direct) = (build(client())?, build(client().no_proxy())?);
-        Ok(Self { inner: Arc::new(Inner { options, pace, client, direct, open: Mutex::default() }) })
+        let clients =
+            Clients::new().map_err(|problem| RegistryError { method: Method::GET, url: String::new(), problem })?;
+        Ok(Self { inner: Arc::new(Inner { options, pace, clients, open: Mutex::default() }) })
     }
 
     /// The repository of that name; the same store each time.
     pub fn repository(&self, registry: &RegistryName, name: &RepositoryName) -> Arc<RegistryStore> {
-        let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = &*self.inner;
+        let mut open = inner.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = &mut *open;
         let store = open.stores.entry((registry.clone(), name.clone())).or_insert_with(|| {
             let registry = open.registries.entry(registry.clone()).or_insert_with(|| {
                 let shared = open.shared.entry(registry.identity()).or_insert_with(|| Shared {
                     known: Arc::new(RegistryKnowledge::default()),
-                    permits: Permits::new(self.inner.options.concurrency),
+                    permits: Permits::new(inner.options.concurrency),
                 });
-                Arc::new(self.inner.registry(registry, shared.clone()))
+                Arc::new(Registry::new(registry, &inner.clients, &inner.options, inner.pace, shared.clone()))
             });
             Arc::new(RegistryStore::new(Arc::clone(registry), name))
         });
@@ -77,31 +77,6 @@ impl Registries {
             shared.known.forget();
         }
     }
-}
-
-impl Inner {
-    fn registry(&self, name: &RegistryName, shared: Shared) -> Registry {
-        let client = if name.is_loopback() { &self.direct } else { &self.client };
-        Registry::new(name, client.clone(), &self.options, self.pace, shared)
-    }
-}
-
-/// Redirects are ours to judge. One upload over HTTP/2 is slower than over HTTP/1.1, and several share its window.
-fn client() -> ClientBuilder {
-    Client::builder()
-        .user_agent(concat!("consign/", env!("CARGO_PKG_VERSION")))
-        .http1_only()
-        .redirect(redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .tcp_nodelay(true)
-        .connect_timeout(std::time::Duration::from_secs(30))
-}
-
-fn build(builder: ClientBuilder) -> Result<Client, StoreError> {
-    builder
-        .build()
-        .map_err(|error| RegistryError { method: Method::GET, url: String::new(), problem: network(error) }.into())
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use reqwest::{Client, Method};
+use reqwest::Method;
 use url::Url;
 
 use super::{
     Answer, Auth, RegistryError, RegistryOptions, Request,
+    clients::Clients,
     http::{Http, Permits},
     knowledge::RegistryKnowledge,
     origin::{self, LeadError},
@@ -38,14 +39,14 @@ const DOCKER_HUB: &str = "registry-1.docker.io";
 impl Registry {
     pub(super) fn new(
         name: &RegistryName,
-        client: Client,
+        clients: &Clients,
         options: &RegistryOptions,
         pace: Pace,
         shared: Shared,
     ) -> Self {
         let http = base(name, options).map(|base| {
-            let auth = Auth::new(name.clone(), base.clone(), client.clone(), pace, options.credentials.clone());
-            Http::new(client, base, auth, pace, shared.permits)
+            let auth = Auth::new(name.clone(), base.clone(), clients.clone(), pace, options.credentials.clone());
+            Http::new(clients.clone(), base, auth, pace, shared.permits)
         });
         Self { name: name.clone(), known: shared.known, pace, http }
     }

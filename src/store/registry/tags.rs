@@ -66,3 +66,39 @@ impl RegistryStore {
         next.map(|next| self.registry.follow_within(answer, next)).transpose()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Reply, Server};
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn pages_are_followed_within_the_registry_only() {
+        let server = Server::with(|received, _| {
+            let (body, next) = match received.query.as_str() {
+                "n=1000" => (r#"{"tags":["b","not a tag","a"]}"#, "</v2/a/tags/list?last=b>;rel=next"),
+                "last=b" => (r#"{"tags":null}"#, r#"<?last=c>; rel="next""#),
+                "last=c" => (r#"{"tags":["c"]}"#, ""),
+                _ => return None,
+            };
+            let far = received.path.contains("/far/").then_some("<http://127.0.0.2:1/v2/>; rel=next");
+            Some(Reply::status(200).header("link", far.unwrap_or(next)).body(body))
+        })
+        .await;
+        let tags: Vec<_> = server.store("a").tags().await.unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(tags, ["a", "b", "c"]);
+        server.log();
+        let error = server.store("far").tags().await.unwrap_err();
+        assert!(error.to_string().ends_with("`http://127.0.0.2:1/v2/`, which is not the same registry"), "{error}");
+        assert_eq!(server.log().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_list_without_end_is_an_error() {
+        let server =
+            Server::with(|_, _| Some(Reply::status(200).header("link", "<?again>; rel=next").body(r#"{"tags":[]}"#)))
+                .await;
+        let error = server.store("a").tags().await.unwrap_err();
+        assert!(error.to_string().ends_with("the list does not end after 1000 pages"), "{error}");
+    }
+}

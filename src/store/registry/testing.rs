@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write,
     sync::{Arc, Mutex},
 };
 
@@ -89,12 +90,10 @@ impl Received {
             line = format!("{line}?{}", self.query.replace("%3A", ":"));
         }
         for separator in [":", "-"] {
-            let mut parts = line.split(&format!("sha256{separator}"));
-            let mut short = parts.next().unwrap().to_owned();
-            for part in parts {
-                short = format!("{short}sha256{separator}{}{}", &part[..4], &part[64..]);
-            }
-            line = short;
+            let marker = format!("sha256{separator}");
+            let parts: Vec<_> = line.split(&marker).collect();
+            let cut = parts[1..].iter().map(|part| format!("{marker}{}{}", &part[..4], &part[64..]));
+            line = std::iter::once(parts[0].to_owned()).chain(cut).collect();
         }
         line
     }
@@ -121,19 +120,9 @@ impl Server {
         server
     }
 
-    /// A run of its own that asks this registry.
-    pub(super) fn registries(&self) -> Registries {
-        self.registries_as(Credentials::none())
-    }
-
-    pub(super) fn registries_as(&self, credentials: Credentials) -> Registries {
-        let options = RegistryOptions { credentials, ..RegistryOptions::default() };
-        Registries::with_pace(options, Pace::immediate()).unwrap()
-    }
-
     /// A repository for a run of its own.
     pub(super) fn store(&self, repository: &str) -> Arc<RegistryStore> {
-        self.registries().repository(&self.name, &repository.parse().unwrap())
+        registries(Credentials::none()).repository(&self.name, &repository.parse().unwrap())
     }
 
     /// Every request since this was last asked.
@@ -152,6 +141,11 @@ impl Server {
     }
 }
 
+/// A run of its own.
+pub(super) fn registries(credentials: Credentials) -> Registries {
+    Registries::with_pace(RegistryOptions { credentials, ..RegistryOptions::default() }, Pace::immediate()).unwrap()
+}
+
 async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
     let mut connection = BufReader::new(connection);
     while let Some(received) = receive(&mut connection).await {
@@ -166,10 +160,10 @@ async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
         }
         let mut head = format!("HTTP/1.1 {} x\r\n", reply.status);
         for (name, value) in &reply.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         if !reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")) {
-            head.push_str(&format!("content-length: {}\r\n", reply.body.len()));
+            write!(head, "content-length: {}\r\n", reply.body.len()).unwrap();
         }
         head.push_str("\r\n");
         let body = if received.method == "HEAD" { Bytes::new() } else { reply.body };

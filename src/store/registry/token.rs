@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, header::AUTHORIZATION};
+use reqwest::{Method, header::AUTHORIZATION};
 use serde::Deserialize;
 use url::Url;
 
@@ -10,6 +10,7 @@ use super::{
     Credential, RegistryError, RegistryProblem, Scope, Secret,
     answer::{Answer, Incoming, network},
     auth::Authorization,
+    clients::Clients,
     error::is_temporary,
     pace::Pace,
 };
@@ -42,10 +43,10 @@ const LIMIT: usize = 256 * 1024;
 const LIFETIME: u64 = 60;
 
 /// Asks until the service answers. It is never followed elsewhere: the credential is for the realm alone.
-pub(super) async fn fetch(client: &Client, request: &Request<'_>, pace: Pace) -> Result<Token, RegistryError> {
+pub(super) async fn fetch(clients: &Clients, request: &Request<'_>, pace: Pace) -> Result<Token, RegistryError> {
     let mut backoff = pace.start();
     let answer = loop {
-        let result = send(client, request).await;
+        let result = send(clients, request).await;
         let wait = match &result {
             Ok(answer) if is_temporary(answer.status) => backoff.next(answer.retry_after()),
             Err(error) if error.is_temporary() => backoff.next(None),
@@ -75,8 +76,9 @@ pub(super) fn unusable(realm: &Url, message: &str) -> RegistryError {
     RegistryError::new(&Method::GET, realm, problem)
 }
 
-async fn send(client: &Client, request: &Request<'_>) -> Result<Answer, RegistryError> {
+async fn send(clients: &Clients, request: &Request<'_>) -> Result<Answer, RegistryError> {
     let mut url = request.realm.clone();
+    let client = clients.to(&url).map_err(|problem| RegistryError::new(&Method::GET, &url, problem))?;
     let builder = if let Some(Credential::Identity(token)) = request.credential {
         let scope = request.scope.texts().collect::<Vec<_>>().join(" ");
         client.post(url.clone()).form(&[
