@@ -96,7 +96,8 @@ async fn run(program: &str, server: &str, limit: Duration) -> Result<Option<Cred
     })
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::{fs, os::unix::fs::PermissionsExt};
 

@@ -5,18 +5,41 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>
 
+mod answer;
+mod auth;
+mod blobs;
 mod challenge;
+mod clients;
 mod credential_file;
 mod credential_helper;
 mod credentials;
+mod deletes;
 mod error;
+mod http;
+mod knowledge;
 mod link;
+mod manifests;
 mod options;
 mod origin;
+mod pace;
+mod referrers_api;
+mod referrers_tag;
 mod registries;
+#[expect(clippy::module_inception, reason = "the file is named after its type")]
+mod registry;
+mod request;
+mod scope;
 mod secret;
 mod store;
+mod subject_list;
+mod tags;
+#[cfg(test)]
+mod testing;
+mod token;
+mod turns;
+mod upload;
 
+use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};
 pub use self::{
     credentials::{Credential, CredentialError, Credentials},
     error::{RegistryError, RegistryMessage, RegistryProblem},

@@ -108,7 +108,7 @@ fn is_forbidden_v4(address: Ipv4Addr) -> bool {
     address.is_link_local() || address.is_unspecified() || address == Ipv4Addr::new(100, 100, 100, 200)
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => {

@@ -1,23 +1,33 @@
+use std::{collections::HashSet, sync::Arc};
+
 use async_trait::async_trait;
 
+use super::{knowledge::RepositoryKnowledge, registry::Registry};
 use crate::{
-    oci::{Descriptor, Digest, Manifest, RegistryName, Repository, RepositoryName, Tag, Target},
+    oci::{Descriptor, Digest, Manifest, Repository, RepositoryName, Tag, Target},
     store::{ByteStream, Delivery, Source, Store, StoreError},
 };
 
 /// One repository of a registry.
 #[derive(Debug)]
 pub struct RegistryStore {
-    repository: Repository,
+    pub(super) repository: Repository,
+    pub(super) name: RepositoryName,
+    pub(super) registry: Arc<Registry>,
+    pub(super) known: Arc<RepositoryKnowledge>,
 }
 
 impl RegistryStore {
-    pub(super) fn new(registry: &RegistryName, name: &RepositoryName) -> Self {
-        Self { repository: Repository::Registry { registry: registry.clone(), name: name.clone() } }
+    pub(super) fn new(registry: Arc<Registry>, name: &RepositoryName) -> Self {
+        let known = registry.known.repository(name);
+        let repository = Repository::Registry { registry: registry.name.clone(), name: name.clone() };
+        Self { repository, name: name.clone(), registry, known }
     }
 
-    /// Forgets what others may have changed: where tags point, which manifests are there, who refers to what.
-    pub fn forget(&self) {}
+    /// Forgets what others may have changed: where tags point, and which manifests are there.
+    pub fn forget(&self) {
+        self.known.forget();
+    }
 }
 
 #[async_trait]
@@ -26,48 +36,60 @@ impl Store for RegistryStore {
         &self.repository
     }
 
-    async fn resolve(&self, _target: &Target) -> Result<Option<Descriptor>, StoreError> {
-        unimplemented!()
+    async fn resolve(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
+        self.find_descriptor(target).await
     }
 
-    async fn manifest(&self, _target: &Target) -> Result<Option<Manifest>, StoreError> {
-        unimplemented!()
+    async fn manifest(&self, target: &Target) -> Result<Option<Manifest>, StoreError> {
+        self.find_manifest(target).await
     }
 
-    async fn push_manifest(&self, _manifest: &Manifest, _tag: Option<&Tag>) -> Result<(), StoreError> {
-        unimplemented!()
+    async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), StoreError> {
+        self.push(manifest, tag).await
     }
 
     async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
-        unimplemented!()
+        self.all_tags().await
     }
 
-    async fn referrers(&self, _subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
-        unimplemented!()
+    async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        self.find_referrers(subject).await
     }
 
-    async fn has_blob(&self, _blob: &Descriptor) -> Result<bool, StoreError> {
-        unimplemented!()
+    async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
+        self.listed_subjects().await
     }
 
-    async fn blob(&self, _blob: &Descriptor) -> Result<ByteStream, StoreError> {
-        unimplemented!()
+    async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {
+        self.find_blob(blob).await
+    }
+
+    async fn blob(&self, blob: &Descriptor) -> Result<ByteStream, StoreError> {
+        self.open_blob(blob).await
     }
 
     async fn push_blob(
         &self,
-        _blob: &Descriptor,
-        _source: &Source,
-        _from: Option<&Repository>,
+        blob: &Descriptor,
+        source: &Source,
+        from: Option<&Repository>,
     ) -> Result<Delivery, StoreError> {
-        unimplemented!()
+        self.bring(blob, source, from).await
     }
 
-    async fn untag(&self, _tag: &Tag) -> Result<bool, StoreError> {
-        unimplemented!()
+    async fn untag(&self, tag: &Tag) -> Result<bool, StoreError> {
+        self.remove_tag(tag).await
     }
 
-    async fn delete_manifest(&self, _digest: &Digest) -> Result<bool, StoreError> {
-        unimplemented!()
+    async fn delete_manifest(&self, digest: &Digest) -> Result<bool, StoreError> {
+        self.remove_manifest(digest).await
+    }
+
+    async fn unlist(&self, subject: &Digest, referrers: &[Digest]) -> Result<(), StoreError> {
+        self.unlist_all(subject, referrers).await
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.settle_lists().await
     }
 }

@@ -1,0 +1,149 @@
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream;
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{HeaderMap, RETRY_AFTER},
+};
+use tokio::sync::OwnedSemaphorePermit;
+use url::Url;
+
+use super::{RegistryError, RegistryProblem, error};
+use crate::{
+    oci::Descriptor,
+    store::{ByteStream, ContentError, verified},
+};
+
+/// What a registry answered, whatever the status.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) method: Method,
+    /// Where the answer came from, after redirects.
+    pub(super) url: Url,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// Empty where the answer is streamed.
+    pub(super) body: Bytes,
+    /// Whether it took more than one try, so that an earlier one may have done the work.
+    pub(super) is_again: bool,
+    pub(super) incoming: Option<Incoming>,
+}
+
+/// A body on its way, with the permit that it takes up.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) response: Response,
+    /// Go back when the body has ended, or nobody wants it any more.
+    pub(super) _permits: Vec<OwnedSemaphorePermit>,
+    pub(super) method: Method,
+    pub(super) url: Url,
+}
+
+impl Incoming {
+    /// How long a peer may send nothing.
+    pub(super) const SILENCE: Duration = Duration::from_mins(2);
+
+    async fn piece(&mut self) -> Result<Option<Bytes>, RegistryProblem> {
+        match tokio::time::timeout(Self::SILENCE, self.response.chunk()).await {
+            Ok(Ok(piece)) => Ok(piece),
+            Ok(Err(error)) => Err(network(error)),
+            Err(_) => Err(RegistryProblem::Silent { limit: Self::SILENCE }),
+        }
+    }
+
+    /// The answer, read to its end. Of one that refuses, what fits in `limit` is enough.
+    pub(super) async fn read(mut self, limit: usize) -> Result<Answer, RegistryError> {
+        let mut body = BytesMut::new();
+        let result = loop {
+            match self.piece().await {
+                Ok(Some(piece)) if body.len() + piece.len() <= limit => body.extend_from_slice(&piece),
+                Ok(Some(_)) if self.response.status().is_success() => break Err(RegistryProblem::TooLong { limit }),
+                Ok(_) => break Ok(()),
+                Err(problem) => break Err(problem),
+            }
+        };
+        result.map_err(|problem| RegistryError::new(&self.method, &self.url, problem))?;
+        Ok(Answer { body: body.freeze(), incoming: None, ..self.unread() })
+    }
+
+    /// The answer, with its body still to come.
+    pub(super) fn unread(self) -> Answer {
+        Answer {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            status: self.response.status(),
+            headers: self.response.headers().clone(),
+            body: Bytes::new(),
+            is_again: false,
+            incoming: Some(self),
+        }
+    }
+}
+
+impl Answer {
+    /// A header as text, if it is there and is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
+    }
+
+    /// How long the registry asks to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        self.header(RETRY_AFTER.as_str()).and_then(|value| value.parse().ok()).map(Duration::from_secs)
+    }
+
+    /// The error that this answer is.
+    pub(super) fn refused(&self) -> RegistryError {
+        let retry_after = self.retry_after();
+        self.problem(RegistryProblem::Refused { status: self.status, messages: self.messages(), retry_after })
+    }
+
+    /// What the body says about a refusal.
+    pub(super) fn messages(&self) -> Vec<super::RegistryMessage> {
+        error::messages(&self.body)
+    }
+
+    /// Whether the registry named this code.
+    pub(super) fn has_code(&self, code: &str) -> bool {
+        self.messages().iter().any(|message| message.code == code)
+    }
+
+    /// An error about this answer.
+    pub(super) fn problem(&self, problem: impl Into<RegistryProblem>) -> RegistryError {
+        RegistryError::new(&self.method, &self.url, problem)
+    }
+
+    /// The body as the content that `blob` says, ending with an error where it is not.
+    pub(super) fn into_content(self, blob: &Descriptor) -> ByteStream {
+        let digest = blob.digest.clone();
+        let pieces = stream::try_unfold(self.incoming, move |incoming| {
+            let digest = digest.clone();
+            async move {
+                let Some(mut incoming) = incoming else { return Ok(None) };
+                match incoming.piece().await {
+                    Ok(Some(piece)) => Ok(Some((piece, Some(incoming)))),
+                    Ok(None) => Ok(None),
+                    Err(problem) => Err(ContentError::BrokenOff { digest, message: problem.to_string() }.into()),
+                }
+            }
+        });
+        verified(blob, pieces)
+    }
+}
+
+/// What the transport said, with its causes and without the URL, whose query may be a secret.
+pub(super) fn network(error: reqwest::Error) -> RegistryProblem {
+    let error = error.without_url();
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Layers of the transport often repeat what lies below them.
+        if !message.ends_with(&text) {
+            message.push_str(": ");
+            message.push_str(&text);
+        }
+        cause = error.source();
+    }
+    RegistryProblem::Network { message }
+}

@@ -1,0 +1,246 @@
+//! The one function through which every request to a registry goes: login, permits, redirects, tries.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, LOCATION},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Duration, timeout},
+};
+use url::Url;
+
+use super::{
+    Answer, Auth, RegistryError, RegistryProblem, Request,
+    answer::{Incoming, network},
+    auth::Authorization,
+    clients::Clients,
+    error::is_temporary,
+    origin::{self, LeadError},
+    pace::Pace,
+    request::Body,
+};
+use crate::{
+    oci::Descriptor,
+    store::{Source, StoreError, read},
+};
+
+/// How requests reach one registry.
+#[derive(Debug)]
+pub(super) struct Http {
+    clients: Clients,
+    base: Url,
+    auth: Auth,
+    pace: Pace,
+    permits: Permits,
+}
+
+/// How much one registry gets at once.
+#[derive(Debug, Clone)]
+pub(super) struct Permits {
+    requests: Arc<Semaphore>,
+    /// One less than there are requests. Content may come from the same registry: were every permit held by an upload
+    /// that waits for its content, nothing would ever move.
+    uploads: Arc<Semaphore>,
+}
+
+/// Content on its way out: how far it is, and why its source failed.
+#[derive(Debug, Default)]
+struct Sending {
+    sent: AtomicU64,
+    size: u64,
+    failure: Mutex<Option<StoreError>>,
+}
+
+/// Content of up to this size is read before it is sent: one write, and no permit is held while it is read.
+const SMALL: u64 = 1024 * 1024;
+/// How long a registry may think about an upload after its last byte: it hashes what it got, and may move it.
+const COMMIT: Duration = Duration::from_mins(15);
+const MAX_REDIRECTS: usize = 10;
+
+impl Permits {
+    pub(super) fn new(concurrency: usize) -> Self {
+        let requests = concurrency.clamp(2, Semaphore::MAX_PERMITS);
+        Self { requests: Arc::new(Semaphore::new(requests)), uploads: Arc::new(Semaphore::new(requests - 1)) }
+    }
+}
+
+impl Http {
+    pub(super) const fn new(clients: Clients, base: Url, auth: Auth, pace: Pace, permits: Permits) -> Self {
+        Self { clients, base, auth, pace, permits }
+    }
+
+    pub(super) const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Sends a request until there is an answer worth giving, whatever its status.
+    pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
+        let mut backoff = self.pace.start();
+        loop {
+            let result = self.authorized(request).await;
+            let wait = match &result {
+                _ if request.is_single => None,
+                Ok(answer) if is_temporary(answer.status) => backoff.next(answer.retry_after()),
+                Err(error) if error.is_temporary() => backoff.next(None),
+                _ => None,
+            };
+            let Some(wait) = wait else {
+                return result.map(|answer| Answer { is_again: backoff.is_again(), ..answer });
+            };
+            // Its permit goes back before anybody waits.
+            drop(result);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One try, with as many logins as make sense: none, a remembered one that has expired, a fresh one.
+    async fn authorized(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
+        let mut authorization = self.auth.ready(&request.scope).await?;
+        for _ in 0..2 {
+            let answer = self.exchange(request, authorization.as_ref()).await?;
+            // What another host thinks about our login does not concern the registry's.
+            if answer.status != StatusCode::UNAUTHORIZED || !origin::is_same(&self.base, &answer.url) {
+                return Ok(answer);
+            }
+            let better = self.auth.answer(&request.scope, &answer.headers, authorization.as_ref()).await?;
+            if better.is_none() {
+                return Ok(answer);
+            }
+            authorization = better;
+        }
+        self.exchange(request, authorization.as_ref()).await
+    }
+
+    /// One request and its answer, wherever redirects lead.
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        authorization: Option<&Authorization>,
+    ) -> Result<Answer, StoreError> {
+        let mut url = request.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let (response, permits) = self.transfer(request, &url, authorization).await?;
+            let incoming = Incoming { response, _permits: permits, method: request.method.clone(), url: url.clone() };
+            if !is_redirect(&request.method, incoming.response.status()) {
+                return Ok(if request.is_streamed && incoming.response.status().is_success() {
+                    incoming.unread()
+                } else {
+                    incoming.read(request.limit).await?
+                });
+            }
+            let answer = incoming.read(request.limit).await?;
+            let next = answer.header(LOCATION.as_str()).ok_or(LeadError::Missing);
+            let next = next.and_then(|next| origin::follow(&self.base, &url, next));
+            url = next.map_err(|error| answer.problem(error))?;
+        }
+        Err(RegistryError::new(&request.method, &request.url, LeadError::TooMany { limit: MAX_REDIRECTS }).into())
+    }
+
+    /// One message there and the head of one back, under permits.
+    async fn transfer(
+        &self,
+        request: &Request<'_>,
+        url: &Url,
+        authorization: Option<&Authorization>,
+    ) -> Result<(Response, Vec<OwnedSemaphorePermit>), StoreError> {
+        let fail = |problem| StoreError::from(RegistryError::new(&request.method, url, problem));
+        let client = self.clients.to(url).map_err(fail)?;
+        let mut builder = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
+        if let Some(authorization) = authorization.filter(|_| origin::is_same(&self.base, url)) {
+            builder = builder.header(AUTHORIZATION, authorization.value());
+        }
+        let mut permits = Vec::new();
+        let mut sending = Arc::new(Sending::default());
+        builder = match &request.body {
+            Body::Empty if request.method == Method::GET || request.method == Method::HEAD => builder,
+            Body::Empty => builder.header(CONTENT_LENGTH, 0),
+            Body::Bytes(bytes) => builder.body(bytes.clone()),
+            Body::Content { blob, source } if blob.size <= SMALL => {
+                builder.body(read(blob, source.open(blob).await?, SMALL).await?)
+            }
+            Body::Content { blob, source } => {
+                permits.extend(Arc::clone(&self.permits.uploads).acquire_owned().await);
+                permits.extend(Arc::clone(&self.permits.requests).acquire_owned().await);
+                sending = Arc::new(Sending { size: blob.size, ..Sending::default() });
+                builder.headers(length(blob)).body(body(source, blob, &sending).await?)
+            }
+        };
+        if permits.is_empty() {
+            // The semaphores are never closed, so there is always a permit to wait for.
+            permits.extend(Arc::clone(&self.permits.requests).acquire_owned().await);
+        }
+        match sending.watch(builder.send()).await {
+            Ok(Ok(response)) => Ok((response, permits)),
+            // Where the content failed, the transport only says that something did.
+            Ok(Err(error)) => Err(sending.failure().unwrap_or_else(|| fail(network(error)))),
+            Err(limit) => Err(fail(RegistryProblem::Silent { limit })),
+        }
+    }
+}
+
+/// Blob storage, moved registries. A body is sent elsewhere only where the status says that the method stays.
+fn is_redirect(method: &Method, status: StatusCode) -> bool {
+    match status {
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => true,
+        StatusCode::MOVED_PERMANENTLY | StatusCode::FOUND | StatusCode::SEE_OTHER => {
+            matches!(*method, Method::GET | Method::HEAD)
+        }
+        _ => false,
+    }
+}
+
+fn length(blob: &Descriptor) -> HeaderMap {
+    [(CONTENT_LENGTH, blob.size.into())].into_iter().collect()
+}
+
+/// The content, one piece behind its source: the last piece goes out only after the whole was found to be right, so
+/// that what is wrong never arrives whole.
+async fn body(source: &Source, blob: &Descriptor, sending: &Arc<Sending>) -> Result<reqwest::Body, StoreError> {
+    let state = (source.open(blob).await?, None::<Bytes>, Arc::clone(sending));
+    let pieces = stream::try_unfold(state, |(mut content, mut held, sending)| async move {
+        loop {
+            match (content.next().await.transpose(), held.take()) {
+                (Ok(Some(piece)), None) => held = Some(piece),
+                (Ok(next), Some(piece)) => {
+                    sending.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                    return Ok(Some((piece, (content, next, sending))));
+                }
+                (Ok(None), None) => return Ok(None),
+                (Err(error), _) => {
+                    let message = error.to_string();
+                    *sending.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    return Err(message);
+                }
+            }
+        }
+    });
+    Ok(reqwest::Body::wrap_stream(pieces))
+}
+
+impl Sending {
+    /// Waits for `answer` as long as something moves; otherwise says how long nothing did.
+    async fn watch<T>(&self, answer: impl Future<Output = T>) -> Result<T, Duration> {
+        tokio::pin!(answer);
+        loop {
+            let before = self.sent.load(Ordering::Relaxed);
+            let limit = if self.size > 0 && before >= self.size { COMMIT } else { Incoming::SILENCE };
+            match timeout(limit, &mut answer).await {
+                Ok(answer) => return Ok(answer),
+                Err(_) if self.sent.load(Ordering::Relaxed) != before => {}
+                Err(_) => return Err(limit),
+            }
+        }
+    }
+
+    fn failure(&self) -> Option<StoreError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

@@ -1,0 +1,244 @@
+//! What a run knows about a registry and its repositories, so that nothing is asked twice.
+//!
+//! Content never changes under its digest. Where tags point and which manifests are there may: `forget` drops it.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::Mutex as AsyncMutex;
+
+use super::{subject_list::SubjectList, turns::Turns};
+use crate::oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
+
+/// What is known about one registry, under whatever name it is asked.
+#[derive(Debug, Default)]
+pub(super) struct RegistryKnowledge {
+    manifests: Mutex<ManifestCache>,
+    holders: Mutex<HashMap<Digest, BTreeSet<RepositoryName>>>,
+    referrers_api: Mutex<Option<bool>>,
+    tag_deletes_off: AtomicBool,
+    repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
+}
+
+/// What is known about one repository.
+#[derive(Debug, Default)]
+pub(super) struct RepositoryKnowledge {
+    contents: Mutex<Contents>,
+    /// Blobs that are being pushed.
+    pub(super) pushing: Turns<Digest>,
+    /// Whether the registry lists what is pushed here without being told; nothing: nobody has looked yet.
+    pub(super) lists_itself: AsyncMutex<Option<bool>>,
+    writes_lists: AtomicBool,
+    lists: Mutex<HashMap<Digest, Arc<SubjectList>>>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    /// Manifests that are there.
+    manifests: HashMap<Digest, Descriptor>,
+    /// Manifests that this run has pushed, and listed where they have a subject.
+    pushed: HashSet<Digest>,
+    /// Tags that this run has written.
+    tags: HashMap<Tag, Digest>,
+}
+
+/// Manifests by digest, the oldest dropped first.
+#[derive(Debug, Default)]
+struct ManifestCache {
+    manifests: HashMap<Digest, Manifest>,
+    order: VecDeque<Digest>,
+    bytes: usize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RegistryKnowledge {
+    pub(super) fn repository(&self, name: &RepositoryName) -> Arc<RepositoryKnowledge> {
+        Arc::clone(lock(&self.repositories).entry(name.clone()).or_default())
+    }
+
+    pub(super) fn forget(&self) {
+        for repository in lock(&self.repositories).values() {
+            repository.forget();
+        }
+    }
+
+    /// The manifest of that digest, if it was seen anywhere in this registry.
+    pub(super) fn content(&self, digest: &Digest) -> Option<Manifest> {
+        lock(&self.manifests).manifests.get(digest).cloned()
+    }
+
+    pub(super) fn keep(&self, manifest: &Manifest) {
+        lock(&self.manifests).keep(manifest);
+    }
+
+    /// A repository that has the blob, the one named `preferred` before others.
+    pub(super) fn holder(&self, blob: &Digest, preferred: Option<&RepositoryName>) -> Option<RepositoryName> {
+        let holders = lock(&self.holders);
+        let holders = holders.get(blob)?;
+        preferred.filter(|preferred| holders.contains(*preferred)).or_else(|| holders.first()).cloned()
+    }
+
+    pub(super) fn has_blob(&self, repository: &RepositoryName, blob: &Digest) -> bool {
+        lock(&self.holders).get(blob).is_some_and(|holders| holders.contains(repository))
+    }
+
+    pub(super) fn blob_is_there(&self, repository: &RepositoryName, blob: &Digest) {
+        lock(&self.holders).entry(blob.clone()).or_default().insert(repository.clone());
+    }
+
+    pub(super) fn blob_is_gone(&self, repository: &RepositoryName, blob: &Digest) {
+        if let Some(holders) = lock(&self.holders).get_mut(blob) {
+            holders.remove(repository);
+        }
+    }
+
+    /// Whether the registry has the referrers API, where that is known.
+    pub(super) fn referrers_api(&self) -> Option<bool> {
+        *lock(&self.referrers_api)
+    }
+
+    /// The first answer counts: a registry that has it does not lose it.
+    pub(super) fn learn_referrers_api(&self, is_there: bool) {
+        lock(&self.referrers_api).get_or_insert(is_there);
+    }
+
+    pub(super) fn deletes_tags(&self) -> bool {
+        !self.tag_deletes_off.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuses_tag_deletes(&self) {
+        self.tag_deletes_off.store(true, Ordering::Relaxed);
+    }
+}
+
+impl RepositoryKnowledge {
+    pub(super) fn forget(&self) {
+        *lock(&self.contents) = Contents::default();
+    }
+
+    /// Where a tag points that this run has written.
+    pub(super) fn tag(&self, tag: &Tag) -> Option<Digest> {
+        lock(&self.contents).tags.get(tag).cloned()
+    }
+
+    /// A manifest that is there.
+    pub(super) fn manifest(&self, digest: &Digest) -> Option<Descriptor> {
+        lock(&self.contents).manifests.get(digest).cloned()
+    }
+
+    pub(super) fn manifest_is_there(&self, manifest: Descriptor) {
+        lock(&self.contents).manifests.insert(manifest.digest.clone(), manifest);
+    }
+
+    /// The manifest is gone, and with it the tags that named it.
+    pub(super) fn manifest_is_gone(&self, digest: &Digest) {
+        {
+            let mut contents = lock(&self.contents);
+            contents.manifests.remove(digest);
+            contents.pushed.remove(digest);
+            contents.tags.retain(|_, target| target != digest);
+        }
+        // Nobody needs to find it any more.
+        for list in self.all_lists() {
+            list.1.withdraw(std::slice::from_ref(digest));
+        }
+    }
+
+    pub(super) fn was_pushed(&self, digest: &Digest) -> bool {
+        lock(&self.contents).pushed.contains(digest)
+    }
+
+    pub(super) fn is_pushed(&self, manifest: Descriptor, tag: Option<&Tag>) {
+        let mut contents = lock(&self.contents);
+        contents.pushed.insert(manifest.digest.clone());
+        if let Some(tag) = tag {
+            contents.tags.insert(tag.clone(), manifest.digest.clone());
+        }
+        contents.manifests.insert(manifest.digest.clone(), manifest);
+    }
+
+    pub(super) fn tag_is_gone(&self, tag: &Tag) {
+        lock(&self.contents).tags.remove(tag);
+    }
+
+    /// Whether this run keeps lists of referrers here itself.
+    pub(super) fn writes_lists(&self) -> bool {
+        self.writes_lists.load(Ordering::Relaxed)
+    }
+
+    /// The list of what this run attaches to `subject`.
+    pub(super) fn list(&self, subject: &Digest) -> Arc<SubjectList> {
+        self.writes_lists.store(true, Ordering::Relaxed);
+        Arc::clone(lock(&self.lists).entry(subject.clone()).or_default())
+    }
+
+    pub(super) fn all_lists(&self) -> Vec<(Digest, Arc<SubjectList>)> {
+        lock(&self.lists).iter().map(|(subject, list)| (subject.clone(), Arc::clone(list))).collect()
+    }
+}
+
+impl ManifestCache {
+    /// Enough for tens of thousands of manifests as they are, bounded for those that are not.
+    const LIMIT: usize = 64 * 1024 * 1024;
+
+    fn keep(&mut self, manifest: &Manifest) {
+        let digest = manifest.digest();
+        if self.manifests.insert(digest.clone(), manifest.clone()).is_some() {
+            return;
+        }
+        self.order.push_back(digest.clone());
+        self.bytes += manifest.bytes().len();
+        while self.bytes > Self::LIMIT {
+            let Some(oldest) = self.order.pop_front() else { return };
+            let dropped = self.manifests.remove(&oldest);
+            self.bytes -= dropped.map_or(0, |manifest| manifest.bytes().len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Index;
+
+    fn manifest(size: usize) -> Manifest {
+        let annotations = [("x".to_owned(), "x".repeat(size))].into();
+        Manifest::from_index(Index { annotations, ..Index::new(Vec::new()) }).unwrap()
+    }
+
+    #[test]
+    fn the_oldest_manifests_make_room() {
+        let mut cache = ManifestCache::default();
+        let all: Vec<_> = (0..20).map(|size| manifest(4_000_000 + size)).collect();
+        for manifest in &all {
+            cache.keep(manifest);
+            cache.keep(manifest);
+        }
+        assert!(cache.bytes <= ManifestCache::LIMIT && cache.order.len() == cache.manifests.len());
+        assert!(!cache.manifests.contains_key(all[0].digest()) && cache.manifests.contains_key(all[19].digest()));
+    }
+
+    #[test]
+    fn a_manifest_goes_with_its_tags() {
+        let known = RepositoryKnowledge::default();
+        let (one, two) = (manifest(1).descriptor(), manifest(2).descriptor());
+        let tag = |text: &str| text.parse::<Tag>().unwrap();
+        known.is_pushed(one.clone(), Some(&tag("a")));
+        known.is_pushed(one.clone(), Some(&tag("b")));
+        known.is_pushed(two.clone(), Some(&tag("c")));
+        known.manifest_is_gone(&one.digest);
+        assert_eq!((known.tag(&tag("a")), known.tag(&tag("b"))), (None, None));
+        assert_eq!(known.tag(&tag("c")), Some(two.digest.clone()));
+        assert!(known.manifest(&one.digest).is_none() && !known.was_pushed(&one.digest));
+        known.forget();
+        assert!(known.tag(&tag("c")).is_none() && known.manifest(&two.digest).is_none());
+    }
+}

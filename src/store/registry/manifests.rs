@@ -1,0 +1,296 @@
+//! Manifests over HTTP.
+//!
+//! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests>,
+//! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests>
+
+use reqwest::{
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use serde::Deserialize;
+
+use super::{Answer, RegistryProblem, RegistryStore, Request, Scope, request::Body};
+use crate::{
+    oci::{Descriptor, Digest, Manifest, Tag, Target, media_type},
+    store::{ContentError, StoreError},
+};
+
+/// Optional for a long time, so it may be missing.
+const DIGEST: &str = "docker-content-digest";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MediaTypeOnly {
+    media_type: Option<String>,
+}
+
+impl RegistryStore {
+    /// As [`RegistryStore::ask_descriptor`], unless the run knows the answer.
+    pub(super) async fn find_descriptor(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
+        match self.known_digest(target).and_then(|digest| self.known.manifest(&digest)) {
+            Some(known) => Ok(Some(known)),
+            None => self.ask_descriptor(target).await,
+        }
+    }
+
+    /// As [`RegistryStore::ask_manifest`], unless the run knows the answer.
+    pub(super) async fn find_manifest(&self, target: &Target) -> Result<Option<Manifest>, StoreError> {
+        let known = self.known_digest(target).filter(|digest| self.known.manifest(digest).is_some());
+        match known.and_then(|digest| self.registry.known.content(&digest)) {
+            Some(manifest) => Ok(Some(manifest)),
+            None => self.ask_manifest(target).await,
+        }
+    }
+
+    /// What the registry says now. Where HEAD does not say enough, GET does.
+    pub(super) async fn ask_descriptor(&self, target: &Target) -> Result<Option<Descriptor>, StoreError> {
+        let answer = self.registry.send(&self.manifest_request(Method::HEAD, target)?).await?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                return Ok(self.ask_manifest(target).await?.map(|manifest| manifest.descriptor()));
+            }
+            _ => return Err(answer.refused().into()),
+        }
+        let size = answer.header(CONTENT_LENGTH.as_str()).and_then(|size| size.parse().ok());
+        let media_type = answer.header(CONTENT_TYPE.as_str()).map(media_type::essence);
+        let media_type = media_type.filter(|media_type| media_type::is_manifest(media_type));
+        let (Some(digest), Some(size), Some(media_type)) = (digest(&answer)?, size, media_type) else {
+            return Ok(self.ask_manifest(target).await?.map(|manifest| manifest.descriptor()));
+        };
+        if let Target::Digest(wanted) = target {
+            same_digest(&answer, wanted, &digest)?;
+        }
+        let descriptor = Descriptor::new(media_type, digest, size);
+        self.known.manifest_is_there(descriptor.clone());
+        Ok(Some(descriptor))
+    }
+
+    /// What the registry has now, verified.
+    pub(super) async fn ask_manifest(&self, target: &Target) -> Result<Option<Manifest>, StoreError> {
+        let answer = self.registry.send(&self.manifest_request(Method::GET, target)?).await?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(answer.refused().into()),
+        }
+        let expected = match target {
+            Target::Digest(digest) => digest.clone(),
+            Target::Tag(_) => digest(&answer)?.unwrap_or_else(|| Digest::sha256(&answer.body)),
+        };
+        let actual = Digest::of(expected.algorithm(), &answer.body);
+        if actual != expected {
+            return Err(ContentError::Digest { expected, actual }.into());
+        }
+        let media_type = answer.header(CONTENT_TYPE.as_str()).map(media_type::essence).unwrap_or_default();
+        let media_type = if media_type::is_manifest(&media_type) {
+            media_type
+        } else {
+            // Some file servers know only JSON; then the manifest must say itself what it is.
+            let inside = serde_json::from_slice::<MediaTypeOnly>(&answer.body).ok();
+            inside.and_then(|inside| inside.media_type).unwrap_or(media_type)
+        };
+        let manifest = Manifest::parse_as(&media_type, actual, answer.body)?;
+        self.known.manifest_is_there(manifest.descriptor());
+        self.registry.known.keep(&manifest);
+        Ok(Some(manifest))
+    }
+
+    /// Stores the manifest, and lists it where it has a subject.
+    pub(super) async fn push(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), StoreError> {
+        let is_pushed = self.known.was_pushed(manifest.digest());
+        if is_pushed && tag.is_none_or(|tag| self.known.tag(tag).as_ref() == Some(manifest.digest())) {
+            return Ok(());
+        }
+        let target = match tag {
+            Some(tag) => Target::Tag(tag.clone()),
+            None => Target::Digest(manifest.digest().clone()),
+        };
+        let answer = self.put_manifest(manifest, &target).await?;
+        if let Some(subject) = manifest.subject().filter(|_| !is_pushed) {
+            self.list_referrer(&subject.digest, manifest, &answer).await?;
+        }
+        self.registry.known.keep(manifest);
+        self.known.is_pushed(manifest.descriptor(), tag);
+        Ok(())
+    }
+
+    /// The one request of a push.
+    pub(super) async fn put_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Answer, StoreError> {
+        let url = self.registry.url(&self.name, &["manifests", &target.to_string()])?;
+        let request = Request::new(Method::PUT, url, Scope::push(&self.name))
+            .header(CONTENT_TYPE, manifest.media_type())
+            .body(Body::Bytes(manifest.bytes().clone()));
+        let answer = self.registry.send(&request).await?;
+        if !matches!(answer.status, StatusCode::CREATED | StatusCode::OK) {
+            if answer.has_code("MANIFEST_BLOB_UNKNOWN") || answer.has_code("BLOB_UNKNOWN") {
+                // Somebody has removed what was known to be there: whoever tries again must send it.
+                for blob in manifest.blobs() {
+                    self.registry.known.blob_is_gone(&self.name, &blob.digest);
+                }
+            }
+            return Err(answer.refused().into());
+        }
+        if let Some(digest) = digest(&answer)?.filter(|digest| digest.algorithm() == manifest.digest().algorithm()) {
+            same_digest(&answer, manifest.digest(), &digest)?;
+        }
+        Ok(answer)
+    }
+
+    fn known_digest(&self, target: &Target) -> Option<Digest> {
+        match target {
+            Target::Tag(tag) => self.known.tag(tag),
+            Target::Digest(digest) => Some(digest.clone()),
+        }
+    }
+
+    fn manifest_request(&self, method: Method, target: &Target) -> Result<Request<'static>, StoreError> {
+        let url = self.registry.url(&self.name, &["manifests", &target.to_string()])?;
+        Ok(Request::new(method, url, Scope::pull(&self.name))
+            .header(ACCEPT, &media_type::MANIFESTS.join(", "))
+            .limit(usize::try_from(Manifest::MAX_SIZE).unwrap_or(usize::MAX)))
+    }
+}
+
+/// The digest that the registry says, if it says one.
+pub(super) fn digest(answer: &Answer) -> Result<Option<Digest>, StoreError> {
+    let Some(text) = answer.header(DIGEST).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(digest) => Ok(Some(digest)),
+        Err(_) => Err(answer.problem(wrong_digest(text, "a digest".to_owned())).into()),
+    }
+}
+
+fn same_digest(answer: &Answer, wanted: &Digest, said: &Digest) -> Result<(), StoreError> {
+    if wanted == said {
+        return Ok(());
+    }
+    Err(answer.problem(wrong_digest(&said.to_string(), format!("`{wanted}`"))).into())
+}
+
+fn wrong_digest(value: &str, expected: String) -> RegistryProblem {
+    let value = format!("`{}`", value.chars().take(150).collect::<String>());
+    RegistryProblem::Header { header: "Docker-Content-Digest", value, expected }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            Credentials,
+            testing::{Reply, Server, registries},
+        },
+        *,
+    };
+    use crate::{oci::Index, store::Store};
+
+    fn manifest(text: &str) -> Manifest {
+        let annotations = [("x".to_owned(), text.to_owned())].into();
+        Manifest::from_index(Index { annotations, ..Index::new(Vec::new()) }).unwrap()
+    }
+
+    /// A registry that has `v1` in `a`, and leaves out these headers.
+    async fn without(left_out: &'static [&'static str]) -> (Server, Manifest) {
+        let server = Server::with(move |received, shelf| {
+            let mut reply = shelf.answer(received);
+            reply.headers.retain(|(name, _)| !left_out.contains(&name.as_str()));
+            Some(reply)
+        })
+        .await;
+        let manifest = manifest("one");
+        server.store("a").push_manifest(&manifest, Some(&"v1".parse().unwrap())).await.unwrap();
+        server.log();
+        (server, manifest)
+    }
+
+    fn tag(text: &str) -> Target {
+        Target::Tag(text.parse().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_tag_is_resolved_by_head_and_by_get_where_that_says_too_little() {
+        for (left_out, methods) in [
+            (&[][..], &["HEAD /v2/a/manifests/v1"][..]),
+            (&["docker-content-digest"], &["HEAD /v2/a/manifests/v1", "GET /v2/a/manifests/v1"]),
+            (&["content-type"], &["HEAD /v2/a/manifests/v1", "GET /v2/a/manifests/v1"]),
+            (&["content-type", "docker-content-digest"], &["HEAD /v2/a/manifests/v1", "GET /v2/a/manifests/v1"]),
+        ] {
+            let (server, manifest) = without(left_out).await;
+            let resolved = server.store("a").resolve(&tag("v1")).await.unwrap();
+            assert_eq!(
+                (resolved, server.log()),
+                (Some(manifest.descriptor()), methods.iter().map(|it| (*it).to_owned()).collect())
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn absence_is_an_answer_and_refusal_is_an_error() {
+        let server = Server::with(|received, _| {
+            let status = if received.path.contains("/b/") { 403 } else { 404 };
+            Some(Reply::status(status).header("www-authenticate", "Basic").body("404 page not found"))
+        })
+        .await;
+        assert_eq!(server.store("a").resolve(&tag("v1")).await.unwrap(), None);
+        assert!(server.store("a").manifest(&tag("v1")).await.unwrap().is_none());
+        assert!(server.store("a").tags().await.unwrap().is_empty());
+        let error = server.store("b").manifest(&tag("v1")).await.unwrap_err();
+        let expected = format!("GET http://{}/v2/b/manifests/v1: 403 Forbidden: 404 page not found", server.name);
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn only_the_manifest_that_was_asked_for_is_taken() {
+        let other = manifest("other");
+        let bytes = other.bytes().clone();
+        let said = Digest::sha256(b"said").to_string();
+        let server = Server::with(move |_, _| {
+            let reply = Reply::status(200).header("content-type", media_type::IMAGE_INDEX).body(bytes.clone());
+            Some(reply.header("docker-content-digest", &said))
+        })
+        .await;
+        let wanted = Target::Digest(Digest::sha256(b"wanted"));
+        let store = server.store("a");
+        for error in [store.manifest(&wanted).await.unwrap_err(), store.manifest(&tag("v1")).await.unwrap_err()] {
+            assert!(matches!(error, StoreError::Content(ContentError::Digest { .. })), "{error}");
+        }
+        let error = store.resolve(&wanted).await.unwrap_err();
+        assert!(error.to_string().contains("`Docker-Content-Digest` is `sha256:"), "{error}");
+        let error = store.push_manifest(&manifest("mine"), None).await.unwrap_err();
+        assert!(error.to_string().contains("`Docker-Content-Digest` is `sha256:"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_was_read_by_digest_is_not_asked_again_until_it_is_forgotten() {
+        let (server, manifest) = without(&[]).await;
+        let registries = registries(Credentials::none());
+        let store = registries.repository(&server.name, &"a".parse().unwrap());
+        let target = Target::Digest(manifest.digest().clone());
+        for _ in 0..2 {
+            assert!(store.manifest(&target).await.unwrap().is_some());
+            assert!(store.resolve(&target).await.unwrap().is_some());
+        }
+        assert_eq!(server.log().len(), 1);
+        // That another repository has it says nothing about this one.
+        let other = registries.repository(&server.name, &"b".parse().unwrap());
+        assert!(other.manifest(&target).await.unwrap().is_none());
+        server.shelf(|shelf| shelf.manifests.clear());
+        assert!(store.manifest(&target).await.unwrap().is_some());
+        registries.forget();
+        assert!(store.manifest(&target).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_endless_manifest_is_not_read() {
+        let server = Server::with(|_, _| {
+            let body = vec![b' '; 5 * 1024 * 1024];
+            Some(Reply::status(200).header("content-type", media_type::IMAGE_INDEX).body(body))
+        })
+        .await;
+        let error = server.store("a").manifest(&tag("v1")).await.unwrap_err();
+        assert!(error.to_string().ends_with("the answer has more than 4194304 bytes"), "{error}");
+    }
+}

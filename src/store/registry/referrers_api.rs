@@ -1,0 +1,141 @@
+//! Who refers to a manifest, as registries with the referrers API say it, and both ways of asking as one answer.
+//!
+//! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::{
+    Method, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE},
+};
+
+use super::{Answer, RegistryError, RegistryProblem, RegistryStore, Request, Scope};
+use crate::{
+    oci::{Descriptor, Digest, Index, Manifest, Target, media_type},
+    store::StoreError,
+};
+
+const MAX_PAGES: usize = 1000;
+/// A page may have as many entries as the registry likes.
+const PAGE: usize = 8 * 1024 * 1024;
+/// How many manifests are read at once to complete a list.
+const TOGETHER: usize = 16;
+
+impl RegistryStore {
+    /// The referrers of `subject`, from the API and from the tag schema, complete and in order.
+    pub(super) async fn find_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        let api = self.api_referrers(subject).await?;
+        let has_api = api.is_some();
+        let from_api = api.unwrap_or_default();
+        let mut from_tag = Vec::new();
+        if from_api.is_empty() || self.known.writes_lists() {
+            for entry in self.tag_referrers(subject).await? {
+                // With an API nobody takes entries out of the tag's list any more: it may name what is gone.
+                if !has_api || self.find_descriptor(&Target::Digest(entry.digest.clone())).await?.is_some() {
+                    from_tag.push(entry);
+                }
+            }
+        }
+        // What the API says about an entry counts more than what some client wrote.
+        let by_digest: BTreeMap<_, _> =
+            from_tag.into_iter().chain(from_api).map(|entry| (entry.digest.clone(), entry)).collect();
+        let complete: Vec<_> = stream::iter(by_digest.into_values().map(|entry| self.completed(subject, entry)))
+            .buffered(TOGETHER)
+            .try_collect()
+            .await?;
+        Ok(complete.into_iter().flatten().collect())
+    }
+
+    /// The entries that the API lists. Nothing: the registry has no such API.
+    pub(super) async fn api_referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, StoreError> {
+        if self.registry.known.referrers_api() == Some(false) {
+            return Ok(None);
+        }
+        let mut url = self.registry.url(&self.name, &["referrers", &subject.to_string()])?;
+        let mut entries = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let request = Request::new(Method::GET, url.clone(), Scope::pull(&self.name))
+                .header(ACCEPT, media_type::IMAGE_INDEX)
+                .limit(PAGE);
+            let answer = self.registry.send(&request).await?;
+            if is_missing(&answer) {
+                // A repository that is not there yet says nothing about the API.
+                if !answer.has_code("NAME_UNKNOWN") {
+                    self.registry.known.learn_referrers_api(false);
+                }
+                return Ok(None);
+            }
+            if answer.status != StatusCode::OK {
+                return Err(answer.refused().into());
+            }
+            let content_type = answer.header(CONTENT_TYPE.as_str()).map(media_type::essence);
+            if content_type.as_deref() != Some(media_type::IMAGE_INDEX) {
+                // Something that answers 200 to everything.
+                return Ok(None);
+            }
+            let index: Index = serde_json::from_slice(&answer.body).map_err(|error| {
+                answer.problem(RegistryProblem::Body { expected: "a list of referrers", message: error.to_string() })
+            })?;
+            self.registry.known.learn_referrers_api(true);
+            entries.extend(index.manifests);
+            match self.next_page(&answer)? {
+                Some(next) => url = next,
+                None => return Ok(Some(entries)),
+            }
+        }
+        Err(RegistryError::new(&Method::GET, &url, RegistryProblem::Endless { pages: MAX_PAGES }).into())
+    }
+
+    /// Whether the registry has the API; asked once for each registry.
+    pub(super) async fn has_api(&self) -> Result<bool, StoreError> {
+        if self.registry.known.referrers_api().is_none() {
+            // Whether this manifest exists does not matter: an API that is there answers with an empty list.
+            self.api_referrers(&Digest::sha256(b"")).await?;
+        }
+        Ok(self.registry.known.referrers_api() == Some(true))
+    }
+
+    /// After `manifest` was pushed with this answer: makes sure that `subject` lists it.
+    pub(super) async fn list_referrer(
+        &self,
+        subject: &Digest,
+        manifest: &Manifest,
+        answer: &Answer,
+    ) -> Result<(), StoreError> {
+        if answer.header("oci-subject").is_some() && self.registry.known.referrers_api() != Some(false) {
+            let mut lists_itself = self.known.lists_itself.lock().await;
+            // Some registries sent the header before they had the API: it counts once the list was seen to hold.
+            let holds = if let Some(holds) = *lists_itself {
+                holds
+            } else {
+                let entries = self.api_referrers(subject).await?.unwrap_or_default();
+                *lists_itself.insert(entries.iter().any(|entry| entry.digest == *manifest.digest()))
+            };
+            if holds {
+                return Ok(());
+            }
+        }
+        self.append(subject, manifest.referrer_descriptor()).await
+    }
+
+    /// The entry with the artifact type and annotations of its manifest, where the list does not have them. Nothing:
+    /// there is no such manifest, or it is about something else.
+    async fn completed(&self, subject: &Digest, entry: Descriptor) -> Result<Option<Descriptor>, StoreError> {
+        let says_nothing = entry.artifact_type.as_deref().is_none_or(|it| it.is_empty() || it == media_type::EMPTY);
+        if !says_nothing {
+            return Ok(Some(entry));
+        }
+        let manifest = self.find_manifest(&Target::Digest(entry.digest.clone())).await?;
+        let manifest = manifest.filter(|manifest| manifest.subject().is_some_and(|about| about.digest == *subject));
+        Ok(manifest.map(|manifest| {
+            let described = manifest.referrer_descriptor();
+            Descriptor { artifact_type: described.artifact_type, annotations: described.annotations, ..entry }
+        }))
+    }
+}
+
+fn is_missing(answer: &Answer) -> bool {
+    matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+        || (answer.status.is_client_error() && answer.has_code("METHOD_UNKNOWN"))
+}

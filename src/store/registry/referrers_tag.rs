@@ -1,0 +1,215 @@
+//! Who refers to a manifest, for registries without the referrers API: an index under a tag that every client updates.
+//!
+//! No registry has conditional writes, so nobody can know that an update was not written over. Three things hold it:
+//! within a run one update at a time for each subject, taking along all that wait; after each update a look whether it
+//! holds; and once more at the end of the run ([`RegistryStore::settle_lists`]). Between the write and that last look
+//! lie two round trips at least, between another writer's reading and writing lies one.
+//!
+//! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema>
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::Method;
+
+use super::{
+    RegistryError, RegistryProblem, RegistryStore,
+    subject_list::{SubjectList, Written},
+};
+use crate::{
+    oci::{Content, Descriptor, Digest, Index, Manifest, Tag, Target},
+    store::StoreError,
+};
+
+/// How often a list is written before the run gives up on it.
+const MAX_WRITES: u32 = 16;
+/// How often a list that others write is looked at until it holds.
+const MAX_LOOKS: u32 = 64;
+/// How many lists are looked at together.
+const TOGETHER: usize = 16;
+/// With more pages of tags than this, asking for each subject is cheaper.
+const MAX_TAG_PAGES: usize = 10;
+
+impl RegistryStore {
+    /// The entries of the list of `subject`, if there is one.
+    pub(super) async fn tag_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        let target = Target::Tag(Tag::of_referrers(subject));
+        let manifest = self.ask_manifest(&target).await?;
+        Ok(manifest.as_ref().and_then(|manifest| list_in(subject, manifest)).map_or_else(Vec::new, |it| it.manifests))
+    }
+
+    /// Every digest that has a list. Nothing: the registry knows better, or there are too many tags.
+    pub(super) async fn listed_subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
+        if self.has_api().await? {
+            return Ok(None);
+        }
+        let (tags, is_whole) = self.read_tags(MAX_TAG_PAGES).await?;
+        // The tag of a longer digest does not have all of it.
+        let is_cut = |tag: &Tag| tag.is_of_referrers() && tag.referrers_subject().is_none();
+        if !is_whole || tags.iter().any(is_cut) {
+            return Ok(None);
+        }
+        Ok(Some(tags.iter().filter_map(Tag::referrers_subject).collect()))
+    }
+
+    /// Lists `entry` under `subject`, together with everything else that waits for that.
+    pub(super) async fn append(&self, subject: &Digest, entry: Descriptor) -> Result<(), StoreError> {
+        let list = self.known.list(subject);
+        list.wait(entry.clone());
+        let mut written = list.update.lock().await;
+        let Some(batch) = list.take(&entry) else {
+            return Ok(());
+        };
+        self.merge(subject, &batch, &mut written).await?;
+        list.is_listed(batch);
+        Ok(())
+    }
+
+    /// Writes the list until it has `entries`.
+    async fn merge(&self, subject: &Digest, entries: &[Descriptor], written: &mut Written) -> Result<(), StoreError> {
+        let tag = Target::Tag(Tag::of_referrers(subject));
+        for round in 0..MAX_WRITES {
+            let found = self.ask_manifest(&tag).await?;
+            let digest = found.as_ref().map(Manifest::digest).cloned();
+            written.is_contended |= written.digest.is_some() && written.digest != digest;
+            let mut index = self.list_to_write(subject, found)?;
+            let missing: Vec<_> = missing(&index, entries).collect();
+            if missing.is_empty() {
+                written.digest = digest;
+                return Ok(());
+            }
+            index.manifests.extend(missing);
+            let manifest = Manifest::from_index(index)?;
+            self.put_manifest(&manifest, &tag).await?;
+            written.digest = Some(manifest.digest().clone());
+            let now = self.ask_descriptor(&tag).await?;
+            if now.is_some_and(|now| now.digest == *manifest.digest()) {
+                return Ok(());
+            }
+            written.is_contended = true;
+            tokio::time::sleep(self.registry.pace.moment(round)).await;
+        }
+        Err(self.list_error(subject, RegistryProblem::Contended { tries: MAX_WRITES }))
+    }
+
+    /// Looks once more at every list that this run has appended to.
+    pub(super) async fn settle_lists(&self) -> Result<(), StoreError> {
+        stream::iter(self.known.all_lists())
+            .map(|(subject, list)| async move { self.settle_list(&subject, &list).await })
+            .buffer_unordered(TOGETHER)
+            .try_collect()
+            .await
+    }
+
+    async fn settle_list(&self, subject: &Digest, list: &SubjectList) -> Result<(), StoreError> {
+        let mut written = list.update.lock().await;
+        let tag = Target::Tag(Tag::of_referrers(subject));
+        let mut held = 0;
+        for round in 0..MAX_LOOKS {
+            let listed = list.listed();
+            if listed.is_empty() {
+                return Ok(());
+            }
+            let now = self.ask_descriptor(&tag).await?.map(|now| now.digest);
+            if now == written.digest {
+                held += 1;
+            } else {
+                written.is_contended = true;
+                held = 0;
+                self.restore(subject, list, listed, &mut written).await?;
+            }
+            if held >= if written.is_contended { 2 } else { 1 } {
+                return Ok(());
+            }
+            tokio::time::sleep(self.registry.pace.moment(round)).await;
+        }
+        Err(self.list_error(subject, RegistryProblem::Contended { tries: MAX_LOOKS }))
+    }
+
+    /// Lists again what was written over. What is gone altogether was taken out on purpose.
+    async fn restore(
+        &self,
+        subject: &Digest,
+        list: &SubjectList,
+        listed: Vec<Descriptor>,
+        written: &mut Written,
+    ) -> Result<(), StoreError> {
+        let found = self.ask_manifest(&Target::Tag(Tag::of_referrers(subject))).await?;
+        let digest = found.as_ref().map(Manifest::digest).cloned();
+        let index = self.list_to_write(subject, found)?;
+        let (mut gone, mut overwritten) = (Vec::new(), Vec::new());
+        for entry in missing(&index, &listed) {
+            match self.ask_descriptor(&Target::Digest(entry.digest.clone())).await? {
+                Some(_) => overwritten.push(entry),
+                None => gone.push(entry.digest),
+            }
+        }
+        list.withdraw(&gone);
+        written.digest = digest;
+        if overwritten.is_empty() { Ok(()) } else { self.merge(subject, &overwritten, written).await }
+    }
+
+    /// Takes `referrers` out of the list of `subject`; the list goes with its last entry.
+    pub(super) async fn unlist_all(&self, subject: &Digest, referrers: &[Digest]) -> Result<(), StoreError> {
+        if self.has_api().await? && !self.known.writes_lists() {
+            return Ok(());
+        }
+        let tag = Tag::of_referrers(subject);
+        let list = self.known.list(subject);
+        let mut written = list.update.lock().await;
+        list.withdraw(referrers);
+        let found = self.ask_manifest(&Target::Tag(tag.clone())).await?;
+        let Some((digest, mut index)) = found.and_then(|found| {
+            let index = list_in(subject, &found)?;
+            Some((found.digest().clone(), index))
+        }) else {
+            return Ok(());
+        };
+        let before = index.manifests.len();
+        index.manifests.retain(|entry| !referrers.contains(&entry.digest));
+        if index.manifests.len() == before {
+            return Ok(());
+        }
+        if index.manifests.is_empty() && self.remove_list(&tag, &digest).await? {
+            *written = Written::default();
+            return Ok(());
+        }
+        let manifest = Manifest::from_index(index)?;
+        self.put_manifest(&manifest, &Target::Tag(tag)).await?;
+        written.digest = Some(manifest.digest().clone());
+        Ok(())
+    }
+
+    /// The list that `found` is, to be added to. What is no list must not be written over.
+    fn list_to_write(&self, subject: &Digest, found: Option<Manifest>) -> Result<Index, StoreError> {
+        let Some(found) = found.filter(|found| found.digest() != subject) else {
+            return Ok(Index::new(Vec::new()));
+        };
+        list_in(subject, &found).ok_or_else(|| {
+            self.list_error(subject, RegistryProblem::NotReferrers { media_type: found.media_type().to_owned() })
+        })
+    }
+
+    fn list_error(&self, subject: &Digest, problem: RegistryProblem) -> StoreError {
+        match self.registry.url(&self.name, &["manifests", Tag::of_referrers(subject).as_str()]) {
+            Ok(url) => RegistryError::new(&Method::PUT, &url, problem).into(),
+            Err(error) => error,
+        }
+    }
+}
+
+/// The list that `manifest` is. GitLab takes the tag for the digest in it and answers with the subject.
+fn list_in(subject: &Digest, manifest: &Manifest) -> Option<Index> {
+    match manifest.content() {
+        Content::Index(index) if manifest.digest() != subject => {
+            Some(Index { media_type: Index::new(Vec::new()).media_type, ..Index::clone(index) })
+        }
+        _ => None,
+    }
+}
+
+/// The entries that the list does not have.
+fn missing(index: &Index, entries: &[Descriptor]) -> impl Iterator<Item = Descriptor> {
+    let listed: HashSet<_> = index.manifests.iter().map(|entry| entry.digest.clone()).collect();
+    entries.iter().filter(move |entry| !listed.contains(&entry.digest)).cloned()
+}

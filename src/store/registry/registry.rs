@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use reqwest::Method;
+use url::Url;
+
+use super::{
+    Answer, Auth, RegistryError, RegistryOptions, Request,
+    clients::Clients,
+    http::{Http, Permits},
+    knowledge::RegistryKnowledge,
+    origin::{self, LeadError},
+    pace::Pace,
+};
+use crate::{
+    oci::{RegistryName, RepositoryName},
+    store::StoreError,
+};
+
+/// One registry: how to reach it, and what is known about it.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub(super) name: RegistryName,
+    pub(super) known: Arc<RegistryKnowledge>,
+    pub(super) pace: Pace,
+    /// Nothing where the name is one that no URL can have, such as `300.1.1.1`.
+    http: Option<Http>,
+}
+
+/// What all names of one registry share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    pub(super) known: Arc<RegistryKnowledge>,
+    pub(super) permits: Permits,
+}
+
+/// Where Docker Hub answers, which is not where its name leads.
+const DOCKER_HUB: &str = "registry-1.docker.io";
+
+impl Registry {
+    pub(super) fn new(
+        name: &RegistryName,
+        clients: &Clients,
+        options: &RegistryOptions,
+        pace: Pace,
+        shared: Shared,
+    ) -> Self {
+        let http = base(name, options).map(|base| {
+            let auth = Auth::new(name.clone(), base.clone(), clients.clone(), pace, options.credentials.clone());
+            Http::new(clients.clone(), base, auth, pace, shared.permits)
+        });
+        Self { name: name.clone(), known: shared.known, pace, http }
+    }
+
+    /// The URL of a part of a repository.
+    pub(super) fn url(&self, repository: &RepositoryName, parts: &[&str]) -> Result<Url, StoreError> {
+        let path = format!("/v2/{repository}/{}", parts.join("/"));
+        Ok(self.http()?.base().join(&path).map_err(|_| self.no_url())?)
+    }
+
+    /// Sends a request until there is an answer worth giving, whatever its status.
+    pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
+        self.http()?.send(request).await
+    }
+
+    /// The place that the answer names, where a request may go.
+    pub(super) fn follow(&self, answer: &Answer, text: &str) -> Result<Url, StoreError> {
+        let next = origin::follow(self.http()?.base(), &answer.url, text);
+        Ok(next.map_err(|error| answer.problem(error))?)
+    }
+
+    /// As [`Registry::follow`], within this registry.
+    pub(super) fn follow_within(&self, answer: &Answer, text: &str) -> Result<Url, StoreError> {
+        let next = origin::follow_within(self.http()?.base(), &answer.url, text);
+        Ok(next.map_err(|error| answer.problem(error))?)
+    }
+
+    fn http(&self) -> Result<&Http, RegistryError> {
+        self.http.as_ref().ok_or_else(|| self.no_url())
+    }
+
+    fn no_url(&self) -> RegistryError {
+        let problem = LeadError::NotUrl { text: self.name.to_string() }.into();
+        RegistryError { method: Method::GET, url: self.name.to_string(), problem }
+    }
+}
+
+fn base(name: &RegistryName, options: &RegistryOptions) -> Option<Url> {
+    let is_plain = name.is_loopback() || options.plain_http.contains(name);
+    let scheme = if is_plain { "http" } else { "https" };
+    let host = if name.as_str() == "docker.io" { DOCKER_HUB } else { name.as_str() };
+    Url::parse(&format!("{scheme}://{host}/")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_and_what_is_named_is_plain() {
+        let options = RegistryOptions { plain_http: ["r.lan:5000".parse().unwrap()].into(), ..Default::default() };
+        for (name, expected) in [
+            ("r.io", Some("https://r.io/")),
+            ("localhost:5000", Some("http://localhost:5000/")),
+            ("[::1]:5000", Some("http://[::1]:5000/")),
+            ("r.lan:5000", Some("http://r.lan:5000/")),
+            ("docker.io", Some("https://registry-1.docker.io/")),
+            ("300.1.1.1", None),
+        ] {
+            let base = base(&name.parse().unwrap(), &options);
+            assert_eq!(base.as_ref().map(Url::as_str), expected, "{name}");
+        }
+    }
+}

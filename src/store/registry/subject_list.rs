@@ -1,0 +1,70 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Mutex as AsyncMutex;
+
+use crate::oci::{Descriptor, Digest};
+
+/// What this run does to the list of referrers of one subject, where it keeps that list itself.
+#[derive(Debug, Default)]
+pub(super) struct SubjectList {
+    entries: Mutex<Entries>,
+    /// Held by whoever writes the list.
+    pub(super) update: AsyncMutex<Written>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    /// To be taken along by the next update.
+    waiting: Vec<Descriptor>,
+    /// Listed by this run.
+    listed: Vec<Descriptor>,
+}
+
+/// What the last update of this run left behind.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The list that was written or found.
+    pub(super) digest: Option<Digest>,
+    /// Whether somebody else was seen to write it too.
+    pub(super) is_contended: bool,
+}
+
+impl SubjectList {
+    pub(super) fn wait(&self, entry: Descriptor) {
+        self.lock().waiting.push(entry);
+    }
+
+    /// Everything that waits, for one update; with `entry`, which an update that failed may have taken. Nothing: an
+    /// update of somebody else has listed it.
+    pub(super) fn take(&self, entry: &Descriptor) -> Option<Vec<Descriptor>> {
+        let mut entries = self.lock();
+        if entries.listed.iter().any(|listed| listed.digest == entry.digest) {
+            return None;
+        }
+        let mut batch = std::mem::take(&mut entries.waiting);
+        if batch.iter().all(|waiting| waiting.digest != entry.digest) {
+            batch.push(entry.clone());
+        }
+        Some(batch)
+    }
+
+    pub(super) fn is_listed(&self, batch: Vec<Descriptor>) {
+        self.lock().listed.extend(batch);
+    }
+
+    /// What this run has listed and not taken out again.
+    pub(super) fn listed(&self) -> Vec<Descriptor> {
+        self.lock().listed.clone()
+    }
+
+    /// These need not be listed any more.
+    pub(super) fn withdraw(&self, digests: &[Digest]) {
+        let mut entries = self.lock();
+        entries.waiting.retain(|entry| !digests.contains(&entry.digest));
+        entries.listed.retain(|entry| !digests.contains(&entry.digest));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
