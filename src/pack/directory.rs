@@ -195,3 +195,149 @@ fn relative_name(directory: &Path, path: &Path) -> Result<String, PackError> {
     }
     Ok(name)
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::{
+        os::unix::{
+            fs::{PermissionsExt, symlink},
+            net::UnixListener,
+        },
+        path::PathBuf,
+    };
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::pack::{Compression, LayerContent};
+
+    /// `names` with their contents, made in that order. A `/` at the end: a directory.
+    fn tree(names: &[(&str, &str)]) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("somewhere");
+        for (name, content) in names {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            if name.ends_with('/') { fs::create_dir_all(path) } else { fs::write(path, content) }.unwrap();
+        }
+        (folder, root)
+    }
+
+    fn details(names: &[(&str, &str)], files: u32, directories: u32) -> (TempDir, PathBuf) {
+        let (folder, root) = tree(names);
+        symlink("../readme.md", root.join("bin/link")).unwrap();
+        for entry in WalkDir::new(&root).contents_first(true) {
+            let entry = entry.unwrap();
+            let mode = if entry.file_type().is_dir() { directories } else { files };
+            if !entry.file_type().is_symlink() {
+                fs::set_permissions(entry.path(), fs::Permissions::from_mode(mode)).unwrap();
+            }
+        }
+        fs::set_permissions(root.join("bin/run"), fs::Permissions::from_mode(files | 0o100)).unwrap();
+        (folder, root)
+    }
+
+    fn bytes(layer: &PackedLayer) -> Vec<u8> {
+        match &layer.content {
+            LayerContent::Bytes(bytes) => bytes.to_vec(),
+            LayerContent::File(path) => fs::read(path).unwrap(),
+        }
+    }
+
+    fn names(layer: &PackedLayer) -> Vec<String> {
+        let bytes = bytes(layer);
+        let mut archive = tar::Archive::new(bytes.as_slice());
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
+    /// The digest is the one that oras 1.3.3 computes for this tree, with these times.
+    #[test]
+    fn the_tar_is_the_one_that_oras_makes() {
+        let long = format!("ä/{}", "n".repeat(120));
+        let names =
+            [("readme.md", "hello\n"), ("bin/run", "#!/bin/sh\n"), (&long, "x"), ("bin.txt", "y"), ("bin/", "")];
+        let mut reversed = names;
+        reversed.reverse();
+        let options = LayerOptions { modified: 1_700_000_000, ..LayerOptions::artifact("details") };
+        for (names, files, directories) in [(names, 0o644, 0o755), (reversed, 0o664, 0o775), (names, 0o600, 0o700)] {
+            let (_folder, root) = details(&names, files, directories);
+            let digest = directory_digest(&root, &options).unwrap();
+            assert_eq!(digest.to_string(), "sha256:2df7447f78741c64055aafc780d2eaa03f28734b38a2c1fdb1ef3fee4143cd84");
+        }
+    }
+
+    #[test]
+    fn descriptor_and_content_belong_together() {
+        let (_folder, root) = tree(&[("a.txt", "hello")]);
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let options = LayerOptions { compression, ..LayerOptions::artifact("d") };
+            let layer = pack_directory(&root, &options).unwrap();
+            let content = bytes(&layer);
+            assert_eq!(layer.descriptor, crate::oci::Descriptor::of(compression.media_type(), &content));
+            let mut tar = Vec::new();
+            compression.decoder(content.as_slice()).unwrap().read_to_end(&mut tar).unwrap();
+            assert_eq!(layer.diff_id, Digest::sha256(&tar));
+            assert_eq!(tar.len(), 5 * BLOCK);
+            assert_eq!(layer.entries, 2);
+            let annotations = serde_json::to_string(&layer.titled("d").annotations).unwrap();
+            assert_eq!(
+                annotations,
+                format!(
+                    r#"{{"io.deis.oras.content.digest":"{}","io.deis.oras.content.unpack":"true","org.opencontainers.image.title":"d"}}"#,
+                    layer.diff_id
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_large_layer_is_a_file_that_goes_away() {
+        let noise = "noise".repeat(300_000);
+        let (folder, root) = tree(&[("noise", &noise)]);
+        let temporary = Some(folder.path().to_owned());
+        let options = LayerOptions { temporary, compression: Compression::None, ..LayerOptions::artifact("d") };
+        let layer = pack_directory(&root, &options).unwrap();
+        let LayerContent::File(path) = &layer.content else { panic!("in memory") };
+        assert_eq!(path.parent(), Some(folder.path()));
+        let path = path.to_path_buf();
+        assert_eq!(layer.descriptor.digest, Digest::sha256(&fs::read(&path).unwrap()));
+        drop(layer);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn an_image_layer_begins_with_the_folders_above() {
+        let (_folder, root) = tree(&[("b", ""), ("a/c", "")]);
+        let image = |at| LayerOptions { compression: Compression::None, ..LayerOptions::image(at) };
+        let layer = pack_directory(&root, &image("/usr/app")).unwrap();
+        assert_eq!(names(&layer), ["usr/", "usr/app/", "usr/app/a/", "usr/app/a/c", "usr/app/b"]);
+        assert_eq!(names(&pack_directory(&root, &image("/")).unwrap()), ["a/", "a/c", "b"]);
+        assert_eq!(names(&pack_file_layer(&root.join("a/c"), &image("/usr")).unwrap()), ["usr/", "usr/c"]);
+        assert_eq!(names(&pack_file_layer(&root.join("a/c"), &image("/")).unwrap()), ["c"]);
+    }
+
+    #[test]
+    fn what_a_layer_cannot_hold_is_an_error() {
+        let options = LayerOptions::artifact("d");
+        for target in ["../outside", "/etc/passwd", "a/../b", "sub/../../x"] {
+            let (_folder, root) = tree(&[("a", "")]);
+            symlink(target, root.join("link")).unwrap();
+            let error = pack_directory(&root, &options).unwrap_err();
+            let PackError::LinkOutside { path, target: found } = error else { panic!("{error}") };
+            assert_eq!((path, found), (root.join("link"), PathBuf::from(target)));
+        }
+        let (_folder, root) = tree(&[("a", "")]);
+        let _socket = UnixListener::bind(root.join("socket")).unwrap();
+        assert!(
+            matches!(pack_directory(&root, &options), Err(PackError::FileType { path }) if path.ends_with("socket"))
+        );
+        assert!(matches!(pack_directory(&root.join("a"), &options), Err(PackError::NotADirectory { .. })));
+        assert!(matches!(pack_directory(&root.join("none"), &options), Err(PackError::NotFound { .. })));
+        assert!(matches!(pack_file_layer(&root, &LayerOptions::image("/")), Err(PackError::NotAFile { .. })));
+        for title in ["", "../d", "/d", "a/../.."] {
+            let options = LayerOptions::artifact(title);
+            assert!(matches!(pack_directory(&root, &options), Err(PackError::Title { .. })), "{title}");
+        }
+    }
+}

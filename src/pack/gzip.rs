@@ -210,6 +210,6 @@ mod tests {
     /// Where this fails, the digests of all gzip layers change with the release: say so in the changelog.
     #[test]
     fn the_compressed_bytes_are_those_of_this_release() {
-        assert_eq!(Digest::sha256(&gzip(&sample(3 * BLOCK + 77), 2)).short(), "");
+        assert_eq!(Digest::sha256(&gzip(&sample(3 * BLOCK + 77), 2)).short(), "55071bbe1264");
     }
 }

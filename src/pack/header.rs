@@ -97,8 +97,11 @@ impl Block {
         block.octal(136, 12, modified);
         block.0[156] = flag;
         block.0[257..265].copy_from_slice(b"ustar\x0000");
-        block.octal(329, 8, 0);
-        block.octal(337, 8, 0);
+        // Go gives device numbers to every entry, and none to the extended header of one.
+        if flag != b'x' {
+            block.octal(329, 8, 0);
+            block.octal(337, 8, 0);
+        }
         block
     }
 
@@ -246,6 +249,6 @@ mod tests {
     fn extended_headers_do_not_change_between_releases() {
         let name = "n".repeat(300);
         let link = EntryHeader { name: &name, kind: EntryKind::Symlink { target: &name }, modified: 1 };
-        assert_eq!(Digest::sha256(&link.to_bytes()).short(), "");
+        assert_eq!(Digest::sha256(&link.to_bytes()).short(), "77dffe36ec4e");
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tempfile::TempPath;
 
 use super::Compression;
-use crate::oci::{Descriptor, Digest};
+use crate::oci::{Descriptor, Digest, annotation};
 
 /// How a directory or a file becomes a layer.
 #[derive(Debug, Clone)]
@@ -62,6 +62,19 @@ pub struct PackedLayer {
     pub content: LayerContent,
     /// How many entries the tar has.
     pub entries: usize,
+}
+
+impl PackedLayer {
+    /// The descriptor as oras writes it for a directory: with the title, and what makes a pull unpack it again.
+    pub fn titled(&self, title: impl Into<String>) -> Descriptor {
+        let mut descriptor = self.descriptor.clone();
+        descriptor.annotations.extend([
+            (annotation::TITLE.to_owned(), title.into()),
+            (annotation::ORAS_CONTENT_DIGEST.to_owned(), self.diff_id.to_string()),
+            (annotation::ORAS_UNPACK.to_owned(), "true".to_owned()),
+        ]);
+        descriptor
+    }
 }
 
 /// Where the bytes of a packed layer are.

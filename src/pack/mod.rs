@@ -21,6 +21,9 @@ mod layer_writer;
 mod limits;
 mod link;
 mod mode;
+#[cfg(test)]
+#[cfg(unix)]
+mod round_trip;
 mod spool;
 mod staging;
 mod title;

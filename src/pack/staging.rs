@@ -182,3 +182,104 @@ fn is_same(one: &Path, other: &Path) -> Result<bool, PackError> {
     let is_alike = first.is_file() && second.is_file() && mode::is_executable(&first) == mode::is_executable(&second);
     Ok(is_alike && same_files(one, other)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listing(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = walkdir::WalkDir::new(folder)
+            .min_depth(1)
+            .into_iter()
+            .map(|entry| entry.unwrap().path().strip_prefix(folder).unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn staged(target: &Path) -> Staging {
+        let mut staging = Staging::new(target).unwrap();
+        fs::write(staging.scratch().join("layer"), "").unwrap();
+        fs::write(staging.file("a.txt").unwrap(), "new").unwrap();
+        fs::write(staging.file("docs/b.txt").unwrap(), "b").unwrap();
+        fs::write(staging.directory("details").unwrap().join("c.txt"), "c").unwrap();
+        staging
+    }
+
+    #[test]
+    fn everything_or_nothing_is_placed() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("not/there/yet");
+        drop(staged(&target));
+        assert_eq!(listing(folder.path()), Vec::<String>::new());
+        let placement = staged(&target).commit(Existing::Fail).unwrap();
+        assert_eq!(placement, Placement { created: 3, ..Placement::default() });
+        assert_eq!(listing(&target), ["a.txt", "details", "details/c.txt", "docs", "docs/b.txt"]);
+        assert_eq!(listing(folder.path()).len(), 8);
+    }
+
+    #[test]
+    fn what_exists_is_treated_as_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("in");
+        fs::create_dir_all(target.join("details")).unwrap();
+        fs::write(target.join("a.txt"), "old").unwrap();
+        fs::write(target.join("details/c.txt"), "c").unwrap();
+        fs::write(target.join("details/mine"), "").unwrap();
+
+        let error = staged(&target).commit(Existing::Fail).unwrap_err();
+        assert!(matches!(error, PackError::Exists { path } if path == target.join("a.txt")));
+        assert_eq!(listing(&target), ["a.txt", "details", "details/c.txt", "details/mine"]);
+
+        let placement = staged(&target).commit(Existing::Keep).unwrap();
+        assert_eq!(placement, Placement { created: 1, kept: 1, unchanged: 1, ..Placement::default() });
+        assert_eq!(fs::read_to_string(target.join("a.txt")).unwrap(), "old");
+
+        let placement = staged(&target).commit(Existing::Replace).unwrap();
+        assert_eq!(placement, Placement { replaced: 1, unchanged: 2, ..Placement::default() });
+        assert_eq!(fs::read_to_string(target.join("a.txt")).unwrap(), "new");
+        assert!(target.join("details/mine").exists());
+
+        let placement = staged(&target).commit(Existing::Fail).unwrap();
+        assert_eq!(placement, Placement { unchanged: 3, ..Placement::default() });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_placed_through_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("in");
+        let elsewhere = folder.path().join("elsewhere");
+        fs::create_dir_all(&target).unwrap();
+        fs::create_dir_all(&elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, target.join("docs")).unwrap();
+        for existing in [Existing::Fail, Existing::Keep, Existing::Replace] {
+            let error = staged(&target).commit(existing).unwrap_err();
+            assert!(matches!(error, PackError::InTheWay { path } if path == target.join("docs")));
+        }
+        assert_eq!(listing(&elsewhere), Vec::<String>::new());
+        assert_eq!(listing(&target), ["docs"]);
+
+        // A link where a file goes is replaced, not followed.
+        fs::remove_file(target.join("docs")).unwrap();
+        fs::write(elsewhere.join("a.txt"), "theirs").unwrap();
+        std::os::unix::fs::symlink(elsewhere.join("a.txt"), target.join("a.txt")).unwrap();
+        staged(&target).commit(Existing::Replace).unwrap();
+        assert_eq!(fs::read_to_string(elsewhere.join("a.txt")).unwrap(), "theirs");
+        assert_eq!(fs::read_to_string(target.join("a.txt")).unwrap(), "new");
+    }
+
+    #[test]
+    fn titles_differ() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut staging = staged(&folder.path().join("in"));
+        for title in ["a.txt", "./a.txt", "details", "docs", "a.txt/b"] {
+            assert!(matches!(staging.file(title), Err(PackError::DuplicateTitle { .. })), "{title}");
+        }
+        assert!(matches!(staging.directory("a.txt"), Err(PackError::DuplicateTitle { .. })));
+        assert!(matches!(staging.directory("details"), Err(PackError::DuplicateTitle { .. })));
+        assert!(matches!(staging.file("../x"), Err(PackError::Title { .. })));
+        staging.directory("docs").unwrap();
+        staging.file("details/d.txt").unwrap();
+    }
+}
