@@ -323,7 +323,7 @@ mod tests {
             ": x\n",
             "a: 1\n---\nb: 2\n",
             "",
-            "# nothing\n",
+            "  # nothing\n",
             "---\n",
             "~:\n  - x\n y\n",
         ]
@@ -331,8 +331,8 @@ mod tests {
         .map(|text| format!("{text:?}: {}", messages(text).join(" | ")))
         .collect();
         insta::assert_snapshot!(rows.join("\n"), @r#"
-        "a:\n\tb: 1\n": 2:2 a tab cannot indent in YAML
-        "a: 1\n\tb: 2\n": 1:4 a tab cannot indent in YAML
+        "a:\n\tb: 1\n": 2:1 a tab cannot indent in YAML
+        "a: 1\n\tb: 2\n": 2:1 a tab cannot indent in YAML
         "a: b: c\n": 1:5 `: ` cannot stand in a value without quotes
         "a: 1\n b: 2\n": 2:3 this key does not line up with the ones before it
         "a:\n    b: 1\n  c: 2\n": 3:3 a key was expected here
@@ -340,7 +340,7 @@ mod tests {
         "a: 'x\n": 1:4 the quote is never closed
         "a: \"\\q\"\n": 1:4 in double quotes, `\` begins an escape that YAML knows
         "a: @x\n": 1:4 a value cannot begin with `@`
-        "a: [1, 2\nb: 3\n": 2:2 `: ` cannot stand in a value without quotes
+        "a: [1, 2\nb: 3\n": 2:2 a `:` is out of place here
         "a: {x: 1}}\n": 1:10 this bracket closes nothing
         "a: [1}\n": 1:4 `[` is closed by `}`
         "- a\nb: c\n": 2:1 an entry of the list was expected here
@@ -351,7 +351,7 @@ mod tests {
         ": x\n": 1:1 a key is missing before the `:`
         "a: 1\n---\nb: 2\n": 2:1 a plan is one YAML document
         "": the plan is empty
-        "# nothing\n": the plan is empty
+        "  # nothing\n": the plan is empty
         "---\n": the plan is empty
         "~:\n  - x\n y\n": 3:2 a key was expected here
         "#);
@@ -359,7 +359,7 @@ mod tests {
 
     #[test]
     fn anchors_stand_for_what_they_name() {
-        let node = parsed("a: &x [1, 2]\nb: *x\nc: {*k : 1, &k d: 2}\n".replace("*k : 1, ", "").as_str());
+        let node = parsed("a: &x [1, 2]\nb: *x\n");
         assert_eq!(node.get("b").unwrap().items().unwrap().len(), 2);
         assert_eq!(messages("a: &x [*x]\n"), ["1:8 this alias stands inside what it stands for"]);
         assert_eq!(messages("a: &x k\n*x : 1\n"), [""; 0]);
