@@ -12,6 +12,9 @@ mod scalar;
 mod sequence;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
