@@ -11,8 +11,8 @@ pub(super) fn locate(scalar: &Scalar, written: &str, base: usize, range: Range<u
     walk.open()?;
     let (mut start, mut end) = (None, None);
     while walk.at < range.end.max(range.start.saturating_add(1)) {
-        let Some(step) = walk.step() else { break };
-        let (text, written) = step?;
+        let Some(next) = walk.next() else { break };
+        let (text, written) = walk.pair(next)?;
         if text.start == range.start {
             start = Some(written.start);
         }
@@ -61,12 +61,11 @@ impl Walk<'_> {
         Some(())
     }
 
-    /// The next character; `None` at the end, `Some(None)` where the two do not fit together.
-    fn step(&mut self) -> Option<Option<Pair>> {
-        let next = self.text.get(self.at..)?.chars().next()?;
-        Some(self.pair(next))
+    fn next(&self) -> Option<char> {
+        self.text.get(self.at..)?.chars().next()
     }
 
+    /// Takes the next character of the text from both; `None` where they do not fit together.
     fn pair(&mut self, next: char) -> Option<Pair> {
         if self.style == Style::DoubleQuoted {
             self.skip_escaped_breaks();

@@ -34,7 +34,7 @@ pub fn recover(source: &SourceFile) -> (Option<Node>, Vec<Diagnostic>) {
     let mut repairs: Vec<Repair> = Vec::new();
     loop {
         let covered = if repairs.is_empty() { None } else { Some(cover(text, &repairs)) };
-        let (node, diagnostics) = match pass(text, covered.as_deref().unwrap_or(text), &repairs) {
+        let (node, diagnostics) = match pass(source, covered.as_deref().unwrap_or(text), &repairs) {
             Pass::Broken(repair, _) if repairs.len() < REPAIRS && is_new(&repair, &repairs) => {
                 repairs.push(repair);
                 continue;
@@ -58,9 +58,9 @@ enum Pass {
     Broken(Repair, Vec<Diagnostic>),
 }
 
-fn pass(text: &str, covered: &str, repairs: &[Repair]) -> Pass {
+fn pass(source: &SourceFile, covered: &str, repairs: &[Repair]) -> Pass {
     let options = options! { emit_unresolved_aliases: true };
-    let mut builder = Builder::new(text, repairs);
+    let mut builder = Builder::new(source, repairs);
     for event in Parser::new_from_str_with_options(covered, options) {
         let (event, span) = match event {
             Ok(event) => event,
@@ -74,7 +74,7 @@ fn pass(text: &str, covered: &str, repairs: &[Repair]) -> Pass {
                 if let Some(repair) = broken {
                     return Pass::Broken(repair, diagnostics.0);
                 }
-                diagnostics.0.push(syntax::diagnostic(text, &error));
+                diagnostics.0.push(syntax::diagnostic(&source.text, &error));
                 return Pass::Done(None, diagnostics.0);
             }
         };
@@ -103,6 +103,8 @@ fn is_new(repair: &Repair, repairs: &[Repair]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -368,9 +370,9 @@ mod tests {
 
     #[test]
     fn duplicate_keys_are_found_in_large_mappings_too() {
-        let mut text: String = (0..100).map(|key| format!("k{key}: 1\n")).collect();
+        let mut text = (0..100).map(|key| format!("k{key}: 1")).collect::<Vec<_>>().join("\n");
         assert_eq!(messages(&text), [""; 0]);
-        text.push_str("k3: 1\nk99: 1\n");
+        text.push_str("\nk3: 1\nk99: 1\n");
         assert_eq!(messages(&text), ["101:1 the key `k3` stands here twice", "102:1 the key `k99` stands here twice"]);
     }
 
@@ -387,12 +389,13 @@ mod tests {
         let mut laughs = "a0: &a0 x\n".to_owned();
         for level in 1..10 {
             let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
-            laughs.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+            writeln!(laughs, "a{level}: &a{level} [{aliases}]").unwrap();
         }
         assert!(messages(&laughs)[0].ends_with("aliases stand for at most 100,000 keys and values in all"));
+        assert_eq!(messages(&"a: 1\n".repeat(100_000)).len(), limits::MISTAKES + 1);
         let mut deeper = "a0: &a0 [x]\n".to_owned();
         for level in 1..70 {
-            deeper.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+            writeln!(deeper, "a{level}: &a{level} [*a{}]", level - 1).unwrap();
         }
         assert!(messages(&deeper)[0].ends_with(deep));
     }

@@ -16,7 +16,7 @@ pub(super) fn diagnostic(source: &str, error: &ScanError) -> Diagnostic {
 
 fn words(source: &str, at: usize, error: &ScanError) -> Diagnostic {
     match error.kind() {
-        ErrorKind::RecursionLimitExceeded { .. } => limits::depth(),
+        ErrorKind::RecursionLimitExceeded => limits::depth(),
         kind if is_about_a_tab(kind) => Diagnostic::new("a tab cannot indent in YAML").label("use spaces"),
         ErrorKind::MappingValueNotAllowed if begins_its_line(source, at) => {
             Diagnostic::new("this key does not line up with the ones before it").label("check the indentation")
@@ -77,7 +77,7 @@ fn is_about_a_tab(kind: &ErrorKind) -> bool {
         ErrorKind::TabNotAllowed
             | ErrorKind::TabInBlockIndentation
             | ErrorKind::TabInIndentation
-            | ErrorKind::TabAtBlockScalarStart { .. }
+            | ErrorKind::TabAtBlockScalarStart
             | ErrorKind::TabInPlainScalar
     )
 }

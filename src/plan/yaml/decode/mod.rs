@@ -13,6 +13,8 @@ mod sequence;
 mod value;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
 use std::marker::PhantomData;
