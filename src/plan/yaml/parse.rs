@@ -317,6 +317,7 @@ mod tests {
             "a: [1, 2\nb: 3\n",
             "a: {x: 1}}\n",
             "a: [1}\n",
+            "a: [1\n",
             "- a\nb: c\n",
             "a: - b\n",
             "a: x\nkey\nb: c\n",
@@ -345,6 +346,7 @@ mod tests {
         "a: [1, 2\nb: 3\n": 2:2 a `:` is out of place here
         "a: {x: 1}}\n": 1:10 this bracket closes nothing
         "a: [1}\n": 1:4 `[` is closed by `}`
+        "a: [1\n": 1:4 this `[` is never closed
         "- a\nb: c\n": 2:1 an entry of the list was expected here
         "a: - b\n": 1:4 a list cannot begin here
         "a: x\nkey\nb: c\n": 2:1 this is neither a key nor a value

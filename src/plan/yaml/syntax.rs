@@ -48,6 +48,7 @@ fn words(source: &str, at: usize, error: &ScanError) -> Diagnostic {
         | ErrorKind::UnexpectedEofImplicitFlowMapping
         | ErrorKind::ExpectedFlowMappingSeparator => Diagnostic::new("a mapping in `{ }` takes `,` or `}` here"),
         ErrorKind::MisplacedFlowCollectionEnd => Diagnostic::new("this bracket closes nothing"),
+        ErrorKind::UnclosedFlowCollection { open } => Diagnostic::new(format!("this `{open}` is never closed")),
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
             Diagnostic::new(format!("`{open}` is closed by `{close}`"))
         }
