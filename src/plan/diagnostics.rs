@@ -96,8 +96,7 @@ fn message(note: &str) -> Message<'_> {
 fn snippet<'a>(span: Span, label: &str, source: &SourceFile) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let span = source.clamp(span);
     let place = source.place(span.start);
-    let before = source.slice(Span::new(0, span.start));
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line_start = source.line_start(span.start);
     let rest = source.slice(Span::new(line_start, usize::MAX));
     let line = rest.split('\n').next().unwrap_or_default().trim_end_matches('\r');
     let (head, tail) = line.split_at_checked(span.start - line_start).unwrap_or((line, ""));

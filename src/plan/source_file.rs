@@ -10,23 +10,31 @@ pub struct SourceFile {
     pub name: String,
     /// What stands in it.
     pub text: Arc<str>,
+    /// The first byte of each line but the first.
+    lines: Arc<[usize]>,
 }
 
 impl SourceFile {
     /// The file `name` with `text` in it.
     pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), text: text.into() }
+        let text = text.into();
+        let lines = text.match_indices('\n').map(|(newline, _)| newline + 1).collect();
+        Self { name: name.into(), text, lines }
     }
 
     /// Where the byte `offset` stands. One beyond the end counts as the end, one inside a character as its start.
     pub fn place(&self, offset: usize) -> Place {
-        let before = self.text.get(..self.boundary(offset)).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Place {
-            file: self.name.clone(),
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
-        }
+        let offset = self.boundary(offset);
+        let lines_before = self.lines.partition_point(|start| *start <= offset);
+        let line_start = self.line_start(offset);
+        let before = self.text.get(line_start..offset).unwrap_or_default();
+        Place { file: self.name.clone(), line: lines_before + 1, column: before.chars().count() + 1 }
+    }
+
+    /// The first byte of the line that `offset` is in.
+    pub fn line_start(&self, offset: usize) -> usize {
+        let lines_before = self.lines.partition_point(|start| *start <= offset);
+        lines_before.checked_sub(1).and_then(|last| self.lines.get(last)).copied().unwrap_or(0)
     }
 
     /// What stands in `span`, as far as it lies in the file.

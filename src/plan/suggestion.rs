@@ -1,9 +1,17 @@
+/// Comparing longer names costs more than the answer is worth.
+const LONGEST: usize = 64;
+
 /// The one of `known` that `wrong` was probably meant to be.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = wrong.chars().count();
+    if length > LONGEST {
+        return None;
+    }
     let wrong = wrong.to_lowercase();
-    let most = (wrong.chars().count() / 3).max(1);
+    let most = (length / 3).max(1);
     known
         .into_iter()
+        .filter(|candidate| candidate.len() <= 2 * LONGEST)
         .map(|candidate| (strsim::damerau_levenshtein(&wrong, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= most && *distance < candidate.chars().count())
         .min_by_key(|(distance, _)| *distance)

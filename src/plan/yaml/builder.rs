@@ -14,7 +14,7 @@ use crate::plan::{Diagnostic, SourceFile, Span};
 const SMALL: usize = 16;
 
 pub(super) struct Builder<'a> {
-    text: &'a str,
+    source: &'a SourceFile,
     repairs: &'a [Repair],
     documents: usize,
     root: Option<Node>,
@@ -57,9 +57,9 @@ struct Anchor {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(text: &'a str, repairs: &'a [Repair]) -> Self {
+    pub(super) fn new(source: &'a SourceFile, repairs: &'a [Repair]) -> Self {
         Self {
-            text,
+            source,
             repairs,
             documents: 0,
             root: None,
@@ -95,6 +95,9 @@ impl<'a> Builder<'a> {
 
     /// Takes the next event. An error is one that nothing can be read after.
     pub(super) fn hear(&mut self, event: Event<'_>, span: Span, tag: Option<usize>) -> Result<(), Diagnostic> {
+        if self.diagnostics.len() >= limits::MISTAKES {
+            return Err(limits::mistakes().at(span));
+        }
         if let Some(tag) = tag {
             self.refuse_tag(tag);
         }
@@ -124,7 +127,7 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => self.alias(anchor, span)?,
             Event::UnresolvedAlias(_) => {
                 self.count(span)?;
-                let written = self.text.get(span.start..span.end).unwrap_or_default();
+                let written = self.source.slice(span);
                 self.diagnostics.push(
                     Diagnostic::new(format!("`{written}` is an alias, and nothing above it has that anchor"))
                         .at(span)
@@ -215,7 +218,7 @@ impl<'a> Builder<'a> {
                 let kind = NodeKind::Scalar(Scalar { text: repair.text.as_str().into(), style });
                 return Node { span: repair.span, kind };
             }
-            if let Some(repair) = Repair::of_comment(self.text, text, span) {
+            if let Some(repair) = Repair::of_comment(&self.source.text, text, span) {
                 self.diagnostics.push(repair.diagnostic);
                 let kind = NodeKind::Scalar(Scalar { text: repair.text.into(), style });
                 return Node { span: repair.span, kind };
@@ -225,7 +228,7 @@ impl<'a> Builder<'a> {
         let text = if style == Style::Plain && span.start == span.end { "" } else { text };
         let span = match style {
             Style::Literal | Style::Folded => {
-                let written = self.text.get(span.start..span.end).unwrap_or_default();
+                let written = self.source.slice(span);
                 Span::new(span.start, span.start + written.trim_end_matches([' ', '\r', '\n']).len())
             }
             Style::Plain | Style::SingleQuoted | Style::DoubleQuoted => span,
@@ -257,7 +260,7 @@ impl<'a> Builder<'a> {
             Content::Sequence(items) => items.push(node),
             Content::Mapping { entries, key, seen } => match std::mem::replace(key, NextKey::Awaited) {
                 NextKey::Awaited => {
-                    *key = match checked_key(self.text, node, entries, seen) {
+                    *key = match checked_key(self.source, node, entries, seen) {
                         Ok(read) => NextKey::Read(read),
                         Err(diagnostic) => {
                             self.diagnostics.push(diagnostic);
@@ -272,7 +275,7 @@ impl<'a> Builder<'a> {
     }
 
     fn refuse_tag(&mut self, start: usize) {
-        let rest = self.text.get(start..).unwrap_or_default();
+        let rest = self.source.slice(Span::new(start, usize::MAX));
         let tag = rest.split([' ', '\t', '\r', '\n', ',', ']', '}']).next().unwrap_or_default();
         self.diagnostics.push(
             Diagnostic::new(format!("tags such as `{tag}` mean nothing in a plan"))
@@ -287,7 +290,12 @@ fn is_plain(scalar: &Scalar) -> bool {
 }
 
 /// `node` as the next key after `entries`.
-fn checked_key(text: &str, node: Node, entries: &[Entry], seen: &mut HashSet<Arc<str>>) -> Result<Key, Diagnostic> {
+fn checked_key(
+    source: &SourceFile,
+    node: Node,
+    entries: &[Entry],
+    seen: &mut HashSet<Arc<str>>,
+) -> Result<Key, Diagnostic> {
     let span = node.span;
     let NodeKind::Scalar(scalar) = node.kind else {
         return Err(Diagnostic::new("a key must be text, not a list or a mapping").at(span));
@@ -314,7 +322,7 @@ fn checked_key(text: &str, node: Node, entries: &[Entry], seen: &mut HashSet<Arc
     };
     let key = Key { span, text: scalar.text };
     let Some(first) = first else { return Ok(key) };
-    let line = SourceFile::new("", text).place(first.key.span.start).line;
+    let line = source.place(first.key.span.start).line;
     Err(Diagnostic::new(format!("the key `{}` stands here twice", key.text))
         .at(span)
         .label("the second one")

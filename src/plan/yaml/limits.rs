@@ -11,6 +11,9 @@ pub(super) const NODES: usize = 2_000_000;
 /// Keys and values that come through aliases.
 pub(super) const ALIASED: usize = 100_000;
 
+/// Mistakes after which reading ends.
+pub(super) const MISTAKES: usize = 200;
+
 pub(super) fn bytes() -> Diagnostic {
     Diagnostic::new("a plan has at most 8 MiB")
 }
@@ -25,4 +28,8 @@ pub(super) fn nodes() -> Diagnostic {
 
 pub(super) fn aliased() -> Diagnostic {
     Diagnostic::new("aliases stand for at most 100,000 keys and values in all")
+}
+
+pub(super) fn mistakes() -> Diagnostic {
+    Diagnostic::new(format!("there are {MISTAKES} mistakes above this line; what stands below was not read"))
 }

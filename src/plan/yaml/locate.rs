@@ -8,18 +8,16 @@ use crate::plan::Span;
 /// Where `range` of the text of `scalar` stands, where that can be told. `written` begins at byte `base` of the file.
 pub(super) fn locate(scalar: &Scalar, written: &str, base: usize, range: Range<usize>) -> Option<Span> {
     let mut walk = Walk { text: &scalar.text, written, style: scalar.style, at: 0, from: 0 };
-    walk.from = walk.opening()?;
+    walk.open()?;
     let (mut start, mut end) = (None, None);
-    while let Some(step) = walk.step() {
-        let (text, written) = step?;
+    while walk.at < range.end.max(range.start.saturating_add(1)) {
+        let Some(next) = walk.next() else { break };
+        let (text, written) = walk.pair(next)?;
         if text.start == range.start {
             start = Some(written.start);
         }
         if text.end == range.end {
             end = Some(written.end);
-        }
-        if text.start >= range.end {
-            break;
         }
     }
     if range.start == walk.text.len() && walk.at == walk.text.len() {
@@ -45,22 +43,29 @@ struct Walk<'a> {
 type Pair = (Range<usize>, Range<usize>);
 
 impl Walk<'_> {
-    /// Where the first character of the text stands.
-    fn opening(&self) -> Option<usize> {
+    /// Goes to the first character. What is written of a block begins there too, without the blank lines before it.
+    fn open(&mut self) -> Option<()> {
         match self.style {
-            Style::Plain | Style::Folded => Some(0),
-            Style::SingleQuoted => self.written.starts_with('\'').then_some(1),
-            Style::DoubleQuoted => self.written.starts_with('"').then_some(1),
-            Style::Literal => self.indented(0, 0),
+            Style::Plain => {}
+            Style::SingleQuoted => self.from = self.written.starts_with('\'').then_some(1)?,
+            Style::DoubleQuoted => self.from = self.written.starts_with('"').then_some(1)?,
+            Style::Literal | Style::Folded => {
+                if !self.written.starts_with(['\r', '\n']) {
+                    self.at = self.text.len() - self.text.trim_start_matches('\n').len();
+                }
+                if self.style == Style::Literal {
+                    self.from = self.indented(self.at, 0)?;
+                }
+            }
         }
+        Some(())
     }
 
-    /// The next character; `None` at the end, `Some(None)` where the two do not fit together.
-    fn step(&mut self) -> Option<Option<Pair>> {
-        let next = self.text.get(self.at..)?.chars().next()?;
-        Some(self.pair(next))
+    fn next(&self) -> Option<char> {
+        self.text.get(self.at..)?.chars().next()
     }
 
+    /// Takes the next character of the text from both; `None` where they do not fit together.
     fn pair(&mut self, next: char) -> Option<Pair> {
         if self.style == Style::DoubleQuoted {
             self.skip_escaped_breaks();
@@ -140,7 +145,7 @@ impl Walk<'_> {
 }
 
 fn is_break(rest: &str) -> bool {
-    rest.trim_start_matches([' ', '\t']).starts_with(['\r', '\n']) && rest.starts_with(['\r', '\n', ' ', '\t'])
+    rest.trim_start_matches([' ', '\t']).starts_with(['\r', '\n'])
 }
 
 /// How many bytes the escape sequence at the start of `rest` has.
@@ -156,4 +161,98 @@ fn escape_length(rest: &str) -> Option<usize> {
         'U' => 10,
         other => 1 + other.len_utf8(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::plan::{
+        SourceFile,
+        yaml::{NodeKind, parse},
+    };
+
+    /// What stands in the file where `part` stands in the text of the one scalar.
+    fn located(written: &str, part: &str) -> String {
+        let source = SourceFile::new("p", format!("a: {written}\nb: 1\n"));
+        let root = parse(&source).unwrap();
+        let node = root.get("a").unwrap();
+        let at = node.scalar().unwrap().text.find(part).expect(part);
+        source.slice(node.locate(&source, at..at + part.len())).to_owned()
+    }
+
+    #[test]
+    fn a_part_of_a_scalar_is_found_in_the_file() {
+        assert_eq!(located("x ${{ ä }} y", "${{ ä }}"), "${{ ä }}");
+        assert_eq!(located("one\n  two\n\n  three", "two"), "two");
+        assert_eq!(located("one\n  two\n\n  three", "three"), "three");
+        assert_eq!(located("one\n  two", "e t"), "e\n  t");
+        assert_eq!(located("'it''s ${{ X }}'", "${{ X }}"), "${{ X }}");
+        assert_eq!(located("'it''s'", "'"), "''");
+        assert_eq!(located("'a\n  b ''c'' d'", "c"), "c");
+        assert_eq!(located(r#""\u00e4\n\x41 ${{ X }}""#, "${{ X }}"), "${{ X }}");
+        assert_eq!(located(r#""\ud834\udd1e z""#, "z"), "z");
+        assert_eq!(located(r#""\ud834\udd1e z""#, "𝄞"), r"\ud834\udd1e");
+        assert_eq!(located("\"a \\\n   b\"", "b"), "b");
+        assert_eq!(located("\"a\\tb\"", "\t"), "\\t");
+        assert_eq!(located("|\n  one\n    two\n\n  three", "two"), "two");
+        assert_eq!(located("|\n  one\n    two\n\n  three", "three"), "three");
+        assert_eq!(located("|2\n    x\n   y", "y"), "y");
+        assert_eq!(located("|-\n\n  ${{ a }}\n  ${{ b }}", "${{ b }}"), "${{ b }}");
+        assert_eq!(located(">\n  one\n  two\n\n  three\n", "two"), "two");
+        assert_eq!(located(">\n  one\n  two\n\n  three\n", "three"), "three");
+        assert_eq!(located(">\n  one\n    more\n  three\n", "three"), "three");
+    }
+
+    #[test]
+    fn where_it_cannot_be_told_it_is_the_whole_scalar() {
+        let source = SourceFile::new("p", "a: &x \"x y\"\nb: *x\nc: {{ y }}\n");
+        let (root, _) = crate::plan::yaml::recover(&source);
+        let node = root.as_ref().unwrap().get("b").unwrap();
+        assert_eq!(source.slice(node.locate(&source, 2..3)), "*x");
+        let node = root.as_ref().unwrap().get("c").unwrap();
+        assert_eq!(source.slice(node.locate(&source, 4..5)), "{{ y }}");
+        let node = root.as_ref().unwrap().get("a").unwrap();
+        assert_eq!(source.slice(node.locate(&source, 2..99)), "\"x y\"");
+    }
+
+    #[test]
+    fn an_empty_range_is_a_place() {
+        let source = SourceFile::new("p", "a: 'it''s'\n");
+        let root = parse(&source).unwrap();
+        let node = root.get("a").unwrap();
+        assert_eq!(node.locate(&source, 3..3), crate::plan::Span::new(8, 8));
+        assert_eq!(node.locate(&source, 4..4), crate::plan::Span::new(9, 9));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn every_letter_is_found_in_every_style(
+            lines in prop::collection::vec("[a-zäß𝄞'][a-z ]{0,4}[a-zä'\"]( )?", 1..5),
+            blank in prop::collection::vec(0..3usize, 5),
+            style in 0..5usize,
+        ) {
+            let lines = lines.iter().zip(blank).map(|(line, blank)| format!("{line}{}\n  ", "\n".repeat(blank)));
+            let text = lines.collect::<String>().trim().to_owned();
+            let written = match style {
+                0 => format!("x{text}"),
+                1 => format!("'{}'", text.replace('\'', "''")),
+                2 => format!("\"{}\"", text.replace('"', "\\\"")),
+                3 => format!("|\n  {text}"),
+                _ => format!(">\n  {text}"),
+            };
+            let source = SourceFile::new("p", format!("a: {written}\n"));
+            let root = parse(&source).unwrap();
+            let node = root.get("a").unwrap();
+            let NodeKind::Scalar(scalar) = &node.kind else { unreachable!() };
+            for (at, letter) in scalar.text.char_indices().filter(|(_, letter)| !letter.is_whitespace()) {
+                let found = source.slice(node.locate(&source, at..at + letter.len_utf8()));
+                let doubled = style == 1 && letter == '\'' && found == "''";
+                let escaped = style == 2 && letter == '"' && found == "\\\"";
+                prop_assert!(doubled || escaped || found == letter.to_string(), "{written:?} {at} {letter} {found}");
+            }
+        }
+    }
 }

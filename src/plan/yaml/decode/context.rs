@@ -5,8 +5,8 @@ use serde::de::DeserializeSeed;
 use super::{
     error::{Error, Mistake},
     name::Name,
-    scalar::{is_nothing, shown},
-    value::ValueDeserializer,
+    scalar::{is_nothing, kind_of, shown},
+    value::{A_LIST, A_MAPPING, ValueDeserializer},
 };
 use crate::plan::{
     Diagnostic, Span, nearest,
@@ -136,6 +136,9 @@ fn diagnostic(mistake: &Mistake, node: &Node, name: Name<'_>) -> Diagnostic {
                 Name::Whole(_) | Name::Entry(_) | Name::EntryOfWhole(_) => "it",
             }
         )),
+        Mistake::Takes(what) if what == A_LIST || what == A_MAPPING => {
+            here(format!("{name} takes {what}, not {}", kind_of(node)))
+        }
         Mistake::Takes(what) => here(format!("{name} takes {what}, not {}", shown(node))),
         Mistake::Length(length, what) => here(format!("{name} takes {what}, not {length}")),
         Mistake::Missing(key) => {
@@ -147,13 +150,13 @@ fn diagnostic(mistake: &Mistake, node: &Node, name: Name<'_>) -> Diagnostic {
             let meant = nearest(wrong, known.iter().copied());
             let label = meant.map(|meant| format!("did you mean `{meant}`?")).unwrap_or_default();
             if known.len() > 6 {
-                here(format!("{name} does not know {}", shown(node))).label(label).note(format!(
+                here(format!("{name} does not know `{wrong}`")).label(label).note(format!(
                     "{} takes: {}",
                     name.bare(),
                     known.join(", ")
                 ))
             } else {
-                here(format!("{name} takes {}, not {}", either(known), shown(node))).label(label)
+                here(format!("{name} takes {}, not `{wrong}`", either(known))).label(label)
             }
         }
     }

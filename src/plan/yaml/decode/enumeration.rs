@@ -1,4 +1,7 @@
-use serde::de::{DeserializeSeed, EnumAccess, VariantAccess, Visitor};
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, EnumAccess, VariantAccess, Visitor},
+};
 use serde_json::Value;
 
 use super::{
@@ -62,18 +65,12 @@ pub(super) struct Content<'a> {
     entry: Option<&'a Entry>,
 }
 
-impl<'a> Content<'a> {
+impl Content<'_> {
     fn read<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
         match self.entry {
             Some(entry) => self.cx.read(seed, &entry.value, Name::Key(&entry.key.text, entry.key.span)),
             None => Err(self.needs_a_value()),
         }
-    }
-
-    fn inside(&self) -> Result<ValueDeserializer<'a>, Error> {
-        let entry = self.entry.ok_or_else(|| self.needs_a_value())?;
-        let name = Name::Key(&entry.key.text, entry.key.span);
-        Ok(ValueDeserializer { cx: self.cx, node: &entry.value, name })
     }
 
     fn needs_a_value(&self) -> Error {
@@ -99,10 +96,27 @@ impl<'de> VariantAccess<'de> for Content<'_> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Error> {
-        serde::Deserializer::deserialize_tuple(self.inside()?, length, visitor)
+        self.read(Shape::Tuple(length, visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(self, keys: &'static [&'static str], visitor: V) -> Result<V::Value, Error> {
-        serde::Deserializer::deserialize_struct(self.inside()?, "", keys, visitor)
+        self.read(Shape::Struct(keys, visitor))
+    }
+}
+
+/// What a visitor of a variant wants to read.
+enum Shape<V> {
+    Tuple(usize, V),
+    Struct(&'static [&'static str], V),
+}
+
+impl<'de, V: Visitor<'de>> DeserializeSeed<'de> for Shape<V> {
+    type Value = V::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
+        match self {
+            Self::Tuple(length, visitor) => deserializer.deserialize_tuple(length, visitor),
+            Self::Struct(keys, visitor) => deserializer.deserialize_struct("", keys, visitor),
+        }
     }
 }

@@ -12,6 +12,11 @@ mod scalar;
 mod sequence;
 mod value;
 
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;
+
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;

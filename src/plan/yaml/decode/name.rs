@@ -15,7 +15,7 @@ pub(super) enum Name<'a> {
     EntryOfWhole(&'a str),
 }
 
-impl<'a> Name<'a> {
+impl Name<'_> {
     /// The name of an entry of the list of this name.
     pub(super) const fn entry(self) -> Self {
         match self {

@@ -93,23 +93,42 @@ pub(super) fn is_nothing(node: &Node) -> bool {
     }
 }
 
-/// `node` as messages show what was found.
+/// What was found, where a list or a mapping was wanted.
+pub(super) fn kind_of(node: &Node) -> String {
+    match &node.kind {
+        NodeKind::Scalar(scalar)
+            if scalar.style != Style::Plain || matches!(meaning(&scalar.text), Ok(Meaning::Text)) =>
+        {
+            "text".to_owned()
+        }
+        NodeKind::Value(Value::String(_)) => "text".to_owned(),
+        _ => shown(node),
+    }
+}
+
+/// What was found, as it was written where it is short.
 pub(super) fn shown(node: &Node) -> String {
     match &node.kind {
         NodeKind::Sequence(_) => "a list".to_owned(),
         NodeKind::Mapping(_) => "a mapping".to_owned(),
-        NodeKind::Scalar(scalar) => short(&scalar.text),
-        NodeKind::Value(Value::String(text)) => short(text),
-        NodeKind::Value(value) => short(&value.to_string()),
+        NodeKind::Scalar(scalar) => match scalar.style {
+            Style::Plain => short(&scalar.text, ""),
+            Style::SingleQuoted => short(&scalar.text, "'"),
+            Style::DoubleQuoted => short(&scalar.text, "\""),
+            Style::Literal | Style::Folded => "text".to_owned(),
+        },
+        NodeKind::Value(Value::String(text)) => short(text, "\""),
+        NodeKind::Value(value) => short(&value.to_string(), ""),
     }
 }
 
-fn short(text: &str) -> String {
+fn short(text: &str, quote: &str) -> String {
     const MOST: usize = 24;
     if text.chars().any(|c| c.is_control() || c == '`') || text.chars().count() > MOST {
-        return "text".to_owned();
+        "text".to_owned()
+    } else {
+        format!("`{quote}{text}{quote}`")
     }
-    if text.is_empty() { "empty text".to_owned() } else { format!("`{text}`") }
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ pub(in crate::plan::yaml) const SPANNED: &str = "$consign::Spanned";
 /// The name under which a [`Node`] asks for itself.
 pub(in crate::plan::yaml) const NODE: &str = "$consign::Node";
 
+pub(super) const A_LIST: &str = "a list";
+pub(super) const A_MAPPING: &str = "a mapping";
+
 thread_local! {
     /// A node on its way to a visitor, for as long as one call takes: serde's data model has no place for it.
     static HANDED_OVER: RefCell<Option<Node>> = const { RefCell::new(None) };
@@ -183,14 +186,14 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let NodeKind::Sequence(items) = &self.node.kind else { return Err(Error::takes("a list")) };
+        let NodeKind::Sequence(items) = &self.node.kind else { return Err(Error::takes(A_LIST)) };
         visitor.visit_seq(Items::new(self.cx, items, self.name))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, length: usize, visitor: V) -> Result<V::Value, Error> {
-        let NodeKind::Sequence(items) = &self.node.kind else { return Err(Error::takes("a list")) };
-        if items.len() > length {
-            return Err(Mistake::Length(items.len(), format!("a list of {length}")).into());
+        let NodeKind::Sequence(items) = &self.node.kind else { return Err(Error::takes(A_LIST)) };
+        if items.len() != length {
+            return Err(Mistake::Length(items.len(), format!("a list of {length} entries")).into());
         }
         visitor.visit_seq(Items::new(self.cx, items, self.name))
     }
@@ -205,7 +208,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        let NodeKind::Mapping(entries) = &self.node.kind else { return Err(Error::takes("a mapping")) };
+        let NodeKind::Mapping(entries) = &self.node.kind else { return Err(Error::takes(A_MAPPING)) };
         visitor.visit_map(Entries::new(self.cx, self.node, entries, self.name, None))
     }
 
@@ -215,7 +218,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
         keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        let NodeKind::Mapping(entries) = &self.node.kind else { return Err(Error::takes("a mapping")) };
+        let NodeKind::Mapping(entries) = &self.node.kind else { return Err(Error::takes(A_MAPPING)) };
         visitor.visit_map(Entries::new(self.cx, self.node, entries, self.name, Some(keys)))
     }
 
