@@ -31,3 +31,5 @@ pub mod program;
 pub mod report;
 
 pub mod runner;
+
+pub mod cli;

@@ -1,3 +1,5 @@
 //! The `consign` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    consign::cli::main()
+}

@@ -7,6 +7,7 @@ mod build;
 mod cell;
 
 mod edge;
+mod format;
 mod ledger;
 mod member;
 mod why;
@@ -15,6 +16,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 pub use self::{
     edge::{Edge, Reason},
+    format::Format,
     member::{Member, Need},
     why::Leg,
 };

@@ -16,8 +16,8 @@ use crate::{
 
 /// Makes a program of a plan's text, or says everything that is wrong with it.
 pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program, Diagnostics> {
-    let root = yaml::parse(source).map_err(Diagnostics::new)?;
-    let mut diagnostics = Vec::new();
+    let (root, mut diagnostics) = yaml::recover(source);
+    let Some(root) = root else { return Err(Diagnostics::new(diagnostics)) };
     let kinds = Kind::infos();
     let document = Document::read(&root, &kinds, &mut diagnostics);
     drop(root);
@@ -86,16 +86,15 @@ fn skipped(
     let mut find = |flag: &str, list: &[String]| -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         for id in list {
-            match names.step(id) {
-                Some(step) => drop(found.insert(step)),
-                None => {
-                    let diagnostic = Diagnostic::new(format!("{flag}: there is no step `{id}`"));
-                    diagnostics.push(match nearest(id, ids.iter().copied()) {
-                        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                        None => diagnostic.note(format!("the steps are: {}", ids.join(", "))),
-                    });
-                }
+            if let Some(step) = names.step(id) {
+                found.insert(step);
+                continue;
             }
+            let diagnostic = Diagnostic::new(format!("{flag}: there is no step `{id}`"));
+            diagnostics.push(match nearest(id, ids.iter().copied()) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic.note(format!("the steps are: {}", ids.join(", "))),
+            });
         }
         found
     };

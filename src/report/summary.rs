@@ -110,6 +110,7 @@ mod tests {
         Summary {
             steps: outcomes.into_iter().enumerate().map(finished).collect(),
             interrupted: false,
+            unsettled: None,
             elapsed: Duration::from_millis(1200),
         }
     }

@@ -92,7 +92,8 @@ pub(super) fn events() -> Vec<Event> {
         let elapsed = if started { Duration::from_millis(120) } else { Duration::ZERO };
         Event::StepFinished { step, outcome, output, elapsed }
     }));
-    let summary = Summary { steps: finished, interrupted: false, elapsed: Duration::from_millis(1234) };
+    let summary =
+        Summary { steps: finished, interrupted: false, unsettled: None, elapsed: Duration::from_millis(1234) };
     events.push(Event::RunFinished { summary: Arc::new(summary) });
     events
 }

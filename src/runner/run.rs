@@ -58,11 +58,11 @@ pub async fn run(
         }
         tokio::select! {
             biased;
-            Some(event) = rx.recv() => run.tell(event),
+            Some(event) = rx.recv() => run.tell(&event),
             Some(joined) = run.tasks.join_next_with_id() => {
                 // What a step said comes before its end.
                 while let Ok(event) = rx.try_recv() {
-                    run.tell(event);
+                    run.tell(&event);
                 }
                 run.end(joined);
             }
@@ -128,7 +128,7 @@ impl<'a> Run<'a> {
 
     fn begin(&mut self) {
         let steps = self.program.steps().iter().map(|planned| (planned.id.clone(), planned.kind.name)).collect();
-        self.tell(Event::RunStarted { plan: Arc::clone(self.program.name()), steps });
+        self.tell(&Event::RunStarted { plan: Arc::clone(self.program.name()), steps });
         let settled = std::mem::take(&mut self.settled);
         self.settle(settled);
     }
@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         if let Some(started) = self.started.get_mut(step) {
             *started = true;
         }
-        self.tell(Event::StepStarted { step: id.clone() });
+        self.tell(&Event::StepStarted { step: id.clone() });
         let instance = match self.program.instantiate(step, &self.scope) {
             Ok(instance) => instance,
             Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Duration::ZERO),
@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
         if let Some(place) = self.finished.get_mut(step) {
             *place = Some(Finished { step: id.clone(), outcome: outcome.clone(), output: output.clone() });
         }
-        self.tell(Event::StepFinished { step: id, outcome, output, elapsed });
+        self.tell(&Event::StepFinished { step: id, outcome, output, elapsed });
     }
 
     fn settle(&mut self, settled: Vec<Settled>) {
@@ -214,8 +214,8 @@ impl<'a> Run<'a> {
         self.interrupted = true;
     }
 
-    fn tell(&mut self, event: Event) {
-        let told = self.reporter.report(&event);
+    fn tell(&mut self, event: &Event) {
+        let told = self.reporter.report(event);
         self.hear(told);
     }
 
@@ -246,7 +246,7 @@ impl<'a> Run<'a> {
             unsettled,
             elapsed: self.begun.elapsed(),
         });
-        self.tell(Event::RunFinished { summary: Arc::clone(&summary) });
+        self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
         let outputs = self.program.outputs(&self.scope);
         Ended { summary, outputs, report_error: self.report_error }
     }

@@ -156,11 +156,11 @@ async fn reach(store: &dyn Store, root: &Descriptor) -> Result<Vec<Descriptor>, 
 }
 
 async fn delete_all(store: &dyn Store, digests: Vec<Digest>, deleted: &mut BTreeSet<Digest>) -> Result<(), StoreError> {
-    let deletes = digests.into_iter().map(|digest| async move {
+    let requests = digests.into_iter().map(|digest| async move {
         // What is gone already is fine.
         store.delete_manifest(&digest).await.map(|was_there| was_there.then_some(digest))
     });
-    let gone = several(REQUESTS, deletes.collect()).await?;
+    let gone = several(REQUESTS, requests.collect()).await?;
     deleted.extend(gone.into_iter().flatten());
     Ok(())
 }

@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Write,
+};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -153,7 +156,8 @@ fn graph_digest(graph: &Graph) -> Digest {
     let mut text = format!("{}\n", graph.root.digest);
     for (subject, referrers) in &graph.nodes {
         for referrer in referrers {
-            text.push_str(&format!("{subject} {}\n", referrer.digest));
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{subject} {}", referrer.digest);
         }
     }
     Digest::sha256(text.as_bytes())

@@ -77,7 +77,7 @@ impl FileSpec {
             diagnostics.push(match span {
                 Some(span) if diagnostic.span.is_none() => diagnostic.at(span),
                 _ => diagnostic,
-            })
+            });
         };
         let ways = [self.path.is_some(), self.content.is_some(), self.json.is_some()];
         if ways.iter().filter(|way| **way).count() != 1 {
@@ -117,8 +117,7 @@ impl FileSpec {
         let paths = pack::expand(root, pattern)?;
         let several = paths.len() > 1;
         let pack = |path: &std::path::PathBuf| {
-            let relative = path.strip_prefix(root).unwrap_or(path);
-            let written = relative.to_str().ok_or_else(|| PackError::NotUnicode { path: path.clone() })?;
+            let written = path.to_str().ok_or_else(|| PackError::NotUnicode { path: path.clone() })?;
             let title = match &self.name {
                 // A name for several files is the folder that they go into.
                 Some(name) if several => {
@@ -129,7 +128,7 @@ impl FileSpec {
                 None => written.trim_end_matches('/').to_owned(),
             };
             pack::check_title(&title)?;
-            self.pack_path(path, &title, options)
+            self.pack_path(&root.join(path), &title, options)
         };
         paths.iter().map(pack).collect()
     }

@@ -101,7 +101,7 @@ impl Image {
             for layer in &layers {
                 let options = LayerOptions { modified, ..LayerOptions::image(&layer.at) };
                 for path in pack::expand(&places.plan_folder, &layer.path)? {
-                    let path = places.source(&path.to_string_lossy());
+                    let path = places.plan_folder.join(path);
                     packed.push(if path.is_dir() {
                         pack::pack_directory(&path, &options)?
                     } else {

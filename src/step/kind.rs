@@ -41,9 +41,12 @@ pub struct Kind {
     pub example: &'static str,
     /// Its outputs beyond `outcome` and `changed`.
     pub outputs: &'static [OutputInfo],
-    decode: fn(&Node, &mut Vec<Diagnostic>) -> Option<Arc<dyn Step>>,
+    decode: Decode,
     schema: fn(&mut SchemaGenerator) -> Schema,
+    root_schema: fn() -> Schema,
 }
+
+type Decode = fn(&Node, &mut Vec<Diagnostic>) -> Option<Arc<dyn Step>>;
 
 /// Every kind, by name.
 pub const KINDS: &[Kind] = &[
@@ -70,6 +73,7 @@ const fn kind<T: Declare>() -> Kind {
             decode::<T>(node, T::NAME, diagnostics).map(|step| -> Arc<dyn Step> { Arc::new(step) })
         },
         schema: SchemaGenerator::subschema_for::<T>,
+        root_schema: || SchemaGenerator::default().into_root_schema_for::<T>(),
     }
 }
 
@@ -103,4 +107,43 @@ pub(super) const SIZE: OutputInfo = OutputInfo { name: "size", summary: "of the 
 /// One more output.
 pub(super) const fn output(name: &'static str, summary: &'static str) -> OutputInfo {
     OutputInfo { name, summary }
+}
+
+/// A field of a kind, as its schema has it.
+#[derive(Debug, Clone)]
+pub struct FieldInfo {
+    /// The key.
+    pub name: String,
+    /// Whether it must be there.
+    pub required: bool,
+    /// What it is, on one line.
+    pub description: String,
+}
+
+impl Kind {
+    /// The fields of a step's body, required ones first, otherwise in the order in which they are declared.
+    pub fn fields(&self) -> Vec<FieldInfo> {
+        let schema = (self.root_schema)();
+        let required: Vec<&str> = schema
+            .get("required")
+            .and_then(|list| list.as_array())
+            .into_iter()
+            .flatten()
+            .filter_map(|name| name.as_str())
+            .collect();
+        let properties = schema.get("properties").and_then(|members| members.as_object()).into_iter().flatten();
+        let mut fields: Vec<_> = properties
+            .map(|(name, field)| FieldInfo {
+                name: name.clone(),
+                required: required.contains(&name.as_str()),
+                description: field
+                    .get("description")
+                    .and_then(|text| text.as_str())
+                    .unwrap_or_default()
+                    .replace('\n', " "),
+            })
+            .collect();
+        fields.sort_by_key(|field| !field.required);
+        fields
+    }
 }

@@ -90,7 +90,7 @@ impl Step for ListTags {
         let selected: Vec<_> =
             all.iter().map(Tag::as_str).filter(|tag| glob.as_ref().is_none_or(|glob| glob.is_match(tag))).collect();
         if self.print {
-            cx.progress.print(selected.iter().map(|tag| format!("{tag}\n")).collect::<String>());
+            cx.progress.print(selected.iter().flat_map(|tag| [*tag, "\n"]).collect::<String>());
         }
         Ok(Done::new(Outcome::Passed, Output::default().with("tags", json!(selected))))
     }

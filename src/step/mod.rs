@@ -36,16 +36,28 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use self::{
+    assert::Assert,
+    attach::Attach,
     context::StepContext,
+    copy::{Copy, CopyReferrers},
+    delete::Delete,
+    discover::{Discover, DiscoverPrint},
     done::Done,
     effects::{Access, Effects},
     error::StepError,
     expect::Expect,
+    file::{CompressionName, FileSpec},
     guess::Guess,
     if_exists::IfExists,
-    kind::{Declare, KINDS, Kind, OutputInfo},
+    image::{Image, ImageLayer},
+    inspect::{Inspect, InspectPrint},
+    kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
+    list_tags::ListTags,
     pins::Pins,
     places::{PlaceError, Places},
+    pull::{Pull, PullPrint},
+    push::Push,
+    tag::TagStep,
     thing::Thing,
 };
 use crate::{

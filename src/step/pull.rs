@@ -169,7 +169,7 @@ impl Pull {
             IfExists::Replace => Existing::Replace,
             IfExists::Keep => Existing::Keep,
         };
-        let placed = blocking(move || {
+        let placement = blocking(move || {
             for (titled, path) in wanted.layers.iter().zip(&places).filter(|(titled, _)| titled.is_archive) {
                 let directory = staging.directory(&titled.title)?;
                 let archive = File::open(path).map_err(PackError::io(path))?;
@@ -184,8 +184,8 @@ impl Pull {
             }
             staging.commit(existing)
         });
-        let placed = placed.await?.map_err(StepError::pack(doing))?;
-        Ok(match (placed.created, placed.replaced) {
+        let placement = placement.await?.map_err(StepError::pack(doing))?;
+        Ok(match (placement.created, placement.replaced) {
             (_, 1..) => Outcome::Updated,
             (1.., 0) => Outcome::Created,
             (0, 0) => Outcome::Unchanged,

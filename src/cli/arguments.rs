@@ -1,0 +1,185 @@
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs plans: YAML files that say how artifacts reach their registries.
+#[derive(Debug, Parser)]
+#[command(name = "consign", version, disable_help_subcommand = true)]
+pub(super) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(super) struct Global {
+    /// When to use colour.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorWhen,
+    /// How mistakes in plans are written: for people, or one JSON object a line.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
+    pub(super) error_format: ErrorFormat,
+}
+
+/// When to use colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// In a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How mistakes in plans are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ErrorFormat {
+    /// With the source line and a caret.
+    Human,
+    /// One object a line.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Runs a plan.
+    Run(RunArguments),
+    /// Runs a plan against an embedded registry that stands in for every registry: nothing outside is written.
+    Rehearse(RehearseArguments),
+    /// Finds everything that is wrong with plans, without the network.
+    Check(CheckArguments),
+    /// Shows which step waits for which, and why.
+    Graph(GraphArguments),
+    /// Prints the JSON Schema of plans.
+    Schema,
+    /// Lists the kinds of steps, or explains one of them.
+    Kinds(KindsArguments),
+}
+
+/// What decides which steps a plan has and what their values are.
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    /// Sets an input; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(super) set: Vec<String>,
+    /// Reads inputs from a YAML or JSON file; may be given several times, the last one wins.
+    #[arg(long, value_name = "FILE")]
+    pub(super) vars_file: Vec<PathBuf>,
+    /// Runs these steps only: ids separated by commas.
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub(super) select: Vec<String>,
+    /// Does not run these steps: ids separated by commas.
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub(super) skip: Vec<String>,
+    /// Where files are written, and stay under; by default the current folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) workdir: Option<PathBuf>,
+}
+
+/// How a plan runs.
+#[derive(Debug, Args)]
+pub(super) struct RunnerArguments {
+    /// How many steps run at a time.
+    #[arg(long, short, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: u16,
+    /// After a failure, goes on with what does not depend on it.
+    #[arg(long)]
+    pub(super) keep_going: bool,
+    /// Runs what a skipped gate would hold back.
+    #[arg(long)]
+    pub(super) skip_gates: bool,
+    /// Asks this registry over plain HTTP; may be given several times. Loopback registries always are.
+    #[arg(long, value_name = "HOST")]
+    pub(super) plain_http: Vec<String>,
+    /// How progress is shown on stderr.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(super) progress: ProgressHow,
+    /// Writes every event as a line of JSON to this file, or with `-` to stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<PathBuf>,
+    /// Writes the plan's outputs as JSON to this file, or with `-` to stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(super) outputs: Option<PathBuf>,
+}
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ProgressHow {
+    /// In a terminal as `tty`, elsewhere as `plain`.
+    Auto,
+    /// Bars and a line for each finished step.
+    Tty,
+    /// A line for each change of state.
+    Plain,
+    /// Not at all.
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The plan.
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) values: PlanArguments,
+    #[command(flatten)]
+    pub(super) runner: RunnerArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RehearseArguments {
+    /// The plan.
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) values: PlanArguments,
+    #[command(flatten)]
+    pub(super) runner: RunnerArguments,
+    /// Reads the real registries where the rehearsal has nothing of its own. Every write stays in the rehearsal.
+    #[arg(long)]
+    pub(super) read_through: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The plans.
+    #[arg(required = true)]
+    pub(super) plans: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) values: PlanArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GraphArguments {
+    /// The plan.
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) values: PlanArguments,
+    /// How it is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(super) format: GraphFormat,
+    /// Explains why step B waits for step A.
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    pub(super) why: Option<Vec<String>>,
+}
+
+/// How a graph is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// One step a line, with what it waits for.
+    Text,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown pages that draw it.
+    Mermaid,
+    /// For programs.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KindsArguments {
+    /// The kind to explain.
+    pub(super) kind: Option<String>,
+}

@@ -1,0 +1,60 @@
+//! The command line: what was asked, wired to what does it. Only this module and `report/` print.
+
+mod arguments;
+mod check;
+mod graph;
+mod kinds;
+mod plan_file;
+mod run;
+mod schema;
+mod settings;
+
+use std::{
+    io::{self, Write},
+    process,
+};
+
+use clap::Parser;
+
+use self::arguments::{Arguments, Command};
+use crate::event::ExitCode;
+
+/// Does what the command line asks, and says how it went.
+pub fn main() -> process::ExitCode {
+    let arguments = Arguments::parse();
+    let done = match &arguments.command {
+        Command::Run(command) => run::run(command, &arguments.global),
+        Command::Rehearse(command) => run::rehearse(command, &arguments.global),
+        Command::Check(command) => check::check(command, &arguments.global),
+        Command::Graph(command) => graph::graph(command, &arguments.global),
+        Command::Schema => print(&schema::text()).map(|()| ExitCode::Success),
+        Command::Kinds(command) => kinds::kinds(command),
+    };
+    let code = match done {
+        Ok(code) => code,
+        // Whoever reads the output has heard enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::Success,
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::Failed
+        }
+    };
+    process::ExitCode::from(code as u8)
+}
+
+/// Writes to stdout what was asked for.
+fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Writes an error to stderr. Where even that fails, nobody is there to hear it.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "error: {message}");
+}
+
+/// The JSON Schema of plans, as `consign schema` prints it.
+pub fn schema_text() -> String {
+    schema::text()
+}

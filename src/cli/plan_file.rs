@@ -1,0 +1,87 @@
+//! From the path on the command line to a program, or to diagnostics on stderr.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    arguments::{ErrorFormat, Global, PlanArguments},
+    complain, settings,
+};
+use crate::{
+    plan::{Diagnostic, Diagnostics, Given, SourceFile, yaml},
+    program::{CompileOptions, Program, compile},
+    step::Places,
+};
+
+/// Reads and compiles a plan. Where that fails, what is wrong has been said.
+pub(super) fn open(
+    path: &Path,
+    values: &PlanArguments,
+    workdir: Option<&Path>,
+    global: &Global,
+) -> io::Result<Option<Program>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            complain(&format!("cannot read the plan {}: {error}", path.display()));
+            return Ok(None);
+        }
+    };
+    let given = match given(values) {
+        Ok(given) => given,
+        Err(message) => {
+            complain(&message);
+            return Ok(None);
+        }
+    };
+    let current = env::current_dir()?;
+    let places = Places {
+        plan_folder: current.join(path).parent().map_or_else(|| current.clone(), Path::to_path_buf),
+        workdir: workdir.or(values.workdir.as_deref()).map_or_else(|| current.clone(), |workdir| current.join(workdir)),
+    };
+    let source = SourceFile::new(path.display().to_string(), text);
+    let options = CompileOptions { given, skip: values.skip.clone(), select: values.select.clone(), places };
+    match compile(&source, &options) {
+        Ok(program) => Ok(Some(program)),
+        Err(diagnostics) => {
+            let shown = match global.error_format {
+                ErrorFormat::Human => diagnostics.render(&source, settings::color_on_stderr(global)),
+                ErrorFormat::Json => diagnostics.to_json(&source),
+            };
+            io::stderr().lock().write_all(shown.as_bytes())?;
+            Ok(None)
+        }
+    }
+}
+
+fn given(values: &PlanArguments) -> Result<Given, String> {
+    let mut set = Vec::new();
+    for pair in &values.set {
+        let (name, value) = pair.split_once('=').ok_or_else(|| format!("--set {pair}: write `--set NAME=VALUE`"))?;
+        set.push((name.to_owned(), value.to_owned()));
+    }
+    let files = values.vars_file.iter().map(vars_file).collect::<Result<_, _>>()?;
+    Ok(Given { set, files, environment: env::vars().collect() })
+}
+
+/// Reads a file of names and values. Text keeps what was typed, as in a plan.
+fn vars_file(path: &PathBuf) -> Result<(String, BTreeMap<String, String>), String> {
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| format!("cannot read {name}: {error}"))?;
+    let source = SourceFile::new(name.clone(), text);
+    let explain = |diagnostics: Vec<Diagnostic>| {
+        let shown = Diagnostics::new(diagnostics).render(&source, false);
+        shown.trim_start_matches("error: ").trim_end().to_owned()
+    };
+    let root = yaml::parse(&source).map_err(explain)?;
+    let mut diagnostics = Vec::new();
+    let values = yaml::decode(&root, "a file of inputs", &mut diagnostics);
+    match values {
+        Some(values) if diagnostics.is_empty() => Ok((name, values)),
+        _ => Err(explain(diagnostics)),
+    }
+}

@@ -1,0 +1,203 @@
+use std::{
+    env,
+    fs::File,
+    io::{self, BufWriter, IsTerminal, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    arguments::{Global, ProgressHow, RehearseArguments, RunArguments, RunnerArguments},
+    complain, plan_file, settings,
+};
+use crate::{
+    event::ExitCode,
+    oci::RegistryName,
+    program::Program,
+    report::{Disarmed, Events, Github, Palette, Plain, Prints, Reporter, Reporters, Terminal},
+    runner::{self, Ended, RunOptions},
+    store::{
+        Stores,
+        registry::{Credentials, Registries, RegistryOptions},
+    },
+};
+
+/// `consign run PLAN`
+pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCode> {
+    let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
+        return Ok(ExitCode::Invalid);
+    };
+    let Some(registries) = registries(&command.runner) else { return Ok(ExitCode::Invalid) };
+    execute(&program, Stores::real(registries), &command.runner, global)
+}
+
+/// `consign rehearse PLAN`
+pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Result<ExitCode> {
+    // What the plan writes to disk is thrown away with this folder, unless one was named for it.
+    let scratch = tempfile::Builder::new().prefix("consign-rehearsal-").tempdir()?;
+    let workdir = command.values.workdir.as_deref().unwrap_or(scratch.path());
+    let Some(program) = plan_file::open(&command.plan, &command.values, Some(workdir), global)? else {
+        return Ok(ExitCode::Invalid);
+    };
+    let read_through = if command.read_through {
+        let Some(registries) = registries(&command.runner) else { return Ok(ExitCode::Invalid) };
+        Some(registries)
+    } else {
+        None
+    };
+    execute(&program, Stores::rehearsal(read_through), &command.runner, global)
+}
+
+fn registries(runner: &RunnerArguments) -> Option<Registries> {
+    let mut plain_http = std::collections::BTreeSet::new();
+    for host in &runner.plain_http {
+        match host.parse::<RegistryName>() {
+            Ok(name) => drop(plain_http.insert(name)),
+            Err(error) => {
+                complain(&format!("--plain-http: {error}"));
+                return None;
+            }
+        }
+    }
+    let options =
+        RegistryOptions { plain_http, credentials: Credentials::from_environment(), ..RegistryOptions::default() };
+    match Registries::new(options) {
+        Ok(registries) => Some(registries),
+        Err(error) => {
+            complain(&error.to_string());
+            None
+        }
+    }
+}
+
+fn execute(program: &Program, stores: Stores, runner: &RunnerArguments, global: &Global) -> io::Result<ExitCode> {
+    let epoch = match settings::epoch() {
+        Ok(epoch) => epoch,
+        Err(message) => {
+            complain(&message);
+            return Ok(ExitCode::Invalid);
+        }
+    };
+    let options = RunOptions {
+        stores: Arc::new(stores),
+        jobs: usize::from(runner.jobs),
+        keep_going: runner.keep_going,
+        skip_gates: runner.skip_gates,
+        epoch,
+    };
+    let mut reporters = match reporters(runner, global) {
+        Ok(reporters) => reporters,
+        Err(message) => {
+            complain(&message);
+            return Ok(ExitCode::Invalid);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let ended = runtime.block_on(async {
+        let (tx, rx) = mpsc::unbounded_channel();
+        tokio::spawn(listen(tx));
+        runner::run(program, &options, &mut reporters, rx).await
+    });
+    // What still runs after a second interrupt is not waited for.
+    runtime.shutdown_background();
+    finish(runner, ended)
+}
+
+fn finish(runner: &RunnerArguments, ended: Ended) -> io::Result<ExitCode> {
+    let Ended { summary, outputs, report_error } = ended;
+    match report_error {
+        // Whoever read the output has heard enough; what was asked of the registries still counts.
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Some(error) => return Err(error),
+        None => {}
+    }
+    let outputs_text = format!("{:#}\n", serde_json::Value::Object(outputs.clone()));
+    match runner.outputs.as_deref() {
+        None => {}
+        Some(path) if path == Path::new("-") => super::print(&outputs_text)?,
+        Some(path) => std::fs::write(path, outputs_text)?,
+    }
+    if settings::is_github()
+        && let Some(path) = env::var_os("GITHUB_OUTPUT")
+    {
+        github_outputs(Path::new(&path), &outputs)?;
+    }
+    Ok(summary.exit_code())
+}
+
+/// Appends the outputs in the form that GitHub Actions reads.
+fn github_outputs(path: &Path, outputs: &serde_json::Map<String, serde_json::Value>) -> io::Result<()> {
+    let mut file = File::options().append(true).create(true).open(path)?;
+    for (name, value) in outputs {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let mut end = "CONSIGN_END".to_owned();
+        while text.contains(&end) {
+            end.push('_');
+        }
+        writeln!(file, "{name}<<{end}\n{text}\n{end}")?;
+    }
+    Ok(())
+}
+
+fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, String> {
+    let palette = if settings::color_on_stderr(global) { Palette::COLORED } else { Palette::PLAIN };
+    let mut reporters: Vec<Box<dyn Reporter>> = Vec::new();
+    let events_on_stdout = runner.events.as_deref() == Some(Path::new("-"));
+    if let Some(path) = &runner.events {
+        let writer: Box<dyn Write + Send> = if events_on_stdout {
+            Box::new(io::stdout())
+        } else {
+            let file = File::create(path).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+            Box::new(BufWriter::new(file))
+        };
+        reporters.push(Box::new(Events::new(writer)));
+    }
+    let github = settings::is_github();
+    let progress = settings::progress(runner.progress);
+    let terminal = (progress == ProgressHow::Tty).then(|| Terminal::stderr(palette));
+    // On stdout, events and prints would spoil each other.
+    if !events_on_stdout {
+        reporters.push(match &terminal {
+            Some(terminal) if io::stdout().is_terminal() => Box::new(Prints::new(terminal.beside(io::stdout()))),
+            _ if github => Box::new(Prints::new(Disarmed::new(io::stdout()))),
+            _ => Box::new(Prints::new(io::stdout())),
+        });
+    }
+    match (terminal, progress) {
+        (Some(terminal), _) => reporters.push(Box::new(terminal)),
+        (None, ProgressHow::None) => {}
+        (None, _) if github => reporters.push(Box::new(Plain::new(Disarmed::new(io::stderr()), palette))),
+        (None, _) => reporters.push(Box::new(Plain::new(io::stderr(), palette))),
+    }
+    if github {
+        let summary = env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+        reporters.push(Box::new(Github::new(io::stderr(), summary)));
+    }
+    Ok(Reporters(reporters))
+}
+
+/// Turns signals into wishes to stop, until nobody wants them.
+async fn listen(tx: mpsc::UnboundedSender<()>) {
+    #[cfg(unix)]
+    let mut terminate = {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(_) => return,
+        }
+    };
+    loop {
+        #[cfg(unix)]
+        let heard = tokio::select! {
+            heard = tokio::signal::ctrl_c() => heard.is_ok(),
+            heard = terminate.recv() => heard.is_some(),
+        };
+        #[cfg(not(unix))]
+        let heard = tokio::signal::ctrl_c().await.is_ok();
+        if !heard || tx.send(()).is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What the surroundings say: terminals, colour, the environment.
+
+use std::{
+    env,
+    io::{self, IsTerminal},
+};
+
+use super::arguments::{ColorWhen, Global, ProgressHow};
+
+/// Whether stderr gets colour.
+pub(super) fn color_on_stderr(global: &Global) -> bool {
+    match global.color {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb(),
+    }
+}
+
+/// How progress is shown, `auto` decided.
+pub(super) fn progress(how: ProgressHow) -> ProgressHow {
+    match how {
+        ProgressHow::Auto if io::stderr().is_terminal() && !is_dumb() && !is_github() => ProgressHow::Tty,
+        ProgressHow::Auto => ProgressHow::Plain,
+        how => how,
+    }
+}
+
+/// Whether this is a job of GitHub Actions.
+pub(super) fn is_github() -> bool {
+    env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
+}
+
+/// `SOURCE_DATE_EPOCH`, in seconds since 1970.
+///
+/// <https://reproducible-builds.org/specs/source-date-epoch/>
+pub(super) fn epoch() -> Result<Option<u64>, String> {
+    match env::var("SOURCE_DATE_EPOCH").ok().filter(|value| !value.is_empty()) {
+        None => Ok(None),
+        Some(value) => match value.parse() {
+            Ok(seconds) => Ok(Some(seconds)),
+            Err(_) => Err(format!("SOURCE_DATE_EPOCH is `{value}`: it takes seconds since 1970")),
+        },
+    }
+}
+
+fn is_dumb() -> bool {
+    env::var("TERM").is_ok_and(|term| term == "dumb")
+}
+
+fn is_set(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| !value.is_empty())
+}
