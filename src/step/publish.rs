@@ -82,6 +82,9 @@ impl Publication<'_> {
         for tag in first.into_iter().chain(moving) {
             cx.pins.set(store.repository(), tag, &descriptor).await;
         }
+        if matches!(outcome, Outcome::Created) {
+            cx.pins.make(store.repository(), &descriptor.digest);
+        }
         Ok(self.done(outcome, descriptor))
     }
 
