@@ -61,28 +61,41 @@ impl RegistryStore {
         let Some(batch) = list.take(&entry) else {
             return Ok(());
         };
-        self.merge(subject, &batch, &mut written).await?;
+        self.merge(subject, &list, &batch, &mut written).await?;
         list.is_listed(batch);
         Ok(())
     }
 
-    /// Writes the list until it has `entries`.
-    async fn merge(&self, subject: &Digest, entries: &[Descriptor], written: &mut Written) -> Result<(), StoreError> {
+    /// Writes the list until it has `batch`, and everything that this run has listed before: what is written without
+    /// that would pass for right later.
+    async fn merge(
+        &self,
+        subject: &Digest,
+        list: &SubjectList,
+        batch: &[Descriptor],
+        written: &mut Written,
+    ) -> Result<(), StoreError> {
         let tag = Target::Tag(Tag::of_referrers(subject));
+        let mut backoff = self.registry.pace.start();
         for round in 0..MAX_WRITES {
             let start = Instant::now();
             let found = self.ask_manifest(&tag).await?;
             let digest = found.as_ref().map(Manifest::digest).cloned();
             written.is_contended |= written.digest.is_some() && written.digest != digest;
             let mut index = self.list_to_write(subject, found)?;
-            let missing: Vec<_> = missing(&index, entries).collect();
+            let missing: Vec<_> = missing(&index, list.listed().iter().chain(batch)).collect();
             if missing.is_empty() {
                 written.digest = digest;
                 return Ok(());
             }
             index.manifests.extend(missing);
             let manifest = Manifest::from_index(index)?;
-            self.put_manifest(&manifest, &tag).await?;
+            // Not tried again as it is: by then it would write over what others have added.
+            if let Err(error) = self.put_manifest_once(&manifest, &tag).await {
+                let wait = backoff.next(error.retry_after()).filter(|_| error.is_temporary()).ok_or(error)?;
+                sleep(wait).await;
+                continue;
+            }
             written.digest = Some(manifest.digest().clone());
             let now = self.ask_descriptor(&tag).await?;
             written.end(start);
@@ -139,18 +152,15 @@ impl RegistryStore {
         written: &mut Written,
     ) -> Result<(), StoreError> {
         let found = self.ask_manifest(&Target::Tag(Tag::of_referrers(subject))).await?;
-        let digest = found.as_ref().map(Manifest::digest).cloned();
         let index = self.list_to_write(subject, found)?;
-        let (mut gone, mut overwritten) = (Vec::new(), Vec::new());
-        for entry in missing(&index, &listed) {
-            match self.ask_descriptor(&Target::Digest(entry.digest.clone())).await? {
-                Some(_) => overwritten.push(entry),
-                None => gone.push(entry.digest),
-            }
-        }
-        list.withdraw(&gone);
-        written.digest = digest;
-        if overwritten.is_empty() { Ok(()) } else { self.merge(subject, &overwritten, written).await }
+        let absent: Vec<_> = missing(&index, &listed).collect();
+        let is_gone = async |entry: &Descriptor| {
+            let now = self.ask_descriptor(&Target::Digest(entry.digest.clone())).await?;
+            Ok::<_, StoreError>(now.is_none().then(|| entry.digest.clone()))
+        };
+        let gone: Vec<_> = stream::iter(&absent).map(is_gone).buffer_unordered(TOGETHER).try_collect().await?;
+        list.withdraw(&gone.into_iter().flatten().collect::<Vec<_>>());
+        self.merge(subject, list, &[], written).await
     }
 
     /// Takes `referrers` out of the list of `subject`; the list goes with its last entry.
@@ -213,9 +223,9 @@ fn list_in(subject: &Digest, manifest: &Manifest) -> Option<Index> {
 }
 
 /// The entries that the list does not have.
-fn missing(index: &Index, entries: &[Descriptor]) -> impl Iterator<Item = Descriptor> {
-    let listed: HashSet<_> = index.manifests.iter().map(|entry| entry.digest.clone()).collect();
-    entries.iter().filter(move |entry| !listed.contains(&entry.digest)).cloned()
+fn missing<'a>(index: &Index, entries: impl IntoIterator<Item = &'a Descriptor>) -> impl Iterator<Item = Descriptor> {
+    let mut listed: HashSet<_> = index.manifests.iter().map(|entry| entry.digest.clone()).collect();
+    entries.into_iter().filter(move |entry| listed.insert(entry.digest.clone())).cloned()
 }
 
 #[cfg(test)]
@@ -331,6 +341,22 @@ mod tests {
             assert!(server.log().len() >= 2, "a list that others write is looked at twice");
             assert_eq!(names(&server).await, ["foreign", "mine"]);
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_written_over_comes_back_with_the_next_attach() {
+        let server = Server::start().await;
+        let store = server.store("a");
+        store.push_manifest(&referrer("one"), None).await.unwrap();
+        let list = Manifest::from_index(Index::new(vec![referrer("foreign").referrer_descriptor()])).unwrap();
+        server.shelf(|shelf| overwrite(shelf, &list));
+        store.push_manifest(&referrer("two"), None).await.unwrap();
+        assert_eq!(names(&server).await, ["foreign", "one", "two"]);
+        // What another process has deleted is not brought back.
+        server.shelf(|shelf| shelf.manifests.remove(&("a".to_owned(), referrer("one").digest().clone())));
+        server.shelf(|shelf| overwrite(shelf, &list));
+        store.settle().await.unwrap();
+        assert_eq!(names(&server).await, ["foreign", "two"]);
     }
 
     #[tokio::test]
