@@ -99,7 +99,9 @@ impl RegistryStore {
 
     /// Stores the manifest, and lists it where it has a subject.
     pub(super) async fn push(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), StoreError> {
-        let is_pushed = self.known.was_pushed(manifest.digest());
+        // Of one that was only seen it is not known whether its subject lists it.
+        let is_seen = manifest.subject().is_none() && self.known.manifest(manifest.digest()).is_some();
+        let is_pushed = is_seen || self.known.was_pushed(manifest.digest());
         if is_pushed && tag.is_none_or(|tag| self.known.tag(tag).as_ref() == Some(manifest.digest())) {
             return Ok(());
         }

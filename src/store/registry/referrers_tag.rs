@@ -78,8 +78,8 @@ impl RegistryStore {
         let tag = Target::Tag(Tag::of_referrers(subject));
         let mut backoff = self.registry.pace.start();
         for round in 0..MAX_WRITES {
-            let start = Instant::now();
             let found = self.ask_manifest(&tag).await?;
+            let read = Instant::now();
             let digest = found.as_ref().map(Manifest::digest).cloned();
             written.is_contended |= written.digest.is_some() && written.digest != digest;
             let mut index = self.list_to_write(subject, found)?;
@@ -96,9 +96,9 @@ impl RegistryStore {
                 sleep(wait).await;
                 continue;
             }
+            written.end(read);
             written.digest = Some(manifest.digest().clone());
             let now = self.ask_descriptor(&tag).await?;
-            written.end(start);
             if now.is_some_and(|now| now.digest == *manifest.digest()) {
                 return Ok(());
             }

@@ -30,21 +30,21 @@ pub(super) struct Written {
     pub(super) digest: Option<Digest>,
     /// Whether somebody else was seen to write it too.
     pub(super) is_contended: bool,
-    /// When the last update ended.
+    /// When the list was last written.
     ended: Option<Instant>,
-    /// How long an update took at most.
+    /// How long it took at most from reading to writing.
     longest: Duration,
 }
 
 impl Written {
-    /// An update that began at `start` has ended.
-    pub(super) fn end(&mut self, start: Instant) {
+    /// What was read at `read` is written now.
+    pub(super) fn end(&mut self, read: Instant) {
         let now = Instant::now();
         self.ended = Some(now);
-        self.longest = self.longest.max(now - start);
+        self.longest = self.longest.max(now - read);
     }
 
-    /// How long an update of somebody else may take, who has the same way to the registry.
+    /// How long somebody else may take from reading to writing, who has about the same way to the registry.
     pub(super) fn patience(&self) -> Duration {
         self.longest * 4
     }
