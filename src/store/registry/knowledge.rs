@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{subject_list::SubjectList, turns::Turns};
+use super::{arrivals::Arrivals, flights::Flights, subject_list::SubjectList, turns::Turns};
 use crate::oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
 
 /// What is known about one registry, under whatever name it is asked.
@@ -21,6 +21,8 @@ pub(super) struct RegistryKnowledge {
     manifests: Mutex<ManifestCache>,
     holders: Mutex<HashMap<Digest, BTreeSet<RepositoryName>>>,
     referrers_api: Mutex<Option<bool>>,
+    /// Held by whoever finds out about the referrers API.
+    pub(super) probing: AsyncMutex<()>,
     tag_deletes_off: AtomicBool,
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }
@@ -33,6 +35,12 @@ pub(super) struct RepositoryKnowledge {
     pub(super) pushing: Turns<Digest>,
     /// Whether the registry lists what is pushed here without being told; nothing: nobody has looked yet.
     pub(super) lists_itself: AsyncMutex<Option<bool>>,
+    /// Referrers that are being pushed.
+    pub(super) arrivals: Arrivals,
+    /// Lists of referrers that are being read.
+    pub(super) reading_lists: Flights<Digest, Vec<Descriptor>>,
+    /// Tags that are being listed, by the number of pages.
+    pub(super) reading_tags: Flights<usize, (BTreeSet<Tag>, bool)>,
     writes_lists: AtomicBool,
     lists: Mutex<HashMap<Digest, Arc<SubjectList>>>,
 }
@@ -178,6 +186,11 @@ impl RepositoryKnowledge {
     pub(super) fn list(&self, subject: &Digest) -> Arc<SubjectList> {
         self.writes_lists.store(true, Ordering::Relaxed);
         Arc::clone(lock(&self.lists).entry(subject.clone()).or_default())
+    }
+
+    /// The list of what this run has attached to `subject`, if it has attached anything.
+    pub(super) fn own_list(&self, subject: &Digest) -> Option<Arc<SubjectList>> {
+        lock(&self.lists).get(subject).cloned()
     }
 
     pub(super) fn all_lists(&self) -> Vec<(Digest, Arc<SubjectList>)> {

@@ -6,6 +6,7 @@
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>
 
 mod answer;
+mod arrivals;
 mod auth;
 mod blobs;
 mod challenge;
@@ -15,6 +16,7 @@ mod credential_helper;
 mod credentials;
 mod deletes;
 mod error;
+mod flights;
 mod http;
 mod knowledge;
 mod link;

@@ -10,7 +10,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 
-use super::{Answer, RegistryError, RegistryProblem, RegistryStore, Request, Scope};
+use super::{Answer, RegistryError, RegistryProblem, RegistryStore, Request, Scope, arrivals::Arrival};
 use crate::{
     oci::{Descriptor, Digest, Index, Manifest, Target, media_type},
     store::StoreError,
@@ -49,6 +49,11 @@ impl RegistryStore {
 
     /// The entries that the API lists. Nothing: the registry has no such API.
     pub(super) async fn api_referrers(&self, subject: &Digest) -> Result<Option<Vec<Descriptor>>, StoreError> {
+        // The first to ask finds out for all.
+        let _probing = match self.registry.known.referrers_api() {
+            None => Some(self.registry.known.probing.lock().await),
+            Some(_) => None,
+        };
         if self.registry.known.referrers_api() == Some(false) {
             return Ok(None);
         }
@@ -102,6 +107,7 @@ impl RegistryStore {
         subject: &Digest,
         manifest: &Manifest,
         answer: &Answer,
+        arrival: Arrival<'_>,
     ) -> Result<(), StoreError> {
         if answer.header("oci-subject").is_some() && self.registry.known.referrers_api() != Some(false) {
             let mut lists_itself = self.known.lists_itself.lock().await;
@@ -116,7 +122,7 @@ impl RegistryStore {
                 return Ok(());
             }
         }
-        self.append(subject, manifest.referrer_descriptor()).await
+        self.append(subject, manifest.referrer_descriptor(), arrival).await
     }
 
     /// The entry with the artifact type and annotations of its manifest, where the list does not have them. Nothing:

@@ -1,9 +1,9 @@
 //! Who refers to a manifest, for registries without the referrers API: an index under a tag that every client updates.
 //!
 //! No registry has conditional writes, so nobody can know that an update was not written over. Three things hold it:
-//! within a run one update at a time for each subject, taking along all that wait; after each update a look whether it
-//! holds; and once more at the end of the run ([`RegistryStore::settle_lists`]), not before an update that somebody else
-//! had begun by then must be over.
+//! within a run one update at a time for each subject, taking along all that wait; a look whether it holds whenever the
+//! run reads the list again, and where others write it too, after each update; and once more at the end of the run
+//! ([`RegistryStore::settle_lists`]), not before an update that somebody else had begun by then must be over.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema>
 
@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     RegistryError, RegistryProblem, RegistryStore,
+    arrivals::Arrival,
     subject_list::{SubjectList, Written},
 };
 use crate::{
@@ -34,9 +35,25 @@ const MAX_TAG_PAGES: usize = 10;
 impl RegistryStore {
     /// The entries of the list of `subject`, if there is one.
     pub(super) async fn tag_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        self.known.reading_lists.share(subject, || self.ask_list(subject)).await
+    }
+
+    async fn ask_list(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
         let target = Target::Tag(Tag::of_referrers(subject));
-        let manifest = self.ask_manifest(&target).await?;
-        Ok(manifest.as_ref().and_then(|manifest| list_in(subject, manifest)).map_or_else(Vec::new, |it| it.manifests))
+        let Some(list) = self.known.own_list(subject) else {
+            let manifest = self.ask_manifest(&target).await?;
+            return Ok(entries(subject, manifest.as_ref()));
+        };
+        let mut written = list.update.lock().await;
+        let mut manifest = self.ask_manifest(&target).await?;
+        let listed = list.listed();
+        if !listed.is_empty() && manifest.as_ref().map(Manifest::digest) != written.digest.as_ref() {
+            // Others write it too: what this run has attached may have been written over.
+            written.is_contended = true;
+            self.restore(subject, &list, listed, &mut written).await?;
+            manifest = self.ask_manifest(&target).await?;
+        }
+        Ok(entries(subject, manifest.as_ref()))
     }
 
     /// Every digest that has a list. Nothing: the registry knows better, or there are too many tags.
@@ -54,10 +71,17 @@ impl RegistryStore {
     }
 
     /// Lists `entry` under `subject`, together with everything else that waits for that.
-    pub(super) async fn append(&self, subject: &Digest, entry: Descriptor) -> Result<(), StoreError> {
+    pub(super) async fn append(
+        &self,
+        subject: &Digest,
+        entry: Descriptor,
+        arrival: Arrival<'_>,
+    ) -> Result<(), StoreError> {
         let list = self.known.list(subject);
         list.wait(entry.clone());
+        drop(arrival);
         let mut written = list.update.lock().await;
+        self.known.arrivals.wait(subject).await;
         let Some(batch) = list.take(&entry) else {
             return Ok(());
         };
@@ -98,6 +122,10 @@ impl RegistryStore {
             }
             written.end(read);
             written.digest = Some(manifest.digest().clone());
+            if !written.is_contended {
+                // Whoever reads the list next in this run looks whether it holds, at the latest `settle`.
+                return Ok(());
+            }
             let now = self.ask_descriptor(&tag).await?;
             if now.is_some_and(|now| now.digest == *manifest.digest()) {
                 return Ok(());
@@ -222,6 +250,11 @@ fn list_in(subject: &Digest, manifest: &Manifest) -> Option<Index> {
     }
 }
 
+/// The entries of the list that was found, if it is one.
+fn entries(subject: &Digest, found: Option<&Manifest>) -> Vec<Descriptor> {
+    found.and_then(|found| list_in(subject, found)).map_or_else(Vec::new, |index| index.manifests)
+}
+
 /// The entries that the list does not have.
 fn missing<'a>(index: &Index, entries: impl IntoIterator<Item = &'a Descriptor>) -> impl Iterator<Item = Descriptor> {
     let mut listed: HashSet<_> = index.manifests.iter().map(|entry| entry.digest.clone()).collect();
@@ -294,7 +327,7 @@ mod tests {
         store.push_manifest(&referrer, None).await.unwrap();
         let put = format!("PUT /v2/a/manifests/sha256:{}", &referrer.digest().hex()[..4]);
         let list = format!("/v2/a/manifests/sha256-{}", &subject().digest.hex()[..4]);
-        assert_eq!(server.log(), [put.clone(), format!("GET {list}"), format!("PUT {list}"), format!("HEAD {list}")]);
+        assert_eq!(server.log(), [put.clone(), format!("GET {list}"), format!("PUT {list}")]);
         store.settle().await.unwrap();
         assert_eq!(server.log(), [format!("HEAD {list}")]);
         server.store("a").push_manifest(&referrer, None).await.unwrap();
@@ -373,6 +406,17 @@ mod tests {
         };
         tokio::try_join!(attach("a"), attach("b")).unwrap();
         assert_eq!(names(&server).await.len(), 64);
+    }
+
+    #[tokio::test]
+    async fn what_was_written_over_is_found_by_whoever_lists_it_in_the_same_run() {
+        let list = Manifest::from_index(Index::new(vec![referrer("foreign").referrer_descriptor()])).unwrap();
+        let server = Server::start().await;
+        let store = server.store("a");
+        store.push_manifest(&referrer("mine"), None).await.unwrap();
+        server.shelf(|shelf| overwrite(shelf, &list));
+        assert_eq!(store.referrers(&subject().digest).await.unwrap().len(), 2);
+        assert_eq!(names(&server).await, ["foreign", "mine"]);
     }
 
     #[tokio::test]
@@ -455,8 +499,10 @@ mod tests {
             })
         })
         .await;
-        let error = server.store("a").push_manifest(&referrer("mine"), None).await.unwrap_err();
+        let store = server.store("a");
+        store.push_manifest(&referrer("mine"), None).await.unwrap();
+        let error = store.settle().await.unwrap_err();
         assert!(error.is_temporary(), "{error}");
-        assert_eq!(*writes.lock().unwrap(), MAX_WRITES);
+        assert_eq!(*writes.lock().unwrap(), 1 + MAX_WRITES);
     }
 }

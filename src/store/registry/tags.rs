@@ -35,6 +35,10 @@ impl RegistryStore {
 
     /// The tags on at most `pages` pages, and whether these were all.
     pub(super) async fn read_tags(&self, pages: usize) -> Result<(BTreeSet<Tag>, bool), StoreError> {
+        self.known.reading_tags.share(&pages, || self.ask_tags(pages)).await
+    }
+
+    async fn ask_tags(&self, pages: usize) -> Result<(BTreeSet<Tag>, bool), StoreError> {
         let mut url = self.registry.url(&self.name, &["tags", "list"])?;
         url.query_pairs_mut().append_pair("n", COUNT);
         let mut tags = BTreeSet::new();
