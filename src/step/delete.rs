@@ -18,7 +18,7 @@ use crate::{
     oci::{Descriptor, Digest, Reference, Tag, Target, media_type},
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
-    store::{Graph, Store, StoreError, referrers_graph},
+    store::{Graph, Store, StoreError, referrers_graph, referrers_graph_among},
 };
 
 /// Deletes a manifest, by its digest, and so every tag that names it.
@@ -65,11 +65,9 @@ impl Delete {
     }
 
     /// The tags but the one that was named, each with what it points to.
-    async fn other_tags(&self, store: &dyn Store) -> Result<Vec<(Tag, Descriptor)>, StepError> {
-        let fail = || StepError::store("list the tags of", &self.reference.value);
+    async fn other_tags(&self, store: &dyn Store, tags: &[Tag]) -> Result<Vec<(Tag, Descriptor)>, StepError> {
         let named = self.reference.tag.as_ref().filter(|_| self.reference.digest.is_none());
-        let tags = store.tags().await.map_err(fail())?;
-        let others: Vec<_> = tags.into_iter().filter(|tag| !tag.is_of_referrers() && Some(tag) != named).collect();
+        let others: Vec<_> = tags.iter().filter(|tag| !tag.is_of_referrers() && Some(*tag) != named).cloned().collect();
         if others.len() > TAG_LIMIT {
             return Err(StepError::TooManyTags {
                 repository: self.reference.repository.to_string(),
@@ -81,7 +79,8 @@ impl Delete {
             let target = Target::Tag(tag.clone());
             Ok(store.resolve(&target).await?.map(|manifest| (tag, manifest)))
         });
-        let resolved = several(REQUESTS, resolve.collect()).await.map_err(fail())?;
+        let resolved = several(REQUESTS, resolve.collect()).await;
+        let resolved = resolved.map_err(StepError::store("look at the tags of", &self.reference.value))?;
         Ok(resolved.into_iter().flatten().collect())
     }
 
@@ -204,14 +203,23 @@ impl Step for Delete {
             return Ok(Done::new(Outcome::Unchanged, Output::default().with("deleted", json!([]))));
         };
         let looks_at_tags = !self.all_tags || (self.graph && media_type::is_index(&root.media_type));
+        let tags = if looks_at_tags {
+            store.tags().await.map_err(StepError::store("list the tags of", &self.reference.value))?
+        } else {
+            Vec::new()
+        };
         let graph = async {
             if !self.graph {
                 return Ok(Graph { root: root.clone(), nodes: [].into() });
             }
-            referrers_graph(&store, &root, None).await.map_err(StepError::store("discover", &self.reference.value))
+            let graph = if looks_at_tags {
+                referrers_graph_among(&store, &root, &tags).await
+            } else {
+                referrers_graph(&store, &root, None).await
+            };
+            graph.map_err(StepError::store("discover", &self.reference.value))
         };
-        let tags = async { if looks_at_tags { self.other_tags(&*store).await } else { Ok(Vec::new()) } };
-        let (graph, others) = futures_util::try_join!(graph, tags)?;
+        let (graph, others) = futures_util::try_join!(graph, self.other_tags(&*store, &tags))?;
         let naming: Vec<_> = others.iter().filter(|(_, manifest)| manifest.digest == root.digest).collect();
         if !self.all_tags && !naming.is_empty() {
             return Err(StepError::OtherTags {

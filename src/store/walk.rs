@@ -8,7 +8,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Store, StoreError};
-use crate::oci::{Descriptor, Digest};
+use crate::oci::{Descriptor, Digest, Tag};
 
 /// A manifest and all that refers to it. It is a tree: a digest stands in it once, however often it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,21 @@ pub async fn referrers_graph(
     root: &Descriptor,
     depth: Option<usize>,
 ) -> Result<Graph, StoreError> {
-    let mut walk = Walk::new(Arc::clone(store), root.digest.clone());
+    walk(Walk::new(Arc::clone(store), root.digest.clone()), root, depth).await
+}
+
+/// As [`referrers_graph`], on all levels, for whoever has read all of the repository's tags already.
+pub async fn referrers_graph_among(
+    store: &Arc<dyn Store>,
+    root: &Descriptor,
+    tags: &[Tag],
+) -> Result<Graph, StoreError> {
+    let subjects = store.subjects_among(tags);
+    let known = Walk { has_asked: subjects.is_some(), subjects, ..Walk::new(Arc::clone(store), root.digest.clone()) };
+    walk(known, root, None).await
+}
+
+async fn walk(mut walk: Walk, root: &Descriptor, depth: Option<usize>) -> Result<Graph, StoreError> {
     let mut seen = HashSet::from([root.digest.clone()]);
     let mut nodes = BTreeMap::new();
     let mut level = vec![root.digest.clone()];

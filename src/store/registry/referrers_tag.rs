@@ -62,12 +62,18 @@ impl RegistryStore {
             return Ok(None);
         }
         let (tags, is_whole) = self.read_tags(MAX_TAG_PAGES).await?;
+        let tags: Vec<_> = tags.into_iter().collect();
+        Ok(if is_whole { self.listed_among(&tags) } else { None })
+    }
+
+    /// Every digest that has a list, where `tags` are all tags. Nothing: the registry knows better, or may.
+    pub(super) fn listed_among(&self, tags: &[Tag]) -> Option<HashSet<Digest>> {
         // The tag of a longer digest does not have all of it.
         let is_cut = |tag: &Tag| tag.is_of_referrers() && tag.referrers_subject().is_none();
-        if !is_whole || tags.iter().any(is_cut) {
-            return Ok(None);
+        if self.registry.known.referrers_api() != Some(false) || tags.iter().any(is_cut) {
+            return None;
         }
-        Ok(Some(tags.iter().filter_map(Tag::referrers_subject).collect()))
+        Some(tags.iter().filter_map(Tag::referrers_subject).collect())
     }
 
     /// Lists `entry` under `subject`, together with everything else that waits for that.
