@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Level, Message, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Message, Origin, Renderer, Snippet};
 use serde_json::json;
 
 use super::{Diagnostic, SourceFile, Span};
@@ -77,6 +77,9 @@ fn render(diagnostic: &Diagnostic, source: &SourceFile, renderer: &Renderer) -> 
     let snippet = diagnostic.span.map(|span| snippet(span, &diagnostic.label, source));
     let notes = diagnostic.notes.iter().map(|note| message(note));
     let mut group = title.elements(snippet);
+    if diagnostic.span.is_none() {
+        group = group.element(Origin::path(printable(&source.name)));
+    }
     if diagnostic.span.is_none() && !diagnostic.label.is_empty() {
         group = group.element(Level::NOTE.message(printable(&diagnostic.label)));
     }

@@ -143,7 +143,7 @@ impl<'a> Names<'a> {
                     self.visit(&entry.value, position, uses, diagnostics);
                 }
             }
-            NodeKind::Value(_) => {}
+            NodeKind::Value(_) | NodeKind::Unknown => {}
         }
     }
 
@@ -263,7 +263,10 @@ impl<'a> Names<'a> {
                     "declare it: `inputs: {{ {variable}: {{ env: {variable} }} }}`, and write `{variable}`"
                 ))
             }
-            ("secrets" | "inputs" | "vars", Some(member)) => mistake.label(format!("write `{member}` alone")),
+            ("secrets", Some(_)) => mistake
+                .label("a plan has no secrets")
+                .help("registries take the logins of the Docker and Podman credential files; see `docker login`"),
+            ("inputs" | "vars", Some(member)) => mistake.label(format!("write `{member}` alone")),
             ("run", _) => mistake.label("there is no `run` here"),
             _ if self.steps.contains_key(name) => {
                 mistake.label(format!("`{name}` is a step: write `steps.{name}.<output>`"))

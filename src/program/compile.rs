@@ -3,7 +3,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{CompileOptions, Planned, Program, known::Known};
+use super::{
+    CompileOptions, Planned, Program,
+    known::{Known, STAND_IN},
+};
 use crate::{
     event::StepId,
     graph::{Graph, Need, Part},
@@ -137,6 +140,7 @@ impl Check<'_> {
         }
         let effects = if broken { None } else { self.work_out(at, entry, &uses) };
         let Some((effects, gate)) = effects else {
+            self.look_further(entry);
             self.known.broken.insert(at);
             return None;
         };
@@ -179,6 +183,27 @@ impl Check<'_> {
         self.known.remember(at, &*step, &effects);
         self.diagnostics.extend(wrong);
         Some((effects, step.is_gate()))
+    }
+
+    /// Finds what else is wrong with a step in which a mistake was found already, as far as that does not follow from it.
+    fn look_further(&mut self, entry: &StepEntry) {
+        let Some(kind) = KINDS.get(entry.kind_index) else { return };
+        let [first, _] = &self.worlds;
+        let body = first.evaluate_known(&entry.body);
+        kind.decode(&body, &mut self.diagnostics);
+        let (body, is_incomplete) = body.with_stand_in(&STAND_IN.into());
+        let mut wrong = Vec::new();
+        let step = kind.decode(&body, &mut wrong);
+        if let Some(step) = &step {
+            let missing = self.known.check_sources(&**step, &self.options.places);
+            self.diagnostics.extend(missing);
+        }
+        match step {
+            Some(step) if wrong.is_empty() && !is_incomplete => {
+                self.known.remember_written(&step.effects(&self.options.places));
+            }
+            _ => self.known.may_write_anything(),
+        }
     }
 
     fn decode(

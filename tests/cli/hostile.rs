@@ -1,0 +1,1 @@
+//! What others may put into folders and registries.
