@@ -85,7 +85,12 @@ fn render(diagnostic: &Diagnostic, source: &SourceFile, renderer: &Renderer) -> 
     }
     let text = renderer.render(&[group.elements(notes)]);
     // A line that is shown without a label ends in the blanks that would stand before it.
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    let line = |line: &str| {
+        // Without a place there is no line number either, and the arrow would stand at the margin.
+        let margin = if line.starts_with("--> ") { " " } else { "" };
+        format!("{margin}{}", line.trim_end())
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn message(note: &str) -> Message<'_> {

@@ -11,8 +11,8 @@ use crate::{
     event::StepId,
     graph::{Graph, Need, Part},
     plan::{
-        Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Uses, nearest,
-        resolve_inputs, yaml,
+        Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Unset, Uses,
+        nearest, resolve_inputs, yaml,
     },
     step::{Effects, Guess, KINDS, Kind, Step},
 };
@@ -115,7 +115,7 @@ struct Check<'a> {
     names: &'a Names<'a>,
     worlds: [Scope; 2],
     options: &'a CompileOptions,
-    unset: &'a BTreeSet<Arc<str>>,
+    unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
     needed_by: BTreeMap<Arc<str>, Vec<String>>,
     skip: &'a BTreeSet<usize>,
@@ -242,6 +242,7 @@ impl Check<'_> {
                 Some(step) if step == at => Diagnostic::new(format!("step `{}` needs itself", need.value)),
                 Some(_) => Diagnostic::new(format!("step `{}` stands below", need.value))
                     .help("a step may need only steps above it"),
+                None if self.names.is_unread(need) => continue,
                 None => match self.names.nearest_step(need) {
                     Some(near) => Diagnostic::new(format!("there is no step `{}`", need.value))
                         .label(format!("did you mean `{near}`?")),
@@ -255,9 +256,10 @@ impl Check<'_> {
 
     /// Whether the step uses an input that has no value. It is reported once for each input, at the end.
     fn lacks_inputs(&mut self, at: usize, uses: &Uses) -> bool {
-        let lacking: Vec<_> = uses.inputs.iter().filter(|input| self.unset.contains(*input)).cloned().collect();
+        let lacking: Vec<_> = uses.inputs.iter().filter_map(|input| self.unset.get(input)).collect();
         if !self.skip.contains(&at) {
-            for input in &lacking {
+            let wanted: BTreeSet<_> = lacking.iter().copied().flatten().collect();
+            for input in wanted {
                 self.needed_by.entry(Arc::clone(input)).or_default().extend(self.ids.get(at).cloned());
             }
         }
@@ -284,8 +286,7 @@ impl Check<'_> {
         }
         for (name, steps) in &self.needed_by {
             let input = self.document.inputs.iter().find(|input| input.key.text == *name);
-            // A value that was given and refused has been reported as that.
-            let Some(input) = input.filter(|input| self.options.given.value(input).is_none()) else { continue };
+            let Some(input) = input else { continue };
             let shown: Vec<_> = steps.iter().take(3).map(|step| format!("`{step}`")).collect();
             let more = match steps.len() - shown.len() {
                 0 => String::new(),

@@ -7,7 +7,8 @@ use std::{
 
 use crate::{
     oci::{Repository, Tag},
-    plan::{Diagnostic, Span},
+    pack::{self, PackError},
+    plan::{Diagnostic, Span, yaml::Spanned},
     step::{Access, Effects, IfExists, Places, Step, Thing},
 };
 
@@ -61,20 +62,18 @@ impl Known {
 
     /// Whether every file that the step reads is there, or is written by a step before it.
     pub(super) fn check_sources(&self, step: &dyn Step, places: &Places) -> Vec<Diagnostic> {
-        let missing = |source: &&crate::plan::yaml::Spanned<String>| {
+        let missing = |source: &&Spanned<String>| {
             let thing = places.read_thing(source);
             source.value != STAND_IN && !self.written.iter().any(|written| written.contains(&thing))
         };
-        let explain = |source: &crate::plan::yaml::Spanned<String>| {
-            let error = crate::pack::expand(&places.plan_folder, source).err()?;
+        let explain = |source: &Spanned<String>| {
+            let error = pack::expand(&places.plan_folder, source).err()?;
             let diagnostic = match error {
-                crate::pack::PackError::NotFound { path } => {
-                    Diagnostic::new(format!("file not found: `{}`", source.value))
-                        .note(format!("looked for {} (paths are relative to the plan's folder)", path.display()))
-                }
+                PackError::NotFound { .. } => Diagnostic::new(format!("file not found: `{}`", source.value)),
                 other => Diagnostic::new(other.to_string()),
             };
-            Some(diagnostic.at(source.span))
+            let folder = places.plan_folder.display();
+            Some(diagnostic.at(source.span).note(format!("paths are relative to the plan's folder, {folder}")))
         };
         step.sources().into_iter().filter(missing).filter_map(explain).collect()
     }

@@ -52,14 +52,14 @@ fn values_for_what_is_no_input() {
     exit code 2
     --- stderr
     error: --set IMAGE: `IMAGE` is derived; the inputs are NAME, TAG
-    --> plan.yaml
+     --> plan.yaml
 
     error: --set TGA: there is no input `TGA`; the inputs are NAME, TAG
-    --> plan.yaml
+     --> plan.yaml
      = help: did you mean `TAG`?
 
     error: `NMAE` in wrong.yaml: there is no input `NMAE`; the inputs are NAME, TAG
-    --> plan.yaml
+     --> plan.yaml
      = help: did you mean `NAME`?
     ");
     assert_snapshot!(test.run("check plan.yaml --set NAME").shown(), @"
@@ -72,7 +72,7 @@ fn values_for_what_is_no_input() {
     exit code 2
     --- stderr
     error: --set NAME: there is no input `NAME`; this plan has no inputs
-    --> plan.yaml
+     --> plan.yaml
     ");
 }
 
@@ -212,11 +212,11 @@ steps:
     5 |   BELOW: { default: "${{ NAME }}" }
       |                          ^^^^
 
-    error: input `NAME`: `[a-z` is not a regular expression
-     --> plan.yaml:6:37
+    error: `[a-z` is not a regular expression
+     --> plan.yaml:6:20
       |
     6 |   NAME: { pattern: "[a-z", default: app }
-      |                                     ^^^ its default
+      |                    ^^^^^^
 
     error: `IMAGE` is a var: a default may use the inputs above it
      --> plan.yaml:7:24
@@ -230,4 +230,72 @@ steps:
     8 |   STEP: { default: "${{ steps.show.digest }}" }
       |                               ^^^^
     "#);
+}
+
+#[test]
+fn what_is_wrong_with_an_input_is_said_once_and_where_it_is() {
+    let test = Test::new(
+        "\
+consign: 1
+inputs:
+  ACCOUNT: { pattern: \"[a-z]+\" }
+  HOST: { type: registry, default: \"${{ ACCOUNT }}.example.com\" }
+  TAG: { type: tag, default: a/b }
+steps:
+  - id: show
+    inspect: { reference: \"${{ HOST }}/app:v1\" }
+  - id: again
+    inspect: { reference: \"localhost:5000/app:${{ TAG }}\" }
+",
+    );
+    assert_snapshot!(test.run("check plan.yaml").shown(), @r#"
+    exit code 2
+    --- stderr
+    error: input `ACCOUNT` has no value
+     --> plan.yaml:3:3
+      |
+    3 |   ACCOUNT: { pattern: "[a-z]+" }
+      |   ^^^^^^^
+      |
+      = note: needed by `show`
+      = help: set it: `--set ACCOUNT=…`, or give it `env:` or `default:` in the plan
+
+    error: input `TAG`: `a/b` is not a tag: use at most 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`
+     --> plan.yaml:5:30
+      |
+    5 |   TAG: { type: tag, default: a/b }
+      |                              ^^^ its default
+    "#);
+    assert_snapshot!(test.run("check plan.yaml --set TAG=v1 --set ACCOUNT=me").shown(), @"
+    exit code 0
+    --- stderr
+    plan.yaml: 2 steps, nothing wrong
+    ");
+    assert_snapshot!(test.run("check plan.yaml --set TAG=v1 --set HOST=localhost:5000").shown(), @"
+    exit code 0
+    --- stderr
+    plan.yaml: 2 steps, nothing wrong
+    ");
+}
+
+#[test]
+fn a_file_that_a_broken_step_may_write_is_not_missing() {
+    assert_snapshot!(Test::new("\
+consign: 1
+steps:
+  - id: pull
+    pull: { from: localhost:5000/app:v1, to: download, prnt: tree }
+  - id: push
+    push: { to: localhost:5000/app:v2, files: [{ path: download/app.txt }] }
+").run("check plan.yaml").shown(), @"
+    exit code 2
+    --- stderr
+    error: unknown key `prnt` in pull
+     --> plan.yaml:4:56
+      |
+    4 |     pull: { from: localhost:5000/app:v1, to: download, prnt: tree }
+      |                                                        ^^^^ did you mean `print`?
+      |
+      = note: pull takes: from, to, if_exists, unpack, include_subject, print
+    ");
 }

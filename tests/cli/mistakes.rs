@@ -42,7 +42,7 @@ steps:
       files: [{ content: hello, name: hello.txt }]
   - id: show
     inspect: { reference: \"${{ steps.docs.reference }}\" }
-"), @r#"
+"), @"
     exit code 2
     --- stderr
     error: unknown key `psuh` in a step
@@ -52,13 +52,7 @@ steps:
       |     ^^^^ did you mean `push`?
       |
       = note: a step takes: id, description, needs, assert, attach, copy, delete, discover, image, inspect, list_tags, pull, push, tag
-
-    error: there is no step `docs`
-      --> plan.yaml:10:38
-       |
-    10 |     inspect: { reference: "${{ steps.docs.reference }}" }
-       |                                      ^^^^
-    "#);
+    ");
 }
 
 #[test]
@@ -186,13 +180,15 @@ steps:
     9 |         - { path: docs/missing.txt }
       |                   ^^^^^^^^^^^^^^^^
       |
-      = note: looked for docs/missing.txt (paths are relative to the plan's folder)
+      = note: paths are relative to the plan's folder, [FOLDER]
 
     error: nothing matches `docs/*.md`
       --> plan.yaml:10:19
        |
     10 |         - { path: "docs/*.md" }
        |                   ^^^^^^^^^^^
+       |
+       = note: paths are relative to the plan's folder, [FOLDER]
     "#);
 }
 
@@ -286,7 +282,7 @@ steps:
     9 |       files: [{ path: missing.txt }]
       |                       ^^^^^^^^^^^
       |
-      = note: looked for missing.txt (paths are relative to the plan's folder)
+      = note: paths are relative to the plan's folder, [FOLDER]
 
     error: unknown key `prnt` in inspect
       --> plan.yaml:11:58
@@ -306,6 +302,10 @@ steps:
     inspect: { reference: \"${{ REGISTRY }}/app:v1\" }
   - id: again
     inspect: { reference: \"${{ steps.show-app.reference }}\" }
+  - id: other
+    inspect: { reference: \"${{ MY-IMAGE }}\" }
+vars:
+  MY-IMAGE: localhost:5000/app:v1
 "), @r#"
     exit code 2
     --- stderr
@@ -317,19 +317,29 @@ steps:
       |
       = note: `-` means minus in expressions
 
-    error: there is no step `show`
+    error: `show-app` cannot be a step
      --> plan.yaml:8:38
       |
     8 |     inspect: { reference: "${{ steps.show-app.reference }}" }
-      |                                      ^^^^
+      |                                      ^^^^^^^^ write `show_app`
+      |
+      = help: `-` means minus in expressions
 
-    error: no such name `app`
-     --> plan.yaml:8:43
-      |
-    8 |     inspect: { reference: "${{ steps.show-app.reference }}" }
-      |                                           ^^^
-      |
-      = help: declare it under `inputs` or `vars`
+    error: `MY-IMAGE` cannot be a name
+      --> plan.yaml:10:32
+       |
+    10 |     inspect: { reference: "${{ MY-IMAGE }}" }
+       |                                ^^^^^^^^ write `MY_IMAGE`
+       |
+       = help: `-` means minus in expressions
+
+    error: `MY-IMAGE` cannot be a name
+      --> plan.yaml:12:3
+       |
+    12 |   MY-IMAGE: localhost:5000/app:v1
+       |   ^^^^^^^^ write `MY_IMAGE`
+       |
+       = note: `-` means minus in expressions
     "#);
 }
 
@@ -337,6 +347,7 @@ steps:
 fn an_expression_without_its_dollar() {
     assert_snapshot!(check("\
 vars:
+  TAG: v1
   IMAGE: {{ REGISTRY }}/app:v1
 steps:
   - id: show
@@ -345,39 +356,33 @@ steps:
     inspect:
       reference: {{ IMAGE }}
   - id: list
-    list_tags: { repository: localhost:5000/app, contains: [${{ REGISTRY }}] }
+    list_tags: { repository: localhost:5000/app, contains: [${{ TAG }}] }
 "), @r#"
     exit code 2
     --- stderr
     error: this is a YAML mapping, not an expression
-     --> plan.yaml:5:10
+     --> plan.yaml:6:10
       |
-    5 |   IMAGE: {{ REGISTRY }}/app:v1
+    6 |   IMAGE: {{ REGISTRY }}/app:v1
       |          ^^^^^^^^^^^^^^^^^^^^^ write `${{ REGISTRY }}/app:v1`
 
     error: this is a YAML mapping, not an expression
-     --> plan.yaml:8:27
+     --> plan.yaml:9:27
       |
-    8 |     inspect: { reference: {{ IMAGE }} }
+    9 |     inspect: { reference: {{ IMAGE }} }
       |                           ^^^^^^^^^^^ write `"${{ IMAGE }}"`
 
     error: this is a YAML mapping, not an expression
-      --> plan.yaml:11:18
+      --> plan.yaml:12:18
        |
-    11 |       reference: {{ IMAGE }}
+    12 |       reference: {{ IMAGE }}
        |                  ^^^^^^^^^^^ write `${{ IMAGE }}`
 
     error: an expression inside `[ ]` or `{ }` must be quoted
-      --> plan.yaml:13:61
+      --> plan.yaml:14:61
        |
-    13 |     list_tags: { repository: localhost:5000/app, contains: [${{ REGISTRY }}] }
-       |                                                             ^^^^^^^^^^^^^^^ write `"${{ REGISTRY }}"`
-
-    error: `localhost:5000` is not a tag: use at most 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`
-      --> plan.yaml:13:61
-       |
-    13 |     list_tags: { repository: localhost:5000/app, contains: [${{ REGISTRY }}] }
-       |                                                             ^^^^^^^^^^^^^^^
+    14 |     list_tags: { repository: localhost:5000/app, contains: [${{ TAG }}] }
+       |                                                             ^^^^^^^^^^ write `"${{ TAG }}"`
     "#);
 }
 
@@ -476,7 +481,7 @@ steps:
     12 |       files: [{ path: missing.txt }]
        |                       ^^^^^^^^^^^
        |
-       = note: looked for missing.txt (paths are relative to the plan's folder)
+       = note: paths are relative to the plan's folder, [FOLDER]
 
     error: unknown key `artifact_typ` in attach
       --> plan.yaml:16:7

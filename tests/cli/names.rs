@@ -210,11 +210,11 @@ steps:
     exit code 2
     --- stderr
     error: --skip: there is no step `shwo`
-    --> plan.yaml
+     --> plan.yaml
      = help: did you mean `show`?
 
     error: --skip: there is no step `nothing_like_it`
-    --> plan.yaml
+     --> plan.yaml
      = note: the steps are: show, again
     ");
     assert_snapshot!(test.run("check plan.yaml --select again").shown(), @"
@@ -261,19 +261,19 @@ fn what_is_no_plan() {
     exit code 2
     --- stderr
     error: the plan cannot be read: No such file or directory (os error 2)
-    --> nowhere.yaml
+     --> nowhere.yaml
     ");
     assert_snapshot!(test.run("check .").shown(), @"
     exit code 2
     --- stderr
     error: the plan cannot be read: Is a directory (os error 21)
-    --> .
+     --> .
     ");
     assert_snapshot!(test.run("check plan.yaml").shown(), @"
     exit code 2
     --- stderr
     error: the plan is empty
-    --> plan.yaml
+     --> plan.yaml
      = help: begin with `consign: 1` and a list of `steps:`
     ");
     assert_snapshot!(test.run("check latin.yaml").shown(), @"
@@ -302,7 +302,7 @@ fn what_is_no_plan() {
     exit code 2
     --- stderr
     error: the plan has no `steps`
-    --> other.yaml
+     --> other.yaml
      = help: a plan has a list of `steps:`
 
     error: this consign reads version 1 of the language, not 2
@@ -321,7 +321,7 @@ fn several_plans_are_checked_and_each_is_named() {
     --- stderr
     plan.yaml: 0 steps, nothing wrong
     error: the plan has no `steps`
-    --> wrong.yaml
+     --> wrong.yaml
      = help: a plan has a list of `steps:`
     plan.yaml: 0 steps, nothing wrong
     ");
