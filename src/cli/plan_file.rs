@@ -12,7 +12,7 @@ use super::{
     complain, settings,
 };
 use crate::{
-    plan::{Diagnostic, Diagnostics, Given, SourceFile, yaml},
+    plan::{Diagnostic, Diagnostics, Given, SourceFile, Span, yaml},
     program::{CompileOptions, Program, compile},
     step::Places,
 };
@@ -24,10 +24,10 @@ pub(super) fn open(
     workdir: Option<&Path>,
     global: &Global,
 ) -> io::Result<Option<Program>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            complain(&format!("cannot read the plan {}: {error}", path.display()));
+    let source = match read(path) {
+        Ok(source) => source,
+        Err((source, diagnostic)) => {
+            show(&Diagnostics::new(vec![diagnostic]), &source, global)?;
             return Ok(None);
         }
     };
@@ -43,19 +43,38 @@ pub(super) fn open(
         plan_folder: current.join(path).parent().map_or_else(|| current.clone(), Path::to_path_buf),
         workdir: workdir.or(values.workdir.as_deref()).map_or_else(|| current.clone(), |workdir| current.join(workdir)),
     };
-    let source = SourceFile::new(path.display().to_string(), text);
     let options = CompileOptions { given, skip: values.skip.clone(), select: values.select.clone(), places };
     match compile(&source, &options) {
         Ok(program) => Ok(Some(program)),
         Err(diagnostics) => {
-            let shown = match global.error_format {
-                ErrorFormat::Human => diagnostics.render(&source, settings::color_on_stderr(global)),
-                ErrorFormat::Json => diagnostics.to_json(&source),
-            };
-            io::stderr().lock().write_all(shown.as_bytes())?;
+            show(&diagnostics, &source, global)?;
             Ok(None)
         }
     }
+}
+
+/// Reads a plan's text, or as much of it as can be read and why there is no more.
+fn read(path: &Path) -> Result<SourceFile, (SourceFile, Diagnostic)> {
+    let file = |text: &str| SourceFile::new(path.display().to_string(), text);
+    let bytes =
+        fs::read(path).map_err(|error| (file(""), Diagnostic::new(format!("the plan cannot be read: {error}"))))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(file(&text)),
+        Err(error) => {
+            let start = error.utf8_error().valid_up_to();
+            let source = file(&String::from_utf8_lossy(error.as_bytes()));
+            let diagnostic = Diagnostic::new("the plan is not UTF-8").at(Span::new(start, start + 3));
+            Err((source, diagnostic.label("this is no character").help("save the file as UTF-8")))
+        }
+    }
+}
+
+fn show(diagnostics: &Diagnostics, source: &SourceFile, global: &Global) -> io::Result<()> {
+    let shown = match global.error_format {
+        ErrorFormat::Human => diagnostics.render(source, settings::color_on_stderr(global)),
+        ErrorFormat::Json => diagnostics.to_json(source),
+    };
+    io::stderr().lock().write_all(shown.as_bytes())
 }
 
 fn given(values: &PlanArguments) -> Result<Given, String> {

@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use annotate_snippets::{AnnotationKind, Level, Message, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Message, Origin, Renderer, Snippet};
 use serde_json::json;
 
 use super::{Diagnostic, SourceFile, Span};
@@ -77,12 +77,20 @@ fn render(diagnostic: &Diagnostic, source: &SourceFile, renderer: &Renderer) -> 
     let snippet = diagnostic.span.map(|span| snippet(span, &diagnostic.label, source));
     let notes = diagnostic.notes.iter().map(|note| message(note));
     let mut group = title.elements(snippet);
+    if diagnostic.span.is_none() {
+        group = group.element(Origin::path(printable(&source.name)));
+    }
     if diagnostic.span.is_none() && !diagnostic.label.is_empty() {
         group = group.element(Level::NOTE.message(printable(&diagnostic.label)));
     }
     let text = renderer.render(&[group.elements(notes)]);
     // A line that is shown without a label ends in the blanks that would stand before it.
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    let line = |line: &str| {
+        // Without a place there is no line number either, and the arrow would stand at the margin.
+        let margin = if line.starts_with("--> ") { " " } else { "" };
+        format!("{margin}{}", line.trim_end())
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn message(note: &str) -> Message<'_> {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::{
     Diagnostic, Input, KindInfo, Span,
     input::InputDeclaration,
@@ -16,6 +18,8 @@ pub struct Document {
     pub vars: Vec<Var>,
     /// In file order.
     pub steps: Vec<StepEntry>,
+    /// The ids of steps that could not be read: they are there, but nothing is known of them.
+    pub unread: Vec<Key>,
     /// What the run hands to the outside, in file order.
     pub outputs: Vec<Entry>,
 }
@@ -103,7 +107,12 @@ impl Document {
                     return diagnostics
                         .push(diagnostic.help("write `- id: name` and a kind such as `push:` for each step"));
                 };
-                self.steps = items.iter().filter_map(|item| read_step(item, kinds, diagnostics)).collect();
+                for item in items {
+                    match read_step(item, kinds, diagnostics) {
+                        Some(step) => self.steps.push(step),
+                        None => self.unread.extend(id_of(item)),
+                    }
+                }
             }
             "outputs" => self.outputs = mapping(value, "outputs", diagnostics).to_vec(),
             free if free.starts_with("x-") => {}
@@ -170,6 +179,11 @@ fn unknown_key(key: &str, span: Span, what: &str, known: &[&str]) -> Diagnostic 
         None => diagnostic,
     };
     diagnostic.note(format!("{what} takes: {}", known.join(", ")))
+}
+
+fn id_of(step: &Node) -> Option<Key> {
+    let id = step.get("id")?;
+    Some(Key { span: id.span, text: Arc::clone(&id.scalar()?.text) })
 }
 
 fn read_step(item: &Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Option<StepEntry> {

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Diagnostic, InputType,
-    yaml::{Key, Node},
+    yaml::{Key, Node, Spanned},
 };
 
 /// A value that can be set from outside, as the plan declares it.
@@ -32,7 +33,7 @@ pub struct InputDeclaration {
     pub env: Option<String>,
     /// A regular expression that the whole value must match.
     #[serde(default)]
-    pub pattern: Option<String>,
+    pub pattern: Option<Spanned<String>>,
     /// The values that it may have.
     #[serde(default, rename = "enum")]
     pub options: Option<Vec<String>>,
@@ -83,18 +84,31 @@ impl Given {
     }
 }
 
+/// `pattern` as it matches: the whole value.
+fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    // By itself first: what closes the group that is put around it would be no mistake otherwise.
+    Regex::new(pattern)?;
+    Regex::new(&format!("^(?:{pattern})$"))
+}
+
 impl Input {
+    /// What is wrong with the declaration itself, whatever the value.
+    pub fn check(&self) -> Option<Diagnostic> {
+        let pattern = self.declaration.pattern.as_ref()?;
+        whole(pattern).err()?;
+        let message = format!("`{}` is not a regular expression", pattern.value);
+        Some(Diagnostic::new(message).at(pattern.span))
+    }
+
     /// Checks `text` against type, pattern and enum. `origin` says where it came from.
     pub fn read(&self, text: &str, origin: &str) -> Result<Value, Diagnostic> {
         let name = &self.key.text;
         let refuse = |why: String| Diagnostic::new(format!("input `{name}`: {why}")).at(self.key.span).label(origin);
         let value = self.declaration.kind.read(text).map_err(refuse)?;
         if let Some(pattern) = &self.declaration.pattern {
-            // A pattern matches the whole value.
-            let whole = regex::Regex::new(&format!("^(?:{pattern})$"));
-            let whole = whole.map_err(|_| refuse(format!("`{pattern}` is not a regular expression")))?;
-            if !whole.is_match(text) {
-                return Err(refuse(format!("`{text}` does not match `{pattern}`")));
+            // One that cannot be read is reported where it stands.
+            if whole(pattern).is_ok_and(|whole| !whole.is_match(text)) {
+                return Err(refuse(format!("`{text}` does not match `{}`", pattern.value)));
             }
         }
         match &self.declaration.options {

@@ -1,6 +1,9 @@
 //! What every input is worth: given from outside, from its default, or nothing.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     Diagnostic, Document,
@@ -11,48 +14,55 @@ use super::{
     yaml::{NodeKind, decode},
 };
 
-/// Puts every input that has a value into `scope`. The names of those that have none come back; what is wrong goes to
-/// `diagnostics`.
+/// Inputs without a value, each with those that were to be given: itself, or those that its default uses. With none,
+/// what is wrong was reported.
+pub type Unset = BTreeMap<Arc<str>, BTreeSet<Arc<str>>>;
+
+/// Puts every input that has a value into `scope`. Those that have none come back; what is wrong goes to `diagnostics`.
 pub fn resolve(
     document: &Document,
     given: &Given,
     names: &Names<'_>,
     scope: &Scope,
     diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeSet<Arc<str>> {
+) -> Unset {
     refuse_strangers(document, given, diagnostics);
-    let mut unset = BTreeSet::new();
+    let mut unset = Unset::new();
     for (at, input) in document.inputs.iter().enumerate() {
         let name = &input.key.text;
+        diagnostics.extend(input.check());
         let value = match given.value(input) {
-            Some((text, origin)) => input.read(text, &origin).map(Some),
+            Some((text, origin)) => input.read(text, &origin).map(Ok),
             None => default(at, input, &unset, names, scope, diagnostics),
         };
         match value {
-            Ok(Some(value)) => scope.set_input(name, &value),
-            Ok(None) => drop(unset.insert(Arc::clone(name))),
+            Ok(Ok(value)) => scope.set_input(name, &value),
+            Ok(Err(lacking)) => drop(unset.insert(Arc::clone(name), lacking)),
             Err(diagnostic) => {
                 diagnostics.push(diagnostic);
-                unset.insert(Arc::clone(name));
+                unset.insert(Arc::clone(name), BTreeSet::new());
             }
         }
     }
     unset
 }
 
+/// The value of the default, or the inputs that it lacks.
 fn default(
     at: usize,
     input: &Input,
-    unset: &BTreeSet<Arc<str>>,
+    unset: &Unset,
     names: &Names<'_>,
     scope: &Scope,
     diagnostics: &mut Vec<Diagnostic>,
-) -> Result<Option<serde_json::Value>, Diagnostic> {
-    let Some(node) = &input.declaration.default else { return Ok(None) };
+) -> Result<Result<serde_json::Value, BTreeSet<Arc<str>>>, Diagnostic> {
+    let Some(node) = &input.declaration.default else { return Ok(Err([Arc::clone(&input.key.text)].into())) };
     let uses = names.check(node, Position::Input(at), diagnostics);
-    // What is wrong with a name was said; what has no value has none here either.
-    if uses.broken || uses.inputs.iter().any(|name| unset.contains(name)) {
-        return Ok(None);
+    if uses.broken {
+        return Ok(Err(BTreeSet::new()));
+    }
+    if uses.inputs.iter().any(|name| unset.contains_key(name)) {
+        return Ok(Err(uses.inputs.iter().filter_map(|name| unset.get(name)).flatten().cloned().collect()));
     }
     let evaluated = scope.evaluate(node)?;
     let text = match &evaluated.kind {
@@ -62,12 +72,12 @@ fn default(
             let mut wrong = Vec::new();
             let Some(text) = decode::<String>(&evaluated, "default", &mut wrong) else {
                 diagnostics.append(&mut wrong);
-                return Ok(None);
+                return Ok(Err(BTreeSet::new()));
             };
             text
         }
     };
-    input.read(&text, "its default").map(Some).map_err(|diagnostic| diagnostic.at(node.span))
+    input.read(&text, "its default").map(Ok).map_err(|diagnostic| diagnostic.at(node.span))
 }
 
 /// A value for what is no input would be ignored; say so instead.

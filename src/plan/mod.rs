@@ -24,7 +24,7 @@ pub use self::{
     document::{Document, StepEntry, Var},
     input::{Given, Input, InputDeclaration},
     input_type::InputType,
-    inputs::resolve as resolve_inputs,
+    inputs::{Unset, resolve as resolve_inputs},
     kind_info::KindInfo,
     names::{Names, Position, Uses},
     scope::Scope,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Diagnostic, Document, KindInfo, SourceFile, Span,
-    expression::{Mention, Mistake, OutputMention},
+    expression::{Expression, Mention, Mistake, OutputMention},
     nearest,
     templates::Templates,
     yaml::{Node, NodeKind},
@@ -114,7 +114,17 @@ impl<'a> Names<'a> {
                 };
                 for expression in template.expressions() {
                     let before = uses.steps.len();
+                    if let Some(mistake) = self.hyphenated(expression, &scalar.text) {
+                        uses.broken = true;
+                        diagnostics.push(self.place(node, &mistake));
+                        continue;
+                    }
                     for mention in &expression.mentions.list {
+                        if matches!(mention, Mention::Output(output) if self.is_unread(&output.step)) {
+                            // What is wrong with the step was said.
+                            uses.broken = true;
+                            continue;
+                        }
                         if let Err(mistake) = self.look_up(mention, position, uses) {
                             uses.broken = true;
                             diagnostics.push(self.place(node, &mistake));
@@ -143,8 +153,39 @@ impl<'a> Names<'a> {
                     self.visit(&entry.value, position, uses, diagnostics);
                 }
             }
-            NodeKind::Value(_) => {}
+            NodeKind::Value(_) | NodeKind::Unknown => {}
         }
+    }
+
+    /// Whether a step has that id that could not be read.
+    pub fn is_unread(&self, id: &str) -> bool {
+        !self.steps.contains_key(id) && self.document.unread.iter().any(|unread| &*unread.text == id)
+    }
+
+    /// A name that was meant to have a hyphen in it, and would be read as a subtraction.
+    fn hyphenated(&self, expression: &Expression, text: &str) -> Option<Mistake> {
+        expression.mentions.list.iter().find_map(|mention| {
+            let (name, range, is_step) = match mention {
+                Mention::Output(output) => (&output.step, &output.step_range, true),
+                Mention::Name { name, range, .. } => (name, range, false),
+            };
+            let exists = |name: &str| {
+                if is_step {
+                    self.steps.contains_key(name) || self.is_unread(name)
+                } else {
+                    self.inputs.contains_key(name) || self.vars.contains_key(name)
+                }
+            };
+            let rest = text.get(range.start..)?;
+            let word = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next()?;
+            let meant = word.replace('-', "_");
+            if exists(name) || !word.contains('-') || !(exists(word) || exists(&meant)) {
+                return None;
+            }
+            let what = if is_step { "step" } else { "name" };
+            let mistake = Mistake::new(range.start..range.start + word.len(), format!("`{word}` cannot be a {what}"));
+            Some(mistake.label(format!("write `{meant}`")).help("`-` means minus in expressions"))
+        })
     }
 
     fn place(&self, node: &Node, mistake: &Mistake) -> Diagnostic {
@@ -263,7 +304,10 @@ impl<'a> Names<'a> {
                     "declare it: `inputs: {{ {variable}: {{ env: {variable} }} }}`, and write `{variable}`"
                 ))
             }
-            ("secrets" | "inputs" | "vars", Some(member)) => mistake.label(format!("write `{member}` alone")),
+            ("secrets", Some(_)) => mistake
+                .label("a plan has no secrets")
+                .help("registries take the logins of the Docker and Podman credential files; see `docker login`"),
+            ("inputs" | "vars", Some(member)) => mistake.label(format!("write `{member}` alone")),
             ("run", _) => mistake.label("there is no `run` here"),
             _ if self.steps.contains_key(name) => {
                 mistake.label(format!("`{name}` is a step: write `steps.{name}.<output>`"))

@@ -116,8 +116,27 @@ impl Scope {
                 }
                 Ok(Node { span: node.span, kind: NodeKind::Mapping(evaluated) })
             }
-            NodeKind::Value(_) => Ok(node.clone()),
+            NodeKind::Value(_) | NodeKind::Unknown => Ok(node.clone()),
         }
+    }
+
+    /// The same tree as far as it has values; what has none is [`NodeKind::Unknown`]. For values in which a mistake was
+    /// found already.
+    pub fn evaluate_known(&self, node: &Node) -> Node {
+        let kind = match &node.kind {
+            NodeKind::Sequence(items) => {
+                NodeKind::Sequence(items.iter().map(|item| self.evaluate_known(item)).collect())
+            }
+            NodeKind::Mapping(entries) => {
+                let mut known = entries.clone();
+                for entry in &mut known {
+                    entry.value = self.evaluate_known(&entry.value);
+                }
+                NodeKind::Mapping(known)
+            }
+            _ => return self.evaluate(node).unwrap_or(Node { span: node.span, kind: NodeKind::Unknown }),
+        };
+        Node { span: node.span, kind }
     }
 
     /// The value of `node` as JSON, every expression evaluated.

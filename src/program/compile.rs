@@ -3,13 +3,16 @@ use std::{
     sync::Arc,
 };
 
-use super::{CompileOptions, Planned, Program, known::Known};
+use super::{
+    CompileOptions, Planned, Program,
+    known::{Known, STAND_IN},
+};
 use crate::{
     event::StepId,
     graph::{Graph, Need, Part},
     plan::{
-        Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Uses, nearest,
-        resolve_inputs, yaml,
+        Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Unset, Uses,
+        nearest, resolve_inputs, yaml,
     },
     step::{Effects, Guess, KINDS, Kind, Step},
 };
@@ -112,7 +115,7 @@ struct Check<'a> {
     names: &'a Names<'a>,
     worlds: [Scope; 2],
     options: &'a CompileOptions,
-    unset: &'a BTreeSet<Arc<str>>,
+    unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
     needed_by: BTreeMap<Arc<str>, Vec<String>>,
     skip: &'a BTreeSet<usize>,
@@ -137,6 +140,7 @@ impl Check<'_> {
         }
         let effects = if broken { None } else { self.work_out(at, entry, &uses) };
         let Some((effects, gate)) = effects else {
+            self.look_further(entry);
             self.known.broken.insert(at);
             return None;
         };
@@ -181,6 +185,27 @@ impl Check<'_> {
         Some((effects, step.is_gate()))
     }
 
+    /// Finds what else is wrong with a step in which a mistake was found already, as far as that does not follow from it.
+    fn look_further(&mut self, entry: &StepEntry) {
+        let Some(kind) = KINDS.get(entry.kind_index) else { return };
+        let [first, _] = &self.worlds;
+        let body = first.evaluate_known(&entry.body);
+        kind.decode(&body, &mut self.diagnostics);
+        let (body, is_incomplete) = body.with_stand_in(&STAND_IN.into());
+        let mut wrong = Vec::new();
+        let step = kind.decode(&body, &mut wrong);
+        if let Some(step) = &step {
+            let missing = self.known.check_sources(&**step, &self.options.places);
+            self.diagnostics.extend(missing);
+        }
+        match step {
+            Some(step) if wrong.is_empty() && !is_incomplete => {
+                self.known.remember_written(&step.effects(&self.options.places));
+            }
+            _ => self.known.may_write_anything(),
+        }
+    }
+
     fn decode(
         &mut self,
         kind: &Kind,
@@ -217,6 +242,7 @@ impl Check<'_> {
                 Some(step) if step == at => Diagnostic::new(format!("step `{}` needs itself", need.value)),
                 Some(_) => Diagnostic::new(format!("step `{}` stands below", need.value))
                     .help("a step may need only steps above it"),
+                None if self.names.is_unread(need) => continue,
                 None => match self.names.nearest_step(need) {
                     Some(near) => Diagnostic::new(format!("there is no step `{}`", need.value))
                         .label(format!("did you mean `{near}`?")),
@@ -230,9 +256,10 @@ impl Check<'_> {
 
     /// Whether the step uses an input that has no value. It is reported once for each input, at the end.
     fn lacks_inputs(&mut self, at: usize, uses: &Uses) -> bool {
-        let lacking: Vec<_> = uses.inputs.iter().filter(|input| self.unset.contains(*input)).cloned().collect();
+        let lacking: Vec<_> = uses.inputs.iter().filter_map(|input| self.unset.get(input)).collect();
         if !self.skip.contains(&at) {
-            for input in &lacking {
+            let wanted: BTreeSet<_> = lacking.iter().copied().flatten().collect();
+            for input in wanted {
                 self.needed_by.entry(Arc::clone(input)).or_default().extend(self.ids.get(at).cloned());
             }
         }
@@ -259,8 +286,7 @@ impl Check<'_> {
         }
         for (name, steps) in &self.needed_by {
             let input = self.document.inputs.iter().find(|input| input.key.text == *name);
-            // A value that was given and refused has been reported as that.
-            let Some(input) = input.filter(|input| self.options.given.value(input).is_none()) else { continue };
+            let Some(input) = input else { continue };
             let shown: Vec<_> = steps.iter().take(3).map(|step| format!("`{step}`")).collect();
             let more = match steps.len() - shown.len() {
                 0 => String::new(),

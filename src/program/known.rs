@@ -1,12 +1,19 @@
 //! What the check remembers of the steps above the one that it looks at.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
 
 use crate::{
     oci::{Repository, Tag},
-    plan::{Diagnostic, Span},
+    pack::{self, PackError},
+    plan::{Diagnostic, Span, yaml::Spanned},
     step::{Access, Effects, IfExists, Places, Step, Thing},
 };
+
+/// Stands for a value that cannot be worked out: where a reference is wanted, it is one.
+pub(super) const STAND_IN: &str = "localhost/unknown:unknown";
 
 /// Built up step by step, in file order.
 #[derive(Debug, Default)]
@@ -27,9 +34,19 @@ impl Known {
         if !step.lacks().is_empty() {
             self.lacks.insert(at, step.lacks());
         }
-        let files = Thing::path(std::path::Path::new(""));
+        self.remember_written(effects);
+    }
+
+    /// Remembers the files that a step leaves behind.
+    pub(super) fn remember_written(&mut self, effects: &Effects) {
+        let files = Thing::path(Path::new(""));
         let writes = effects.touches().iter().filter(|(access, _)| *access == Access::Write);
         self.written.extend(writes.map(|(_, thing)| thing).filter(|thing| files.contains(thing)).cloned());
+    }
+
+    /// Says that a step could not be worked out that may write any file.
+    pub(super) fn may_write_anything(&mut self) {
+        self.written.push(Thing::path(Path::new("")));
     }
 
     /// What is wrong with naming these outputs: a step of their kind has them, this one does not.
@@ -45,20 +62,18 @@ impl Known {
 
     /// Whether every file that the step reads is there, or is written by a step before it.
     pub(super) fn check_sources(&self, step: &dyn Step, places: &Places) -> Vec<Diagnostic> {
-        let missing = |source: &&crate::plan::yaml::Spanned<String>| {
+        let missing = |source: &&Spanned<String>| {
             let thing = places.read_thing(source);
-            !self.written.iter().any(|written| written.contains(&thing))
+            source.value != STAND_IN && !self.written.iter().any(|written| written.contains(&thing))
         };
-        let explain = |source: &crate::plan::yaml::Spanned<String>| {
-            let error = crate::pack::expand(&places.plan_folder, source).err()?;
+        let explain = |source: &Spanned<String>| {
+            let error = pack::expand(&places.plan_folder, source).err()?;
             let diagnostic = match error {
-                crate::pack::PackError::NotFound { path } => {
-                    Diagnostic::new(format!("file not found: `{}`", source.value))
-                        .note(format!("looked for {} (paths are relative to the plan's folder)", path.display()))
-                }
+                PackError::NotFound { .. } => Diagnostic::new(format!("file not found: `{}`", source.value)),
                 other => Diagnostic::new(other.to_string()),
             };
-            Some(diagnostic.at(source.span))
+            let folder = places.plan_folder.display();
+            Some(diagnostic.at(source.span).note(format!("paths are relative to the plan's folder, {folder}")))
         };
         step.sources().into_iter().filter(missing).filter_map(explain).collect()
     }

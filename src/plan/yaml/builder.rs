@@ -88,7 +88,8 @@ impl<'a> Builder<'a> {
         let empty = |node: &Node| node.scalar().is_some_and(|scalar| scalar.text.is_empty() && is_plain(scalar));
         let root = self.root.take().filter(|node| !empty(node));
         if root.is_none() {
-            self.diagnostics.push(Diagnostic::new("the plan is empty"));
+            self.diagnostics
+                .push(Diagnostic::new("the plan is empty").help("begin with `consign: 1` and a list of `steps:`"));
         }
         (root, self.diagnostics)
     }

@@ -25,6 +25,8 @@ pub enum NodeKind {
     Mapping(Vec<Entry>),
     /// A null, boolean, number or text that an expression gave: not read as YAML again.
     Value(Value),
+    /// What cannot be worked out because of a mistake that was reported elsewhere.
+    Unknown,
 }
 
 /// A key and its value.
@@ -90,6 +92,30 @@ impl Node {
             scalar => NodeKind::Value(scalar),
         };
         Self { span, kind }
+    }
+
+    /// The same tree with `text` wherever something is not known, and whether anything was not.
+    #[must_use]
+    pub fn with_stand_in(&self, text: &Arc<str>) -> (Self, bool) {
+        let (kind, replaced) = match &self.kind {
+            NodeKind::Scalar(_) | NodeKind::Value(_) => (self.kind.clone(), false),
+            NodeKind::Unknown => {
+                (NodeKind::Scalar(Scalar { text: Arc::clone(text), style: Style::DoubleQuoted }), true)
+            }
+            NodeKind::Sequence(items) => {
+                let (items, replaced): (_, Vec<_>) = items.iter().map(|item| item.with_stand_in(text)).unzip();
+                (NodeKind::Sequence(items), replaced.contains(&true))
+            }
+            NodeKind::Mapping(entries) => {
+                let values = entries.iter().map(|entry| {
+                    let (value, replaced) = entry.value.with_stand_in(text);
+                    (Entry { key: entry.key.clone(), value }, replaced)
+                });
+                let (entries, replaced): (_, Vec<_>) = values.unzip();
+                (NodeKind::Mapping(entries), replaced.contains(&true))
+            }
+        };
+        (Self { span: self.span, kind }, replaced)
     }
 
     /// The value under `key`, where this is a mapping that has it.

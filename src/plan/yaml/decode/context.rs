@@ -82,7 +82,7 @@ impl Context {
     }
 
     pub(super) fn is_left_out(&self, node: &Node) -> bool {
-        self.left_out.borrow().contains(&identity(node))
+        node.kind == NodeKind::Unknown || self.left_out.borrow().contains(&identity(node))
     }
 
     /// Records that the key of `entry` is none of `known`.
@@ -120,7 +120,7 @@ impl Context {
         match &node.kind {
             NodeKind::Sequence(items) => items.iter().any(|item| self.is_left_out(item)),
             NodeKind::Mapping(entries) => entries.iter().any(|entry| self.is_left_out(&entry.value)),
-            NodeKind::Scalar(_) | NodeKind::Value(_) => false,
+            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Unknown => false,
         }
     }
 }

@@ -37,7 +37,9 @@ impl<'a> Enumeration<'a> {
                 }
             },
             NodeKind::Scalar(_) | NodeKind::Value(Value::String(_)) if !is_nothing(node) => None,
-            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Sequence(_) => return Err(Error::takes(takes())),
+            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Sequence(_) | NodeKind::Unknown => {
+                return Err(Error::takes(takes()));
+            }
         };
         Ok(Self { cx, node, name, entry })
     }

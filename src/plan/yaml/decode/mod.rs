@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 
 pub(super) use self::value::{NODE, SPANNED, handed_over};
 use self::{context::Context, error::Error, name::Name};
-use super::Node;
+use super::{Node, NodeKind};
 use crate::plan::Diagnostic;
 
 /// More mistakes of one value than this are not looked for: each costs another reading.
@@ -34,11 +34,14 @@ const READINGS: usize = 32;
 ///
 /// A value comes back wherever one could be built: unknown keys are reported and skipped, and what was wrong in
 /// something that may be left out is left out. So it is whole only where no diagnostic was added; otherwise it is
-/// good for finding further mistakes.
+/// good for finding further mistakes. What is [`NodeKind::Unknown`] is left out without a word.
 ///
 /// For text, what was typed is kept, whatever YAML would make of it. For free-form values (`serde_json::Value`) a
 /// scalar without quotes that would change its meaning is refused.
 pub fn decode<T: DeserializeOwned>(node: &Node, what: &str, diagnostics: &mut Vec<Diagnostic>) -> Option<T> {
+    if node.kind == NodeKind::Unknown {
+        return None;
+    }
     let cx = Context::default();
     let mut read = None;
     for _ in 0..READINGS {

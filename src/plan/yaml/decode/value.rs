@@ -49,7 +49,9 @@ impl ValueDeserializer<'_> {
             NodeKind::Scalar(scalar) => Ok(scalar.text.to_string()),
             NodeKind::Value(Value::String(text)) => Ok(text.clone()),
             NodeKind::Value(Value::Number(number)) if !number.is_f64() => Ok(number.to_string()),
-            NodeKind::Value(_) | NodeKind::Sequence(_) | NodeKind::Mapping(_) => Err(Error::takes(takes)),
+            NodeKind::Value(_) | NodeKind::Sequence(_) | NodeKind::Mapping(_) | NodeKind::Unknown => {
+                Err(Error::takes(takes))
+            }
         }
     }
 
@@ -121,7 +123,9 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
             NodeKind::Value(Value::Bool(value)) => visitor.visit_bool(*value),
             NodeKind::Value(Value::Number(number)) => visit_number(number, visitor),
             NodeKind::Value(Value::String(text)) => visitor.visit_str(text),
-            NodeKind::Value(Value::Null | Value::Array(_) | Value::Object(_)) => visitor.visit_unit(),
+            NodeKind::Value(Value::Null | Value::Array(_) | Value::Object(_)) | NodeKind::Unknown => {
+                visitor.visit_unit()
+            }
         }
     }
 
