@@ -24,6 +24,7 @@ use crate::{
 /// Pushes an artifact that is about another one, its subject.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["files"] }, { "required": ["annotations"] }]))]
 pub struct Attach {
     /// What it is about.
     #[schemars(with = "String")]
