@@ -26,7 +26,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schemars(extend("anyOf" = [{ "required": ["files"] }, { "required": ["annotations"] }]))]
 pub struct Attach {
-    /// What it is about.
+    /// The manifest that it is about, by tag or digest.
     #[schemars(with = "String")]
     pub subject: Spanned<Reference>,
     /// What it is, as `type/subtype`.
