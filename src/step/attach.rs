@@ -115,12 +115,14 @@ impl Step for Attach {
         let store = cx.open(&self.subject.repository);
         let subject = cx.resolve(&self.subject).await?;
         let (manifest, blobs) = self.manifest(cx, &subject).await?;
-        let outcome = if self.is_attached(&*store, &subject.digest, manifest.digest()).await? {
+        let is_new = cx.pins.is_made(store.repository(), &subject.digest);
+        let outcome = if !is_new && self.is_attached(&*store, &subject.digest, manifest.digest()).await? {
             Outcome::Unchanged
         } else {
             push_blobs(cx, &*store, &blobs).await?;
             let attached = store.push_manifest(&manifest, None).await;
             attached.map_err(StepError::store("attach to", &self.subject.value))?;
+            cx.pins.make(store.repository(), manifest.digest());
             Outcome::Created
         };
         let output = Output::of_manifest(&self.subject.repository, &manifest.descriptor());

@@ -72,7 +72,9 @@ impl Publication<'_> {
             return Ok(self.done(Outcome::Unchanged, descriptor));
         }
         descriptor = self.manifest.descriptor();
-        push_blobs(cx, &*store, &self.blobs).await?;
+        if !self.is_there(&*store, &outcome).await? {
+            push_blobs(cx, &*store, &self.blobs).await?;
+        }
         let fail = || StepError::store("push", self.to);
         let mut moving = moving.into_iter();
         let first = moving.next();
@@ -82,7 +84,20 @@ impl Publication<'_> {
         for tag in first.into_iter().chain(moving) {
             cx.pins.set(store.repository(), tag, &descriptor).await;
         }
+        if matches!(outcome, Outcome::Created) {
+            cx.pins.make(store.repository(), &descriptor.digest);
+        }
         Ok(self.done(outcome, descriptor))
+    }
+
+    /// Whether a tag that moves may have pointed to this manifest before: then its blobs are there as well, and a
+    /// registry where they are not refuses the manifest.
+    async fn is_there(&self, store: &dyn Store, outcome: &Outcome) -> Result<bool, StepError> {
+        if !matches!(outcome, Outcome::Updated) {
+            return Ok(false);
+        }
+        let target = Target::Digest(self.manifest.digest().clone());
+        Ok(store.resolve(&target).await.map_err(StepError::store("look for", self.to))?.is_some())
     }
 
     fn done(&self, outcome: Outcome, descriptor: Descriptor) -> (Done, Descriptor) {

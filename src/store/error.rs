@@ -1,4 +1,4 @@
-use std::{io, path::PathBuf};
+use std::{io, path::PathBuf, time::Duration};
 
 use super::registry::RegistryError;
 use crate::oci::{Digest, ManifestError};
@@ -99,6 +99,14 @@ impl From<RegistryError> for StoreError {
 }
 
 impl StoreError {
+    /// How long a registry asked to wait before the next try, where it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Registry(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         match self {

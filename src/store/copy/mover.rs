@@ -139,11 +139,6 @@ impl Mover {
         let digest = found.manifest.digest().clone();
         self.referrers += usize::from(found.is_referrer);
         self.found.insert(digest.clone());
-        let blobs = needs::blobs(&found.manifest);
-        let fresh: Vec<_> = blobs.filter(|blob| self.offered.insert(blob.digest.clone())).cloned().collect();
-        for blob in fresh {
-            self.offer(blob);
-        }
         let needs: HashSet<Need> = needs::blobs(&found.manifest)
             .map(|blob| Need::Blob(blob.digest.clone()))
             .chain(needs::manifests(&found.manifest).map(|child| Need::Manifest(child.digest.clone())))
@@ -186,6 +181,11 @@ impl Mover {
         while let Some((digest, existed)) = answers.pop() {
             if let Some(node) = self.nodes.get_mut(&digest) {
                 node.existed = existed;
+                let blobs = needs::blobs(&node.manifest);
+                let fresh: Vec<_> = blobs.filter(|blob| self.offered.insert(blob.digest.clone())).cloned().collect();
+                for blob in fresh {
+                    self.offer(blob, existed);
+                }
             }
             self.answers.insert(digest.clone(), existed);
             for referrer in self.unasked.remove(&digest).unwrap_or_default() {
@@ -199,13 +199,18 @@ impl Mover {
         }
     }
 
-    fn offer(&mut self, blob: Descriptor) {
+    /// Brings a blob. Where the target had its manifest, it most likely has the blob too: then it is asked, and nothing
+    /// is written. Otherwise the blob is sent or mounted without asking.
+    fn offer(&mut self, blob: Descriptor, is_likely_there: bool) {
         let source = content_inside(&blob).unwrap_or_else(|| Source::blob(Arc::clone(&self.source)));
         let source = source.watched(self.progress.clone());
         let (target, permits) = (Arc::clone(&self.target), Arc::clone(&self.permits));
         let from = self.mount_from.clone();
         self.tasks.spawn(async move {
             let _permit = permits.acquire().await;
+            if is_likely_there && target.has_blob(&blob).await? {
+                return Ok(Done::Blob(blob.digest, Delivery::Existing));
+            }
             let delivery = target.push_blob(&blob, &source, from.as_ref()).await?;
             Ok(Done::Blob(blob.digest, delivery))
         });

@@ -134,6 +134,14 @@ impl RegistryError {
         }
     }
 
+    /// How long the registry asked to wait, where it did.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match &self.problem {
+            RegistryProblem::Refused { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// The status of the answer, where it is what went wrong.
     pub const fn status(&self) -> Option<StatusCode> {
         match &self.problem {

@@ -244,3 +244,116 @@ impl Sending {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        Credential, Credentials, Secret,
+        testing::{Reply, Server, registries},
+    };
+    use crate::{
+        oci::Descriptor,
+        store::{ContentError, Source, Store, StoreError, read},
+    };
+
+    #[tokio::test]
+    async fn what_may_pass_is_tried_again() {
+        let mut answers = vec![Reply::status(503), Reply::status(429).header("retry-after", "0"), Reply::cut()];
+        let server = Server::with(move |_, _| answers.pop()).await;
+        let tags = server.store("a").tags().await.unwrap();
+        assert_eq!((tags.len(), server.log().len()), (0, 4));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_pass_is_a_temporary_error_in_the_end() {
+        let server = Server::with(|_, _| Some(Reply::status(503).body("<html>busy"))).await;
+        let error = server.store("a").tags().await.unwrap_err();
+        let expected = format!("GET http://{}/v2/a/tags/list: 503 Service Unavailable", server.name);
+        assert_eq!((error.to_string(), error.is_temporary(), server.log().len()), (expected, true, 5));
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_is_not_tried_again() {
+        let server = Server::with(|_, _| Some(Reply::status(403))).await;
+        let error = server.store("a").tags().await.unwrap_err();
+        assert!(!error.is_temporary());
+        assert_eq!(server.log().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_a_temporary_error() {
+        let name = Server::start().await.name.to_string().replace("127.0.0.1", "127.0.0.77").parse().unwrap();
+        let store = registries(Credentials::none()).repository(&name, &"a".parse().unwrap());
+        let error = store.tags().await.unwrap_err();
+        assert!(error.is_temporary() && error.to_string().contains("onnect"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_to_another_place_is_followed_without_the_login() {
+        let content = b"content".to_vec();
+        let blob = Descriptor::of("a/b", &content);
+        let storage = Server::with(move |_, _| Some(Reply::status(200).body(content.clone()))).await;
+        let place = format!("http://{}/storage?signature=x", storage.name);
+        let server = Server::with(move |received, _| {
+            Some(match (received.header("authorization"), received.path.contains("/tags/")) {
+                (None, _) => Reply::status(401).header("www-authenticate", "Basic realm=\"x\""),
+                (Some(_), true) => Reply::status(308).header("location", "http://169.254.169.254/latest?token=x"),
+                (Some(_), false) => Reply::status(307).header("location", &place),
+            })
+        })
+        .await;
+        let me = Credential::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
+        let credentials = Credentials::none().with(server.name.clone(), me);
+        let store = registries(credentials).repository(&server.name, &"a".parse().unwrap());
+        assert_eq!(read(&blob, store.blob(&blob).await.unwrap(), 100).await.unwrap(), "content");
+        let received = storage.received();
+        assert_eq!((received.len(), received[0].query.as_str()), (1, "signature=x"));
+        assert_eq!(received[0].header("authorization"), None);
+        assert_eq!(server.log().len(), 2);
+        let error = store.tags().await.unwrap_err();
+        assert!(error.to_string().contains("`http://169.254.169.254/latest`, an address of this"), "{error}");
+        assert_eq!(server.log().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_circle_of_redirects_ends() {
+        let server = Server::with(|_, _| Some(Reply::status(307).header("location", "/again"))).await;
+        let error = server.store("a").tags().await.unwrap_err();
+        assert!(error.to_string().ends_with("the registry redirects more than 10 times"), "{error}");
+        assert_eq!(server.log().len(), 11);
+    }
+
+    #[tokio::test]
+    async fn an_upload_goes_elsewhere_without_the_login() {
+        let storage = Server::with(|_, _| Some(Reply::status(201))).await;
+        let place = format!("http://{}/sink", storage.name);
+        let server = Server::with(move |received, _| {
+            Some(match received.header("authorization") {
+                None => Reply::status(401).header("www-authenticate", "Basic"),
+                Some(_) => Reply::status(202).header("location", &place),
+            })
+        })
+        .await;
+        let me = Credential::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
+        let credentials = Credentials::none().with(server.name.clone(), me);
+        let store = registries(credentials).repository(&server.name, &"a".parse().unwrap());
+        let blob = Descriptor::of("a/b", b"x");
+        store.push_blob(&blob, &Source::bytes("x"), None).await.unwrap();
+        assert_eq!(server.log(), ["POST /v2/a/blobs/uploads/"; 2]);
+        let received = storage.received();
+        assert_eq!(received[0].header("authorization"), None);
+        assert_eq!(received[0].body, "x");
+    }
+
+    #[tokio::test]
+    async fn a_download_that_breaks_off_is_a_temporary_error() {
+        let server = Server::with(|_, _| Some(Reply::status(200).header("content-length", "9").body("content"))).await;
+        let blob = Descriptor::of("a/b", b"content..");
+        let stream = server.store("a").blob(&blob).await.unwrap();
+        let error = read(&blob, stream, 100).await.unwrap_err();
+        assert!(
+            matches!(error, StoreError::Content(ContentError::BrokenOff { .. })) && error.is_temporary(),
+            "{error}"
+        );
+    }
+}

@@ -76,7 +76,7 @@ impl RegistryKnowledge {
     }
 
     pub(super) fn keep(&self, manifest: &Manifest) {
-        lock(&self.manifests).keep(manifest);
+        lock(&self.manifests).keep(manifest, ManifestCache::LIMIT);
     }
 
     /// A repository that has the blob, the one named `preferred` before others.
@@ -189,14 +189,15 @@ impl ManifestCache {
     /// Enough for tens of thousands of manifests as they are, bounded for those that are not.
     const LIMIT: usize = 64 * 1024 * 1024;
 
-    fn keep(&mut self, manifest: &Manifest) {
+    /// Keeps the manifest, and at most `limit` bytes in all.
+    fn keep(&mut self, manifest: &Manifest, limit: usize) {
         let digest = manifest.digest();
         if self.manifests.insert(digest.clone(), manifest.clone()).is_some() {
             return;
         }
         self.order.push_back(digest.clone());
         self.bytes += manifest.bytes().len();
-        while self.bytes > Self::LIMIT {
+        while self.bytes > limit {
             let Some(oldest) = self.order.pop_front() else { return };
             let dropped = self.manifests.remove(&oldest);
             self.bytes -= dropped.map_or(0, |manifest| manifest.bytes().len());
@@ -217,12 +218,12 @@ mod tests {
     #[test]
     fn the_oldest_manifests_make_room() {
         let mut cache = ManifestCache::default();
-        let all: Vec<_> = (0..20).map(|size| manifest(4_000_000 + size)).collect();
+        let all: Vec<_> = (0..20).map(|size| manifest(400 + size)).collect();
         for manifest in &all {
-            cache.keep(manifest);
-            cache.keep(manifest);
+            cache.keep(manifest, 5000);
+            cache.keep(manifest, 5000);
         }
-        assert!(cache.bytes <= ManifestCache::LIMIT && cache.order.len() == cache.manifests.len());
+        assert!(cache.bytes <= 5000 && cache.order.len() > 5 && cache.order.len() == cache.manifests.len());
         assert!(!cache.manifests.contains_key(all[0].digest()) && cache.manifests.contains_key(all[19].digest()));
     }
 

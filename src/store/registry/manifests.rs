@@ -99,7 +99,9 @@ impl RegistryStore {
 
     /// Stores the manifest, and lists it where it has a subject.
     pub(super) async fn push(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), StoreError> {
-        let is_pushed = self.known.was_pushed(manifest.digest());
+        // Of one that was only seen it is not known whether its subject lists it.
+        let is_seen = manifest.subject().is_none() && self.known.manifest(manifest.digest()).is_some();
+        let is_pushed = is_seen || self.known.was_pushed(manifest.digest());
         if is_pushed && tag.is_none_or(|tag| self.known.tag(tag).as_ref() == Some(manifest.digest())) {
             return Ok(());
         }
@@ -118,11 +120,16 @@ impl RegistryStore {
 
     /// The one request of a push.
     pub(super) async fn put_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Answer, StoreError> {
-        let url = self.registry.url(&self.name, &["manifests", &target.to_string()])?;
-        let request = Request::new(Method::PUT, url, Scope::push(&self.name))
-            .header(CONTENT_TYPE, manifest.media_type())
-            .body(Body::Bytes(manifest.bytes().clone()));
-        let answer = self.registry.send(&request).await?;
+        self.stored(manifest, &self.put_request(manifest, target)?).await
+    }
+
+    /// As [`RegistryStore::put_manifest`], tried once.
+    pub(super) async fn put_manifest_once(&self, manifest: &Manifest, target: &Target) -> Result<Answer, StoreError> {
+        self.stored(manifest, &self.put_request(manifest, target)?.single()).await
+    }
+
+    async fn stored(&self, manifest: &Manifest, request: &Request<'_>) -> Result<Answer, StoreError> {
+        let answer = self.registry.send(request).await?;
         if !matches!(answer.status, StatusCode::CREATED | StatusCode::OK) {
             if answer.has_code("MANIFEST_BLOB_UNKNOWN") || answer.has_code("BLOB_UNKNOWN") {
                 // Somebody has removed what was known to be there: whoever tries again must send it.
@@ -143,6 +150,13 @@ impl RegistryStore {
             Target::Tag(tag) => self.known.tag(tag),
             Target::Digest(digest) => Some(digest.clone()),
         }
+    }
+
+    fn put_request(&self, manifest: &Manifest, target: &Target) -> Result<Request<'static>, StoreError> {
+        let url = self.registry.url(&self.name, &["manifests", &target.to_string()])?;
+        Ok(Request::new(Method::PUT, url, Scope::push(&self.name))
+            .header(CONTENT_TYPE, manifest.media_type())
+            .body(Body::Bytes(manifest.bytes().clone())))
     }
 
     fn manifest_request(&self, method: Method, target: &Target) -> Result<Request<'static>, StoreError> {

@@ -139,3 +139,143 @@ fn is_missing(answer: &Answer) -> bool {
     matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
         || (answer.status.is_client_error() && answer.has_code("METHOD_UNKNOWN"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::testing::{Reply, Server, Shelf},
+        *,
+    };
+    use crate::{
+        oci::{ImageManifest, Tag},
+        store::Store,
+    };
+
+    fn subject() -> Descriptor {
+        Descriptor::of(media_type::IMAGE_MANIFEST, b"subject")
+    }
+
+    fn referrer(name: &str) -> Manifest {
+        Manifest::from_image(ImageManifest {
+            artifact_type: Some("sbom/example".to_owned()),
+            subject: Some(subject()),
+            annotations: [("name".to_owned(), name.to_owned())].into(),
+            ..ImageManifest::new(Descriptor::empty())
+        })
+        .unwrap()
+    }
+
+    fn listed(entries: &[Descriptor]) -> Reply {
+        let manifest = Manifest::from_index(Index::new(entries.to_vec())).unwrap();
+        let content_type = "Application/vnd.oci.image.index.v1+json; charset=utf-8";
+        Reply::status(200).header("content-type", content_type).body(manifest.bytes().clone())
+    }
+
+    /// What a registry with the API lists: everything, bare.
+    fn everything(shelf: &Shelf) -> Vec<Descriptor> {
+        let bare = |((_, digest), (media_type, bytes)): (&(String, Digest), &(String, bytes::Bytes))| {
+            Descriptor::new(media_type.clone(), digest.clone(), bytes.len() as u64)
+        };
+        shelf
+            .manifests
+            .iter()
+            .filter(|(_, (media_type, _))| media_type == media_type::IMAGE_MANIFEST)
+            .map(bare)
+            .collect()
+    }
+
+    /// A registry that says that it lists referrers, and does so where `is_true`.
+    async fn with_api(is_true: bool) -> Server {
+        Server::with(move |received, shelf| {
+            if received.path.contains("/referrers/") {
+                return Some(listed(&if is_true { everything(shelf) } else { Vec::new() }));
+            }
+            (received.method == "PUT" && received.path.contains("/manifests/sha256:"))
+                .then(|| shelf.answer(received).header("oci-subject", subject().digest.to_string()))
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn an_api_that_lists_what_was_pushed_is_believed_from_then_on() {
+        let server = with_api(true).await;
+        let store = server.store("a");
+        store.push_manifest(&referrer("one"), None).await.unwrap();
+        assert_eq!(server.log().len(), 2);
+        store.push_manifest(&referrer("two"), None).await.unwrap();
+        assert_eq!(server.log().len(), 1);
+        store.settle().await.unwrap();
+        assert_eq!(store.subjects().await.unwrap(), None);
+        assert!(server.log().is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_api_that_only_says_so_gets_a_list_too() {
+        let server = with_api(false).await;
+        let store = server.store("a");
+        store.push_manifest(&referrer("one"), None).await.unwrap();
+        store.push_manifest(&referrer("two"), None).await.unwrap();
+        let tag = Tag::of_referrers(&subject().digest).to_string();
+        assert!(server.shelf(|shelf| shelf.tags.contains_key(&("a".to_owned(), tag))));
+        assert_eq!(server.store("a").referrers(&subject().digest).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_says_nothing_is_completed_from_its_manifest() {
+        let server = with_api(true).await;
+        let mine = referrer("mine");
+        server.store("a").push_manifest(&mine, None).await.unwrap();
+        let other = Manifest::from_image(ImageManifest::new(Descriptor::empty())).unwrap();
+        server.store("a").push_manifest(&other, None).await.unwrap();
+        // The other one is listed, but is about nothing.
+        let referrers = server.store("a").referrers(&subject().digest).await.unwrap();
+        assert_eq!(referrers, [mine.referrer_descriptor()]);
+    }
+
+    #[tokio::test]
+    async fn a_missing_api_is_asked_for_once_in_a_registry() {
+        let server = Server::start().await;
+        let registries = super::super::testing::registries(super::super::Credentials::none());
+        for name in ["a", "b"] {
+            let store = registries.repository(&server.name, &name.parse().unwrap());
+            assert!(store.referrers(&subject().digest).await.unwrap().is_empty());
+        }
+        let asked = server.log().iter().filter(|line| line.contains("/referrers/")).count();
+        assert_eq!(asked, 1);
+    }
+
+    #[tokio::test]
+    async fn a_repository_that_is_not_there_says_nothing_about_the_api() {
+        let server = Server::with(|received, shelf| {
+            if !received.path.contains("/referrers/") {
+                return None;
+            }
+            let body = r#"{"errors":[{"code":"NAME_UNKNOWN","message":"repository name not known"}]}"#;
+            let is_there = received.path.starts_with("/v2/a/");
+            Some(if is_there { listed(&everything(shelf)) } else { Reply::status(404).body(body) })
+        })
+        .await;
+        let registries = super::super::testing::registries(super::super::Credentials::none());
+        let [none, some] = ["b", "a"].map(|name| registries.repository(&server.name, &name.parse().unwrap()));
+        assert!(none.referrers(&subject().digest).await.unwrap().is_empty());
+        some.push_manifest(&referrer("one"), None).await.unwrap();
+        assert_eq!(some.referrers(&subject().digest).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn pages_are_read_to_the_end_and_errors_are_not_absence() {
+        let (one, two) = (referrer("one").referrer_descriptor(), referrer("two").referrer_descriptor());
+        let entries = [one, two];
+        let server = Server::with(move |received, _| {
+            if received.path.starts_with("/v2/throttled/") {
+                return Some(Reply::status(424));
+            }
+            let is_first = received.query.is_empty();
+            let page = listed(&entries[usize::from(!is_first)..][..1]);
+            Some(if is_first { page.header("link", "<?page=2>; rel=\"next\"") } else { page })
+        })
+        .await;
+        assert_eq!(server.store("a").referrers(&subject().digest).await.unwrap().len(), 2);
+        assert!(server.store("throttled").referrers(&subject().digest).await.is_err());
+    }
+}

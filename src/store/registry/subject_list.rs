@@ -1,6 +1,9 @@
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use crate::oci::{Descriptor, Digest};
 
@@ -27,6 +30,29 @@ pub(super) struct Written {
     pub(super) digest: Option<Digest>,
     /// Whether somebody else was seen to write it too.
     pub(super) is_contended: bool,
+    /// When the list was last written.
+    ended: Option<Instant>,
+    /// How long it took at most from reading to writing.
+    longest: Duration,
+}
+
+impl Written {
+    /// What was read at `read` is written now.
+    pub(super) fn end(&mut self, read: Instant) {
+        let now = Instant::now();
+        self.ended = Some(now);
+        self.longest = self.longest.max(now - read);
+    }
+
+    /// How long somebody else may take from reading to writing, who has about the same way to the registry.
+    pub(super) fn patience(&self) -> Duration {
+        self.longest * 4
+    }
+
+    /// When an update of somebody else is over that began before our last one ended.
+    pub(super) fn quiet(&self) -> Instant {
+        self.ended.map_or_else(Instant::now, |ended| ended + self.patience())
+    }
 }
 
 impl SubjectList {

@@ -167,7 +167,12 @@ async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
         }
         head.push_str("\r\n");
         let body = if received.method == "HEAD" { Bytes::new() } else { reply.body };
+        let declared = reply.headers.iter().find(|(name, _)| name == "content-length");
+        let is_short = declared.is_some_and(|(_, length)| *length != body.len().to_string());
         let _ = connection.write_all(&[head.as_bytes(), &body].concat()).await;
+        if is_short {
+            return;
+        }
     }
 }
 

@@ -65,26 +65,22 @@ impl RegistryStore {
                 Some(session) => session,
                 None => self.start().await?,
             };
-            let failure = match self.finish(place, blob, source).await {
+            let (error, may_pass) = match self.finish(place, blob, source).await {
                 Ok(answer) if matches!(answer.status, StatusCode::CREATED | StatusCode::NO_CONTENT) => {
                     return Ok(Delivery::Copied);
                 }
-                // A session that is gone may be the one that an earlier try has ended well.
-                Ok(answer) if answer.status == StatusCode::NOT_FOUND => (answer.refused().into(), true, None),
                 Ok(answer) => {
-                    let refused = answer.refused();
-                    let is_temporary = refused.is_temporary();
-                    (refused.into(), is_temporary, answer.retry_after())
+                    let error = StoreError::from(answer.refused());
+                    // A session that is gone may be the one that an earlier try has ended well.
+                    let may_pass = error.is_temporary() || answer.status == StatusCode::NOT_FOUND;
+                    (error, may_pass)
                 }
                 Err(error) => {
-                    let is_temporary = error.is_temporary();
-                    (error, is_temporary, None)
+                    let may_pass = error.is_temporary();
+                    (error, may_pass)
                 }
             };
-            let (error, is_temporary, asked): (StoreError, _, _) = failure;
-            let Some(wait) = backoff.next(asked).filter(|_| is_temporary) else {
-                return Err(error);
-            };
+            let wait = backoff.next(error.retry_after()).filter(|_| may_pass).ok_or(error)?;
             tokio::time::sleep(wait).await;
             // Perhaps only the answer was lost.
             if self.ask_blob(blob).await? {
