@@ -2,9 +2,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+/// What the exit codes mean.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    every step succeeded or was skipped
+  1    a step failed
+  2    nothing ran: the command line or the plan is wrong
+  3    a gate said no
+  75   every failure was temporary: running again may help
+  130  interrupted";
+
 /// Runs plans: YAML files that say how artifacts reach their registries.
 #[derive(Debug, Parser)]
-#[command(name = "consign", version, disable_help_subcommand = true)]
+#[command(name = "consign", version, disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub(super) struct Arguments {
     /// What to do.
     #[command(subcommand)]
@@ -15,6 +25,7 @@ pub(super) struct Arguments {
 
 /// Flags of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
 pub(super) struct Global {
     /// When to use colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
@@ -48,20 +59,21 @@ pub(super) enum ErrorFormat {
 pub(super) enum Command {
     /// Runs a plan.
     Run(RunArguments),
-    /// Runs a plan against an embedded registry that stands in for every registry: nothing outside is written.
+    /// Runs a plan against an embedded registry; nothing outside is written.
     Rehearse(RehearseArguments),
-    /// Finds everything that is wrong with plans, without the network.
+    /// Finds what is wrong with plans, without the network.
     Check(CheckArguments),
     /// Shows which step waits for which, and why.
     Graph(GraphArguments),
     /// Prints the JSON Schema of plans.
     Schema,
-    /// Lists the kinds of steps, or explains one of them.
+    /// Lists the kinds of steps, or explains one.
     Kinds(KindsArguments),
 }
 
 /// What decides which steps a plan has and what their values are.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Values and steps")]
 pub(super) struct PlanArguments {
     /// Sets an input; may be given several times.
     #[arg(long, value_name = "NAME=VALUE")]
@@ -75,13 +87,14 @@ pub(super) struct PlanArguments {
     /// Does not run these steps: ids separated by commas.
     #[arg(long, value_name = "IDS", value_delimiter = ',')]
     pub(super) skip: Vec<String>,
-    /// Where files are written, and stay under; by default the current folder.
+    /// Where files are written, and stay under. By default the current folder; of a rehearsal, one that is thrown away.
     #[arg(long, value_name = "DIR")]
     pub(super) workdir: Option<PathBuf>,
 }
 
 /// How a plan runs.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Running")]
 pub(super) struct RunnerArguments {
     /// How many steps run at a time.
     #[arg(long, short, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
@@ -92,7 +105,7 @@ pub(super) struct RunnerArguments {
     /// Runs what a skipped gate would hold back.
     #[arg(long)]
     pub(super) skip_gates: bool,
-    /// Asks this registry over plain HTTP; may be given several times. Loopback registries always are.
+    /// Asks this registry over plain HTTP, as loopback registries are anyway; may be given several times.
     #[arg(long, value_name = "HOST")]
     pub(super) plain_http: Vec<String>,
     /// How progress is shown on stderr.
@@ -138,7 +151,7 @@ pub(super) struct RehearseArguments {
     #[command(flatten)]
     pub(super) runner: RunnerArguments,
     /// Reads the real registries where the rehearsal has nothing of its own. Every write stays in the rehearsal.
-    #[arg(long)]
+    #[arg(long, help_heading = "Running")]
     pub(super) read_through: bool,
 }
 
@@ -158,10 +171,10 @@ pub(super) struct GraphArguments {
     #[command(flatten)]
     pub(super) values: PlanArguments,
     /// How it is shown.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Showing")]
     pub(super) format: GraphFormat,
     /// Explains why step B waits for step A.
-    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], help_heading = "Showing")]
     pub(super) why: Option<Vec<String>>,
 }
 

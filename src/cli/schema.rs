@@ -5,8 +5,10 @@ use serde_json::{Map, Value, json};
 
 use crate::{plan::InputType, step::KINDS};
 
-/// Everything that may stand where a value is worked out.
+/// What may stand where a value is worked out.
 const EXPRESSION: &str = "#/$defs/expression";
+/// What may stand where text is wanted.
+const TEXT: &str = "#/$defs/text";
 
 /// The schema, indented, with a newline at its end.
 pub(super) fn text() -> String {
@@ -14,49 +16,62 @@ pub(super) fn text() -> String {
     let mut step = base_step();
     let mut kinds = Vec::new();
     for kind in KINDS {
-        let schema = kind.schema(&mut generator);
-        let mut described = Map::new();
-        described.insert("description".to_owned(), kind.summary.into());
-        described.insert("allOf".to_owned(), json!([schema]));
-        step.insert(kind.name.to_owned(), Value::Object(described));
+        let mut schema = kind.schema(&mut generator).to_value();
+        if let Some(members) = schema.as_object_mut() {
+            members.insert("description".to_owned(), kind.summary.into());
+        }
+        step.insert(kind.name.to_owned(), schema);
         kinds.push(json!({ "required": [kind.name] }));
     }
     let input = input(&mut generator);
-    let mut definitions = Value::Object(generator.take_definitions(true));
-    allow_expressions(&mut definitions);
-    if let Some(definitions) = definitions.as_object_mut() {
-        definitions.insert("input".to_owned(), input);
-        definitions.insert(
-            "step".to_owned(),
-            json!({
-                "type": "object",
-                "description": "A step: an id and exactly one kind.",
-                "properties": step,
-                "required": ["id"],
-                "oneOf": kinds,
-                "additionalProperties": false,
-            }),
-        );
-        definitions.insert("name".to_owned(), json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" }));
-        definitions.insert(
-            "expression".to_owned(),
-            json!({
-                "type": "string",
-                "description": "An expression.",
-                "pattern": "\\$\\{\\{[\\s\\S]*\\}\\}",
-            }),
-        );
-    }
+    let mut definitions = generator.take_definitions(true);
+    definitions.values_mut().for_each(open_fields);
+    definitions.insert("input".to_owned(), input);
+    definitions.insert(
+        "step".to_owned(),
+        json!({
+            "type": "object",
+            "description": "A step: an id and exactly one kind.",
+            "properties": step,
+            "required": ["id"],
+            "oneOf": kinds,
+            "additionalProperties": false,
+        }),
+    );
+    definitions.insert(
+        "name".to_owned(),
+        json!({
+            "type": "string",
+            "description": "Letters, digits and `_`, not starting with a digit.",
+            "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+        }),
+    );
+    definitions.insert(
+        "text".to_owned(),
+        json!({
+            "description": "Text, kept as it is typed. Expressions may stand in it: `${{ NAME }}`.",
+            "type": ["string", "number", "boolean"],
+        }),
+    );
+    definitions.insert(
+        "expression".to_owned(),
+        json!({
+            "description": "An expression: `${{ NAME }}`. Its value keeps its type.",
+            "type": "string",
+            "pattern": "\\$\\{\\{[\\s\\S]*\\}\\}",
+        }),
+    );
     format!(
         "{:#}\n",
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": "A consign plan",
+            "description": "How artifacts reach their registries.",
             "type": "object",
             "properties": {
                 "consign": { "const": 1, "description": "The version of the language." },
-                "name": { "type": "string", "description": "What people call the plan." },
-                "description": { "type": "string", "description": "What it is for." },
+                "name": { "$ref": TEXT, "description": "What people call the plan." },
+                "description": { "$ref": TEXT, "description": "What it is for." },
                 "inputs": {
                     "type": "object",
                     "description": "The values that can be set from outside.",
@@ -92,20 +107,23 @@ fn base_step() -> Map<String, Value> {
             "description": "What other steps call it: letters, digits and `_`.",
         }),
     );
-    step.insert("description".to_owned(), json!({ "type": "string", "description": "What it is for." }));
+    step.insert("description".to_owned(), json!({ "$ref": TEXT, "description": "What it is for." }));
     step.insert(
         "needs".to_owned(),
         json!({
             "type": "array",
             "description": "Steps above that it waits for, beyond those that follow from what it uses and touches.",
-            "items": { "type": "string" },
+            "items": { "$ref": "#/$defs/name" },
         }),
     );
     step
 }
 
 fn input(generator: &mut SchemaGenerator) -> Value {
-    let kind = InputType::json_schema(generator);
+    let mut kind = InputType::json_schema(generator).to_value();
+    if let Some(members) = kind.as_object_mut() {
+        members.insert("description".to_owned(), "What values it takes: `string` where nothing is said.".into());
+    }
     json!({
         "type": "object",
         "description": "A value that can be set from outside.",
@@ -114,47 +132,50 @@ fn input(generator: &mut SchemaGenerator) -> Value {
             "default": { "description": "Its value where nobody gives one; may use inputs above it." },
             "env": { "type": "string", "description": "The environment variable that gives it a value." },
             "pattern": { "type": "string", "description": "A regular expression that the whole value must match." },
-            "enum": { "type": "array", "items": { "type": "string" }, "description": "The values that it may have." },
-            "description": { "type": "string", "description": "What it is, for people." },
+            "enum": { "type": "array", "items": { "$ref": TEXT }, "description": "The values that it may have." },
+            "description": { "$ref": TEXT, "description": "What it is, for people." },
         },
         "additionalProperties": false,
     })
 }
 
-/// Lets an expression stand for every value of a field that is not text anyway.
-fn allow_expressions(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            for (name, member) in members.iter_mut() {
-                if name == "properties" {
-                    let fields = member.as_object_mut().into_iter().flat_map(Map::values_mut);
-                    fields.for_each(|field| {
-                        allow_expressions(field);
-                        or_expression(field);
-                    });
-                } else {
-                    allow_expressions(member);
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(allow_expressions),
-        _ => {}
-    }
+/// Opens the fields of a definition to expressions, and its text to what YAML takes for numbers and booleans.
+fn open_fields(definition: &mut Value) {
+    let fields = definition.get_mut("properties").and_then(Value::as_object_mut);
+    fields.into_iter().flat_map(Map::values_mut).for_each(open);
 }
 
-fn or_expression(field: &mut Value) {
-    let takes_text = match field.get("type") {
-        Some(Value::String(kind)) => kind == "string" && field.get("enum").is_none(),
-        Some(Value::Array(kinds)) => kinds.iter().any(|kind| kind == "string") && field.get("enum").is_none(),
-        _ => false,
-    };
-    if takes_text || field.as_object().is_none_or(Map::is_empty) {
-        return;
+fn open(schema: &mut Value) {
+    let Some(members) = schema.as_object_mut() else { return };
+    let description = members.remove("description");
+    // An empty value is refused: who means nothing leaves the key out.
+    if let Some(Value::Array(types)) = members.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            members.insert("type".to_owned(), only);
+        }
     }
-    let description = field.get("description").cloned();
-    let mut either = json!({ "anyOf": [field.take(), { "$ref": EXPRESSION }] });
-    if let (Some(description), Some(members)) = (description, either.as_object_mut()) {
+    if let Some(Value::Array(ways)) = members.get_mut("anyOf") {
+        ways.retain(|way| way.get("type").is_none_or(|name| name != "null"));
+        if let [Value::Object(only)] = ways.as_slice() {
+            *members = only.clone();
+        }
+    }
+    // The name of a type of Rust.
+    members.remove("format");
+    let is_text = members.get("type").is_some_and(|name| name == "string");
+    let has_shape = ["type", "$ref", "anyOf", "oneOf", "enum"].iter().any(|key| members.contains_key(*key));
+    if is_text && !members.contains_key("enum") {
+        *members = Map::from_iter([("$ref".to_owned(), TEXT.into())]);
+    } else if has_shape {
+        for key in ["items", "additionalProperties"] {
+            members.get_mut(key).into_iter().for_each(open);
+        }
+        let fixed = std::mem::take(members);
+        members.insert("anyOf".to_owned(), json!([fixed, { "$ref": EXPRESSION }]));
+    }
+    if let Some(description) = description {
         members.insert("description".to_owned(), description);
     }
-    *field = either;
 }

@@ -20,11 +20,11 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Assert {
-    /// What must not be there.
+    /// References that must not be there.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub absent: Vec<Spanned<Reference>>,
-    /// What must be there.
+    /// References that must be there.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub present: Vec<Spanned<Reference>>,

@@ -24,8 +24,9 @@ use crate::{
 /// Pushes an artifact that is about another one, its subject.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["files"] }, { "required": ["annotations"] }]))]
 pub struct Attach {
-    /// What it is about.
+    /// The manifest that it is about, by tag or digest.
     #[schemars(with = "String")]
     pub subject: Spanned<Reference>,
     /// What it is, as `type/subtype`.

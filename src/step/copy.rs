@@ -21,16 +21,16 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Copy {
-    /// The manifest.
+    /// The manifest to copy, by tag or digest.
     #[schemars(with = "String")]
     pub from: Spanned<Reference>,
-    /// The repository, and the tag that is to point to the copy. The tag moves last.
+    /// The repository to copy to, and the tag that is to point to the copy. The tag moves last.
     #[schemars(with = "String")]
     pub to: Spanned<Reference>,
-    /// Whether what refers to it goes along, on all levels.
+    /// Which of its referrers go along: `all` of them, on all levels, by default.
     #[serde(default)]
     pub referrers: CopyReferrers,
-    /// What to do where the tag points elsewhere.
+    /// What to do where the tag points elsewhere: `fail` by default.
     #[serde(default)]
     pub if_exists: IfExists,
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Declare, Done, Effects, Expect, Guess, Places, Step, StepContext, StepError,
-    kind::{DIGEST, OutputInfo, REFERENCE, output},
+    kind::{OutputInfo, output},
     reading::{check_subject, read_effects},
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Discover {
-    /// The manifest.
+    /// The manifest that is referred to, by tag or digest.
     #[schemars(with = "String")]
     pub subject: Spanned<Reference>,
     /// Only referrers of this artifact type. It selects; what is below others is still looked at.
@@ -40,7 +40,7 @@ pub struct Discover {
     pub depth: Option<usize>,
     /// How many must have been selected; otherwise the step says no, and what follows does not run.
     pub expect: Option<Expect>,
-    /// What to print.
+    /// What to print; nothing by default.
     pub print: Option<DiscoverPrint>,
 }
 
@@ -71,10 +71,10 @@ print: tree
             "a list of `digest`, `reference`, `media_type`, `size`, `artifact_type`, `annotations` and `subject`, sorted by digest",
         ),
         output("count", "how many were selected"),
-        output("subject_digest", "of the manifest"),
+        output("subject_digest", "of the manifest that is referred to"),
         output("graph", "one digest over the whole graph, whatever was selected"),
-        DIGEST,
-        REFERENCE,
+        output("digest", "of the one referrer, with `expect: one`"),
+        output("reference", "of the one referrer, with `expect: one`"),
     ];
 }
 

@@ -15,6 +15,10 @@ use crate::{
 /// A file or folder that becomes a layer: `path`, or `content`, or `json`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend(
+    "oneOf" = [{ "required": ["path"] }, { "required": ["content"] }, { "required": ["json"] }],
+    "anyOf" = [{ "required": ["path"] }, { "required": ["name"] }],
+))]
 pub struct FileSpec {
     /// A file, a folder or a glob, relative to the plan's folder. A folder becomes one tar layer.
     #[schemars(with = "Option<String>")]

@@ -54,10 +54,10 @@ pub struct Image {
     /// The manifest's annotations.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
-    /// What to do where the tag points elsewhere.
+    /// What to do where the tag points elsewhere: `fail` by default.
     #[serde(default)]
     pub if_exists: IfExists,
-    /// When it was made, RFC 3339.
+    /// When it was made, RFC 3339: goes into the config and the annotation `org.opencontainers.image.created`.
     #[schemars(with = "Option<String>")]
     pub created: Option<Spanned<String>>,
 }

@@ -16,14 +16,14 @@ use crate::{
     store::{self, Store},
 };
 
-/// Looks at a manifest.
+/// Fetches a manifest and hands on what it says.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Inspect {
-    /// Which.
+    /// The manifest, by tag or digest.
     #[schemars(with = "String")]
     pub reference: Spanned<Reference>,
-    /// What to print.
+    /// What to print; nothing by default.
     pub print: Option<InspectPrint>,
 }
 
@@ -41,7 +41,7 @@ pub enum InspectPrint {
 
 impl Declare for Inspect {
     const NAME: &'static str = "inspect";
-    const SUMMARY: &'static str = "Looks at a manifest.";
+    const SUMMARY: &'static str = "Fetches a manifest and hands on what it says.";
     const EXAMPLE: &'static str = "\
 reference: localhost:5000/net-monitor:v1
 print: manifest

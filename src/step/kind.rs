@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::{fmt::Write, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::Step;
 use crate::plan::{
@@ -114,36 +115,109 @@ pub(super) const fn output(name: &'static str, summary: &'static str) -> OutputI
 pub struct FieldInfo {
     /// The key.
     pub name: String,
+    /// How deep it stands: 0 for the fields of a step, 1 for those of its files and layers.
+    pub level: usize,
     /// Whether it must be there.
     pub required: bool,
+    /// What values it takes, in a few words.
+    pub takes: String,
     /// What it is, on one line.
     pub description: String,
 }
 
 impl Kind {
-    /// The fields of a step's body, required ones first, otherwise in the order in which they are declared.
+    /// The fields of a step's body, required ones first, otherwise in the order in which they are declared. Those of a
+    /// nested mapping follow the first field that takes it.
     pub fn fields(&self) -> Vec<FieldInfo> {
-        let schema = (self.root_schema)();
-        let required: Vec<&str> = schema
-            .get("required")
-            .and_then(|list| list.as_array())
-            .into_iter()
-            .flatten()
-            .filter_map(|name| name.as_str())
-            .collect();
-        let properties = schema.get("properties").and_then(|members| members.as_object()).into_iter().flatten();
-        let mut fields: Vec<_> = properties
-            .map(|(name, field)| FieldInfo {
-                name: name.clone(),
-                required: required.contains(&name.as_str()),
-                description: field
-                    .get("description")
-                    .and_then(|text| text.as_str())
-                    .unwrap_or_default()
-                    .replace('\n', " "),
-            })
-            .collect();
-        fields.sort_by_key(|field| !field.required);
-        fields
+        let schema = (self.root_schema)().to_value();
+        let mut reading = Reading { root: &schema, seen: Vec::new() };
+        reading.fields(&schema, 0)
     }
 }
+
+/// Reads the fields out of a schema.
+struct Reading<'a> {
+    root: &'a Value,
+    /// The definitions whose fields were listed, each with the field that they follow.
+    seen: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Reading<'a> {
+    fn fields(&mut self, schema: &'a Value, level: usize) -> Vec<FieldInfo> {
+        let required: Vec<&str> =
+            schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        let mut properties: Vec<_> =
+            properties.map(|(name, field)| (name.as_str(), field, required.contains(&name.as_str()))).collect();
+        properties.sort_by_key(|(_, _, required)| !required);
+        let mut fields = Vec::new();
+        for (name, field, required) in properties {
+            let (mut takes, nested) = self.takes(field);
+            let description = field["description"].as_str().unwrap_or_default().replace('\n', " ");
+            let before = nested.and_then(|nested| self.seen.iter().find(|(seen, _)| *seen == nested));
+            if let Some((_, first)) = before {
+                // Writing to a string cannot fail.
+                let _ = write!(takes, " as in `{first}`");
+            }
+            let is_first = before.is_none();
+            fields.push(FieldInfo { name: name.to_owned(), level, required, takes, description });
+            if let Some(nested) = nested.filter(|_| is_first) {
+                self.seen.push((nested, name));
+                fields.extend(self.fields(self.definition(nested), level + 1));
+            }
+        }
+        fields
+    }
+
+    /// What a field takes, and the definition of the mapping that it takes, where it is one with fields of its own.
+    fn takes(&self, field: &'a Value) -> (String, Option<&'a str>) {
+        if let Some(name) = field["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
+            let definition = self.definition(name);
+            return match self.takes(definition) {
+                (_, None) if definition["properties"].is_object() => ("mapping".to_owned(), Some(name)),
+                taken => taken,
+            };
+        }
+        let ways = ["oneOf", "anyOf"].into_iter().filter_map(|key| field[key].as_array());
+        let ways: Vec<&Value> = ways.flatten().filter(|way| way["type"] != "null").collect();
+        if field["properties"].is_object() {
+            return ("mapping".to_owned(), None);
+        }
+        if let [only] = ways.as_slice() {
+            return self.takes(only);
+        }
+        if !ways.is_empty() {
+            let ways: Vec<_> = ways.into_iter().map(|way| self.takes(way).0).collect();
+            return (ways.join(", "), None);
+        }
+        if let Some(value) = field["const"].as_str() {
+            return (value.to_owned(), None);
+        }
+        if let Some(values) = field["enum"].as_array() {
+            let values: Vec<_> = values.iter().filter_map(Value::as_str).collect();
+            return (values.join(", "), None);
+        }
+        let types = match &field["type"] {
+            Value::Array(types) => types.iter().find(|name| *name != "null"),
+            name => Some(name),
+        };
+        match types.and_then(Value::as_str) {
+            Some("string") => ("text".to_owned(), None),
+            Some("boolean") => ("true, false".to_owned(), None),
+            Some("integer") => ("number".to_owned(), None),
+            Some("array") => match self.takes(&field["items"]) {
+                (of, None) if of != ANY => (format!("list of {}", of.replace("true, false", "conditions")), None),
+                (_, nested) => ("list".to_owned(), nested),
+            },
+            Some("object") => ("mapping of text".to_owned(), None),
+            _ => (ANY.to_owned(), None),
+        }
+    }
+
+    fn definition(&self, name: &str) -> &'a Value {
+        &self.root["$defs"][name]
+    }
+}
+
+/// What a field takes that takes anything.
+const ANY: &str = "any value";

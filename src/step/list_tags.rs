@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListTags {
-    /// `registry/repository`.
+    /// The repository, without a tag.
     #[schemars(with = "String")]
     pub repository: Spanned<Reference>,
     /// Tags that must be among them; otherwise the step says no, and what follows does not run.

@@ -31,22 +31,22 @@ use crate::{
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pull {
-    /// The artifact.
+    /// The artifact, by tag or digest.
     #[schemars(with = "String")]
     pub from: Spanned<Reference>,
     /// The folder that the files go into, relative to the work folder.
     #[schemars(with = "String")]
     pub to: Spanned<String>,
-    /// What to do with a file that is there and differs.
+    /// What to do with a file that is there and differs: `fail` by default.
     #[serde(default)]
     pub if_exists: IfExists,
-    /// Whether layers that were folders are unpacked. Otherwise they are written as archives.
+    /// Whether layers that were folders are unpacked, as they are by default. Otherwise they are written as archives.
     #[serde(default = "yes")]
     pub unpack: bool,
     /// Restores the files of its subject too, and of the subject's subject.
     #[serde(default)]
     pub include_subject: bool,
-    /// What to print.
+    /// What to print; nothing by default.
     pub print: Option<PullPrint>,
 }
 

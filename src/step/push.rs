@@ -35,10 +35,10 @@ pub struct Push {
     /// The manifest's annotations.
     #[serde(default)]
     pub annotations: BTreeMap<String, String>,
-    /// What to do where a tag points elsewhere.
+    /// What to do where a tag points elsewhere: `fail` by default.
     #[serde(default)]
     pub if_exists: IfExists,
-    /// How folders are compressed.
+    /// How folders are compressed: `gzip` by default.
     #[serde(default)]
     pub compression: CompressionName,
     /// When it was made, RFC 3339: becomes the annotation `org.opencontainers.image.created`.

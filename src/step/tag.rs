@@ -24,13 +24,13 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Tag")]
 pub struct TagStep {
-    /// The manifest.
+    /// The manifest, by tag or digest.
     #[schemars(with = "String")]
     pub from: Spanned<Reference>,
     /// The tags, in the same repository.
     #[schemars(with = "Vec<String>")]
     pub tags: Vec<Tag>,
-    /// What to do where a tag points elsewhere.
+    /// What to do where a tag points elsewhere: `fail` by default.
     #[serde(default)]
     pub if_exists: IfExists,
 }

@@ -1,0 +1,1 @@
+complete -c tally -l version -d "Print the version"

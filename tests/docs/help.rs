@@ -1,0 +1,37 @@
+//! What `--help` says.
+
+use super::consign;
+
+#[test]
+fn help_is_this() {
+    insta::assert_snapshot!(consign(&["--help"]).stdout);
+}
+
+#[test]
+fn help_of_run_is_this() {
+    insta::assert_snapshot!(consign(&["run", "--help"]).stdout);
+}
+
+#[test]
+fn help_of_every_command_lists_its_flags() {
+    let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
+    let running = ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--outputs"];
+    let commands: [(&str, Vec<&str>); 6] = [
+        ("run", [&values[..], &running].concat()),
+        ("rehearse", [&values[..], &running, &["--read-through"]].concat()),
+        ("check", values.to_vec()),
+        ("graph", [&values[..], &["--format", "--why"]].concat()),
+        ("schema", Vec::new()),
+        ("kinds", Vec::new()),
+    ];
+    for (command, flags) in commands {
+        let said = consign(&[command, "--help"]);
+        assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{command}");
+        for flag in flags.iter().chain(&["--color", "--error-format", "--help"]) {
+            assert!(
+                said.stdout.contains(&format!("{flag} ")) || said.stdout.contains(&format!("{flag}\n")),
+                "{command} {flag}"
+            );
+        }
+    }
+}

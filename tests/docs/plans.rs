@@ -1,0 +1,98 @@
+//! Every plan in `plans/` works as it stands.
+
+use std::{collections::BTreeSet, fs, sync::Arc};
+
+use consign::{
+    event::{ExitCode, Summary},
+    plan::{Given, SourceFile},
+    program::{CompileOptions, Program, compile},
+    report::Reporters,
+    runner::{self, RunOptions},
+    step::{KINDS, Places},
+    store::Stores,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::{consign, plans, read, root, yaml};
+
+#[test]
+fn every_plan_is_right() {
+    for plan in plans() {
+        let said = consign(&["check", &plan]);
+        assert_eq!((said.code, said.stdout.as_str()), (Some(0), ""), "{plan}: {}", said.stderr);
+    }
+}
+
+#[test]
+fn every_plan_can_be_rehearsed() {
+    for plan in plans() {
+        let said = consign(&["rehearse", &plan]);
+        assert_eq!(said.code, Some(0), "{plan}: {}", said.stderr);
+    }
+}
+
+/// The names that the step's kind gives to its outputs, but those that only `expect: one` has.
+fn promised(step: &Value) -> BTreeSet<String> {
+    let kind = KINDS.iter().find(|kind| step.get(kind.name).is_some()).unwrap();
+    let body = &step[kind.name];
+    let lacks =
+        |name: &str| kind.name == "discover" && body["expect"] != "one" && ["digest", "reference"].contains(&name);
+    let names = kind.outputs.iter().map(|output| output.name).filter(|name| !lacks(name));
+    names.chain(["outcome", "changed"]).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_step_hands_on_what_its_kind_says() {
+    let folder = TempDir::new().unwrap();
+    let events = folder.path().join("events");
+    for plan in plans() {
+        consign(&["rehearse", &plan, "--events", events.to_str().unwrap()]);
+        let heard = fs::read_to_string(&events).unwrap();
+        let heard: Vec<Value> = heard.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let steps = yaml(&read(&plan))["steps"].as_array().unwrap().clone();
+        for step in steps {
+            let ended = heard.iter().find(|event| event["event"] == "step_finished" && event["step"] == step["id"]);
+            let output = ended.unwrap()["output"].as_object().unwrap();
+            let names: BTreeSet<String> = output.keys().cloned().collect();
+            assert_eq!(names, promised(&step), "{plan}: {}", step["id"]);
+        }
+    }
+}
+
+fn program(plan: &str, workdir: &TempDir) -> Program {
+    let source = SourceFile::new(plan, read(plan));
+    let places = Places { plan_folder: root().join("plans"), workdir: workdir.path().to_owned() };
+    let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
+    compile(&source, &options).unwrap()
+}
+
+async fn run(program: &Program, stores: &Arc<Stores>) -> Arc<Summary> {
+    let options =
+        RunOptions { stores: Arc::clone(stores), jobs: 16, keep_going: false, skip_gates: false, epoch: None };
+    let (_tx, interrupts) = mpsc::unbounded_channel();
+    runner::run(program, &options, &mut Reporters(Vec::new()), interrupts).await.summary
+}
+
+#[tokio::test]
+async fn the_release_changes_nothing_when_it_runs_again() {
+    let workdir = TempDir::new().unwrap();
+    let program = program("plans/release.yaml", &workdir);
+    let stores = Arc::new(Stores::rehearsal(None));
+    assert_eq!(run(&program, &stores).await.count("created"), 10);
+    let again = run(&program, &stores).await;
+    assert_eq!(again.exit_code(), ExitCode::Success);
+    assert_eq!((again.count("unchanged"), again.count("passed"), again.steps.len()), (10, 5, 15));
+}
+
+#[test]
+fn a_release_tag_is_never_moved() {
+    let plan = yaml(&read("plans/release.yaml"));
+    for step in plan["steps"].as_array().unwrap() {
+        for kind in ["push", "image", "copy"] {
+            let to = step[kind]["to"].as_str().unwrap_or("oci-layout:");
+            assert!(to.starts_with("oci-layout:") || step[kind]["if_exists"].is_null(), "{}", step["id"]);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The schema accepts what consign accepts, refuses what editors can see, and explains every field.
+
+use consign::step::KINDS;
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use super::{consign, plans, read, yaml};
+
+fn schema() -> Value {
+    serde_json::from_str(&consign(&["schema"]).stdout).unwrap()
+}
+
+fn validator() -> Validator {
+    jsonschema::validator_for(&schema()).unwrap()
+}
+
+#[track_caller]
+fn accepts(validator: &Validator, plan: &Value) {
+    let errors: Vec<_> =
+        validator.iter_errors(plan).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    assert_eq!(errors, Vec::<String>::new(), "{plan:#}");
+}
+
+/// A plan of one step.
+fn plan_of(step: &str) -> Value {
+    json!({ "consign": 1, "steps": [yaml(step)] })
+}
+
+#[test]
+fn the_schema_file_is_what_the_program_prints() {
+    assert_eq!(read("schemas/plan-1.schema.json"), consign(&["schema"]).stdout);
+}
+
+#[test]
+fn the_schema_is_a_schema() {
+    assert!(jsonschema::meta::is_valid(&schema()));
+}
+
+#[test]
+fn every_plan_fits_the_schema() {
+    let validator = validator();
+    for plan in plans() {
+        accepts(&validator, &yaml(&read(&plan)));
+    }
+}
+
+#[test]
+fn every_example_fits_the_schema() {
+    let validator = validator();
+    for kind in KINDS {
+        accepts(&validator, &json!({ "consign": 1, "steps": [{ "id": "example", kind.name: yaml(kind.example) }] }));
+    }
+}
+
+#[test]
+fn text_may_look_like_a_number() {
+    let step = "{ id: a, push: { to: 'localhost:5000/x', annotations: { a: 1, b: true }, tags: [1, 1.10], files: [{ name: a, content: 12 }] } }";
+    accepts(&validator(), &plan_of(step));
+}
+
+#[test]
+fn mistakes_do_not_fit_the_schema() {
+    let validator = validator();
+    let mistakes = [
+        ("an unknown key", "{ id: a, inspect: { reference: 'localhost:5000/x:1', prnt: manifest } }"),
+        ("an unknown kind", "{ id: a, pusch: { to: 'localhost:5000/x' } }"),
+        (
+            "two kinds",
+            "{ id: a, inspect: { reference: 'localhost:5000/x:1' }, delete: { reference: 'localhost:5000/x:1' } }",
+        ),
+        ("no kind", "{ id: a }"),
+        ("no id", "{ inspect: { reference: 'localhost:5000/x:1' } }"),
+        ("a hyphen in an id", "{ id: a-b, inspect: { reference: 'localhost:5000/x:1' } }"),
+        ("a missing field", "{ id: a, push: { to: 'localhost:5000/x' } }"),
+        ("an empty value", "{ id: a, inspect: { reference: } }"),
+        ("a value that is not one of those", "{ id: a, inspect: { reference: 'localhost:5000/x:1', print: tree } }"),
+        ("text for a boolean", "{ id: a, delete: { reference: 'localhost:5000/x:1', graph: sure } }"),
+        ("one for a list", "{ id: a, tag: { from: 'localhost:5000/x:1', tags: v1 } }"),
+        ("a file of two things", "{ id: a, push: { to: 'localhost:5000/x', files: [{ path: a, content: b }] } }"),
+        ("content without a name", "{ id: a, push: { to: 'localhost:5000/x', files: [{ content: b }] } }"),
+        ("an artifact that says nothing", "{ id: a, attach: { subject: 'localhost:5000/x:1', artifact_type: a/b } }"),
+    ];
+    for (what, step) in mistakes {
+        assert!(!validator.is_valid(&plan_of(step)), "{what} fits");
+    }
+    for (what, plan) in [
+        ("no version", json!({ "steps": [] })),
+        ("another version", json!({ "consign": 2, "steps": [] })),
+        ("no steps", json!({ "consign": 1 })),
+        ("an unknown key", json!({ "consign": 1, "steps": [], "outptus": {} })),
+        ("an unknown type", json!({ "consign": 1, "steps": [], "inputs": { "A": { "type": "number" } } })),
+    ] {
+        assert!(!validator.is_valid(&plan), "{what} fits");
+    }
+}
+
+/// The definitions that the kinds of steps are made of, and the fields of each.
+fn fields(schema: &Value) -> Vec<(String, String, Value)> {
+    let definitions = schema["$defs"].as_object().unwrap();
+    let own = definitions.iter().filter(|(name, _)| name.starts_with(|first: char| first.is_uppercase()));
+    let fields = own.flat_map(|(name, definition)| {
+        let fields = definition["properties"].as_object().into_iter().flatten();
+        fields.map(|(field, schema)| (name.clone(), field.clone(), schema.clone())).collect::<Vec<_>>()
+    });
+    fields.collect()
+}
+
+#[test]
+fn an_expression_may_stand_wherever_a_value_may() {
+    let schema = schema();
+    assert!(fields(&schema).len() > 50);
+    for (definition, field, _) in fields(&schema) {
+        let part = json!({
+            "$ref": format!("#/$defs/{definition}/properties/{field}"),
+            "$defs": schema["$defs"],
+        });
+        let validator = jsonschema::validator_for(&part).unwrap();
+        assert!(validator.is_valid(&json!("${{ X }}")), "{definition}.{field}");
+        assert!(field == "json" || !validator.is_valid(&Value::Null), "{definition}.{field}");
+    }
+    let that = plan_of("{ id: a, assert: { that: ['${{ steps.x.count == 3 }}', true] } }");
+    accepts(&validator(), &that);
+}
+
+#[test]
+fn every_field_and_definition_is_described() {
+    let schema = schema();
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        assert!(definition["description"].is_string(), "{name}");
+    }
+    let step = schema["$defs"]["step"]["properties"].as_object().unwrap().clone();
+    let input = schema["$defs"]["input"]["properties"].as_object().unwrap().clone();
+    let top = schema["properties"].as_object().unwrap().clone();
+    let base = [("step", step), ("input", input), ("plan", top)];
+    let base = base
+        .into_iter()
+        .flat_map(|(of, fields)| fields.into_iter().map(move |(name, field)| (of.to_owned(), name, field)));
+    for (of, name, field) in base.chain(fields(&schema)) {
+        assert!(field["description"].as_str().is_some_and(|text| text.ends_with(['.', '`'])), "{of}.{name}");
+    }
+}
+
+#[test]
+fn no_description_shows_what_it_is_written_in() {
+    let text = consign(&["schema"]).stdout;
+    let kinds: String = KINDS.iter().map(|kind| consign(&["kinds", kind.name]).stdout).collect();
+    for rust in ["::", "[`", "`]", "Option<", "Vec<", "Spanned", "Some(", "uint", "Self", "&str"] {
+        assert!(!text.contains(rust) && !kinds.contains(rust), "{rust}");
+    }
+}
