@@ -149,46 +149,13 @@ fn the_kinds() {
     delete     Deletes a manifest, with `graph` what refers to it too.
     discover   Lists what refers to a manifest, on all levels.
     image      Makes a container image from files and pushes it.
-    inspect    Looks at a manifest.
+    inspect    Fetches a manifest and hands on what it says.
     list_tags  Lists the tags of a repository.
     pull       Restores the files of an artifact.
     push       Packs files and folders into an artifact and pushes it.
     tag        Points tags to a manifest that is there.
-    ");
-    assert_snapshot!(test.run("kinds push").shown(), @"
-    exit code 0
-    --- stdout
-    push: Packs files and folders into an artifact and pushes it.
 
-    fields
-      to             required  The repository, and the tag that is to point to the artifact. Without a tag it is pushed by its digest.
-      files          required  What is in it, in order.
-      artifact_type            What it is, as `type/subtype`.
-      config                   The artifact's config, instead of an empty one.
-      annotations              The manifest's annotations.
-      if_exists                What to do where a tag points elsewhere.
-      compression              How folders are compressed.
-      created                  When it was made, RFC 3339: becomes the annotation `org.opencontainers.image.created`.
-      tags                     Further tags that are to point to the artifact.
-
-    outputs
-      reference   `repository@digest`
-      digest      of the manifest
-      media_type  of the manifest
-      size        of the manifest, in bytes
-      tag         the tag of `to`, where it has one
-      layers      a list of `name`, `digest`, `media_type` and `size`
-      outcome     how the step ended: `created`, `updated`, `unchanged`, `deleted` or `passed`
-      changed     whether it changed anything
-
-    example
-      - id: example
-        push:
-          to: localhost:5000/samples/artifact:readme
-          artifact_type: readme/example
-          files:
-            - { path: readme.md, media_type: text/markdown }
-            - { name: note.txt, content: hello }
+    `consign kinds KIND` shows the fields, the outputs and an example.
     ");
     assert_snapshot!(test.run("kinds psuh").shown(), @"
     exit code 2
