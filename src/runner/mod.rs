@@ -5,6 +5,8 @@
 
 mod options;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     options::RunOptions,

@@ -20,6 +20,7 @@ use crate::{
     report::Reporter,
     schedule::{self, Schedule, Settled},
     step::{Done, Pins, StepContext, StepError},
+    store::StoreError,
 };
 
 /// How often reporters may draw.
@@ -58,6 +59,7 @@ pub async fn run(
         }
         tokio::select! {
             biased;
+            Some(()) = interrupts.recv() => run.interrupt(),
             Some(event) = rx.recv() => run.tell(&event),
             Some(joined) = run.tasks.join_next_with_id() => {
                 // What a step said comes before its end.
@@ -66,11 +68,10 @@ pub async fn run(
                 }
                 run.end(joined);
             }
-            Some(()) = interrupts.recv() => run.interrupt(),
             _ = ticks.tick() => run.tick(),
         }
     }
-    run.close().await
+    run.close(&mut interrupts).await
 }
 
 type Joined = Result<(Id, Result<Done, StepError>), JoinError>;
@@ -231,15 +232,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn close(mut self) -> Ended {
-        for step in self.schedule.unstarted(&self.started) {
+    async fn close(mut self, interrupts: &mut mpsc::UnboundedReceiver<()>) -> Ended {
+        let unstarted = self.schedule.unstarted(&self.started);
+        // A report that broke only at the end has stopped nothing.
+        self.interrupted |= self.report_error.is_some() && !unstarted.is_empty();
+        for step in unstarted {
             self.conclude(step, Outcome::Cancelled, None, Duration::ZERO);
         }
-        let unsettled = self.options.stores.settle().await.err().map(|error| {
-            let kind = if error.is_temporary() { FailureKind::Temporary } else { FailureKind::Step };
-            let message = format!("failed to make sure that everything attached is listed: {error}");
-            Failure { kind, message, help: vec!["run the plan again".to_owned()], place: None }
-        });
+        let unsettled = self.make_sure(interrupts).await;
         let summary = Arc::new(Summary {
             steps: self.finished.drain(..).flatten().collect(),
             interrupted: self.interrupted,
@@ -249,6 +249,31 @@ impl<'a> Run<'a> {
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
         let outputs = self.program.outputs(&self.scope);
         Ended { summary, outputs, report_error: self.report_error }
+    }
+
+    /// Looks once more that everything attached is listed, unless nobody wants to wait for it.
+    async fn make_sure(&mut self, interrupts: &mut mpsc::UnboundedReceiver<()>) -> Option<Failure> {
+        let stores = Arc::clone(&self.options.stores);
+        let mut settle = std::pin::pin!(stores.settle());
+        let error = loop {
+            tokio::select! {
+                biased;
+                Some(()) = interrupts.recv() => {
+                    if std::mem::replace(&mut self.interrupted, true) {
+                        break None;
+                    }
+                }
+                settled = &mut settle => match settled {
+                    Ok(()) => return None,
+                    Err(error) => break Some(error),
+                },
+            }
+        };
+        let temporary = error.as_ref().is_some_and(StoreError::is_temporary);
+        let kind = if temporary { FailureKind::Temporary } else { FailureKind::Step };
+        let why = error.map_or_else(|| "interrupted".to_owned(), |error| error.to_string());
+        let message = format!("failed to make sure that everything attached is listed: {why}");
+        Some(Failure { kind, message, help: vec!["run the plan again".to_owned()], place: None })
     }
 
     fn id(&self, step: usize) -> Option<StepId> {

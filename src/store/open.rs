@@ -36,6 +36,13 @@ impl Stores {
         Self { access, opened: Mutex::default() }
     }
 
+    /// These stores, and a rehearsal's for every other repository.
+    #[cfg(test)]
+    pub(crate) fn scripted(stores: impl IntoIterator<Item = Arc<dyn Store>>) -> Self {
+        let opened = stores.into_iter().map(|store| (store.repository().identity(), store)).collect();
+        Self { opened: Mutex::new(opened), ..Self::rehearsal(None) }
+    }
+
     /// The store of that repository. A layout's path is absolute.
     pub fn open(&self, repository: &Repository) -> Arc<dyn Store> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);

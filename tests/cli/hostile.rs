@@ -94,6 +94,7 @@ steps:
     let ran = test.run("run plan.yaml");
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
     assert_eq!(files(&test.path("")), before, "something was written");
+    assert!(!Path::new("/tmp/consign-evil.txt").exists());
     ran.stderr
 }
 
