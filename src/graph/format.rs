@@ -99,7 +99,10 @@ fn name<'a>(names: &[&'a str], step: usize) -> &'a str {
 }
 
 fn words(edge: &Edge) -> String {
-    edge.reasons.iter().map(super::Reason::word).collect::<Vec<_>>().join(", ")
+    let mut words: Vec<_> = edge.reasons.iter().map(super::Reason::word).collect();
+    // Two things that both touch are still one kind of reason.
+    words.dedup();
+    words.join(", ")
 }
 
 fn text(names: &[&str], kinds: &[&str], shown: &Shown<'_>) -> String {
