@@ -24,13 +24,11 @@ pub(super) fn open(
     workdir: Option<&Path>,
     global: &Global,
 ) -> io::Result<Option<Program>> {
-    let source = match read(path) {
-        Ok(source) => source,
-        Err((source, diagnostic)) => {
-            show(&Diagnostics::new(vec![diagnostic]), &source, global)?;
-            return Ok(None);
-        }
-    };
+    let (source, unreadable) = read(path);
+    if let Some(diagnostic) = unreadable {
+        show(&Diagnostics::new(vec![diagnostic]), &source, global)?;
+        return Ok(None);
+    }
     let given = match given(values) {
         Ok(given) => given,
         Err(message) => {
@@ -54,17 +52,20 @@ pub(super) fn open(
 }
 
 /// Reads a plan's text, or as much of it as can be read and why there is no more.
-fn read(path: &Path) -> Result<SourceFile, (SourceFile, Diagnostic)> {
+fn read(path: &Path) -> (SourceFile, Option<Diagnostic>) {
     let file = |text: &str| SourceFile::new(path.display().to_string(), text);
-    let bytes =
-        fs::read(path).map_err(|error| (file(""), Diagnostic::new(format!("the plan cannot be read: {error}"))))?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(file(&text)),
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => return (file(""), Some(Diagnostic::new(format!("the plan cannot be read: {error}")))),
+    };
+    match str::from_utf8(&bytes) {
+        Ok(text) => (file(text), None),
         Err(error) => {
-            let start = error.utf8_error().valid_up_to();
-            let source = file(&String::from_utf8_lossy(error.as_bytes()));
+            // What is wrong is shown as one replacement character, which has three bytes.
+            let start = error.valid_up_to();
             let diagnostic = Diagnostic::new("the plan is not UTF-8").at(Span::new(start, start + 3));
-            Err((source, diagnostic.label("this is no character").help("save the file as UTF-8")))
+            let diagnostic = diagnostic.label("this is no character").help("save the file as UTF-8");
+            (file(&String::from_utf8_lossy(&bytes)), Some(diagnostic))
         }
     }
 }

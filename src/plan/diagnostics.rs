@@ -155,7 +155,7 @@ mod tests {
         ]);
         insta::assert_snapshot!(diagnostics.render(&source(), false), @r"
         error: input `VERSION` has no value
-         |
+         --> plans/release.yaml
          = help: set it: --set VERSION=1.4.0
 
         error: the whole list

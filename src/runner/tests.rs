@@ -164,7 +164,7 @@ async fn play(
     let (tx, rx) = mpsc::unbounded_channel();
     let both = async { tokio::join!(run(&program, &options, &mut heard, rx), script(&tx)) };
     // Only a mistake makes it wait so long.
-    let (ended, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+    let (ended, ()) = tokio::time::timeout(Duration::from_mins(1), both).await.unwrap();
     (ended, heard.lines)
 }
 

@@ -408,10 +408,7 @@ steps:
     ");
 }
 
-#[test]
-fn all_ten_in_one_file() {
-    let ran = Test::new(
-        "\
+const ALL_TEN: &str = "\
 consign: 1
 inputs:
   REGISTRY: { type: registry, default: localhost:5000 }
@@ -445,9 +442,11 @@ steps:
       to: ${{ REGISTRY }}/late:v1
       files: [{ content: hello, name: hello.txt }]
       to: ${{ REGISTRY }}/late:v2
-",
-    )
-    .run("check plan.yaml");
+";
+
+#[test]
+fn all_ten_in_one_file() {
+    let ran = Test::new(ALL_TEN).run("check plan.yaml");
     assert_eq!(ran.stderr.matches("error: ").count(), 10);
     assert_snapshot!(ran.shown(), @r#"
     exit code 2

@@ -202,9 +202,8 @@ fn a_skipped_gate_holds_back_unless_told_otherwise() {
 
 /// A plan whose steps print and overlap.
 fn printing() -> Test {
-    let mut steps = String::new();
-    for number in 0..12 {
-        steps += &format!(
+    let step = |number: u16| {
+        format!(
             "  - id: push_{number}
     push: {{ to: \"localhost:{0}/app:v{number}\", files: [{{ content: \"{number}\", name: x }}] }}
   - id: show_{number}
@@ -213,8 +212,9 @@ fn printing() -> Test {
     list_tags: {{ repository: \"localhost:{0}/app\", print: true }}
 ",
             5000 + number
-        );
-    }
+        )
+    };
+    let steps: String = (0..12).map(step).collect();
     Test::new(&format!(
         "consign: 1\nsteps:\n{steps}outputs:\n  first: ${{{{ steps.push_0.digest }}}}\n  last: ${{{{ steps.tags_11.tags }}}}\n"
     ))
