@@ -120,7 +120,7 @@ impl Step for Attach {
             Outcome::Unchanged
         } else {
             push_blobs(cx, &*store, &blobs).await?;
-            let attached = store.push_manifest(&manifest, None).await;
+            let attached = store.attach(&manifest).await;
             attached.map_err(StepError::store("attach to", &self.subject.value))?;
             cx.pins.make(store.repository(), manifest.digest());
             Outcome::Created

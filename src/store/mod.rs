@@ -51,8 +51,21 @@ pub trait Store: Debug + Send + Sync {
     async fn manifest(&self, target: &Target) -> Result<Option<Manifest>, StoreError>;
 
     /// Stores a manifest, and moves `tag` to it where one is given. Everything that it refers to must be there before,
-    /// except its subject. Where it has a subject, it is listed among the subject's referrers when this returns.
+    /// except its subject. Where it has a subject, it is listed among the subject's referrers at the latest when
+    /// [`Store::list_pushed`] has returned.
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), StoreError>;
+
+    /// Lists what was pushed with a subject, where the repository keeps such lists as manifests of their own: one update
+    /// for all that was pushed to one subject.
+    async fn list_pushed(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Stores a manifest that has a subject, and lists it.
+    async fn attach(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        self.push_manifest(manifest, None).await?;
+        self.list_pushed().await
+    }
 
     /// Every tag, sorted; also those of the referrers tag schema. Empty where the repository does not exist.
     async fn tags(&self) -> Result<Vec<Tag>, StoreError>;

@@ -60,7 +60,9 @@ pub async fn referrers_graph(
     root: &Descriptor,
     depth: Option<usize>,
 ) -> Result<Graph, StoreError> {
-    walk(Walk::new(Arc::clone(store), root.digest.clone()), root, depth).await
+    let walk = Walk::new(Arc::clone(store), root.digest.clone());
+    // One level is one question.
+    walk_on(Walk { has_asked: depth == Some(1), ..walk }, root, depth).await
 }
 
 /// As [`referrers_graph`], on all levels, for whoever has read all of the repository's tags already.
@@ -71,10 +73,10 @@ pub async fn referrers_graph_among(
 ) -> Result<Graph, StoreError> {
     let subjects = store.subjects_among(tags);
     let known = Walk { has_asked: subjects.is_some(), subjects, ..Walk::new(Arc::clone(store), root.digest.clone()) };
-    walk(known, root, None).await
+    walk_on(known, root, None).await
 }
 
-async fn walk(mut walk: Walk, root: &Descriptor, depth: Option<usize>) -> Result<Graph, StoreError> {
+async fn walk_on(mut walk: Walk, root: &Descriptor, depth: Option<usize>) -> Result<Graph, StoreError> {
     let mut seen = HashSet::from([root.digest.clone()]);
     let mut nodes = BTreeMap::new();
     let mut level = vec![root.digest.clone()];
@@ -123,16 +125,26 @@ impl Walk {
         Self { store, root, listed: 0, has_asked: false, subjects: None }
     }
 
-    /// The referrers of each of `level`, in that order. Where that is more than one question, the store is asked first
-    /// which of them have any. It fails once there are more than [`Graph::LIMIT`] in all.
+    /// The referrers of each of `level`, in that order. Beside the first question, not after it, the store is asked which
+    /// manifests have any at all: over a network the way there and back is what it costs. It fails once there are more
+    /// than [`Graph::LIMIT`] in all.
     pub(super) async fn ask(&mut self, mut level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {
-        if !self.has_asked && level.len() > 1 {
+        let lists = if self.has_asked {
+            if let Some(subjects) = &self.subjects {
+                level.retain(|digest| subjects.contains(digest));
+            }
+            self.lists(level).await?
+        } else {
             self.has_asked = true;
-            self.subjects = self.store.subjects().await?;
-        }
-        if let Some(subjects) = &self.subjects {
-            level.retain(|digest| subjects.contains(digest));
-        }
+            let (lists, subjects) = futures_util::try_join!(self.lists(level), self.store.subjects())?;
+            self.subjects = subjects;
+            lists
+        };
+        self.listed += lists.iter().map(|(_, referrers)| referrers.len()).sum::<usize>();
+        Ok(lists)
+    }
+
+    async fn lists(&self, level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {
         let store = &self.store;
         let mut answers = stream::iter(level)
             .map(|subject| async move {
@@ -140,10 +152,10 @@ impl Walk {
                 Ok::<_, StoreError>((subject, referrers))
             })
             .buffered(Self::CONCURRENCY);
-        let mut lists = Vec::new();
+        let (mut lists, mut listed) = (Vec::new(), self.listed);
         while let Some(answer) = answers.try_next().await? {
-            self.listed += answer.1.len();
-            within_limit(&self.root, self.listed)?;
+            listed += answer.1.len();
+            within_limit(&self.root, listed)?;
             lists.push(answer);
         }
         Ok(lists)

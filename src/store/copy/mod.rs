@@ -68,5 +68,6 @@ pub async fn copy(
     let (tx, rx) = mpsc::unbounded_channel();
     let mover = Mover::new(source, root, target, progress, &permits);
     let ((), copied) = tokio::try_join!(discover(source, root, *options, &permits, tx), mover.run(rx))?;
+    target.list_pushed().await?;
     Ok(copied)
 }

@@ -49,6 +49,14 @@ impl Arrivals {
     }
 }
 
+impl Arrival<'_> {
+    /// Whether nothing else is on its way to that subject.
+    pub(super) fn is_alone(&self) -> bool {
+        let coming = self.arrivals.coming.lock().unwrap_or_else(PoisonError::into_inner);
+        coming.get(&self.subject).is_none_or(|count| *count <= 1)
+    }
+}
+
 impl Drop for Arrival<'_> {
     fn drop(&mut self) {
         let mut coming = self.arrivals.coming.lock().unwrap_or_else(PoisonError::into_inner);

@@ -109,11 +109,9 @@ impl RegistryStore {
             Some(tag) => Target::Tag(tag.clone()),
             None => Target::Digest(manifest.digest().clone()),
         };
-        let subject = manifest.subject().filter(|_| !is_pushed).map(|subject| &subject.digest);
-        let arrival = subject.map(|subject| self.known.arrivals.announce(subject));
         let answer = self.put_manifest(manifest, &target).await?;
-        if let (Some(subject), Some(arrival)) = (subject, arrival) {
-            self.list_referrer(subject, manifest, &answer, arrival).await?;
+        if let Some(subject) = manifest.subject().filter(|_| !is_pushed) {
+            self.expect_listed(&subject.digest, manifest, &answer).await?;
         }
         self.registry.known.keep(manifest);
         self.known.is_pushed(manifest.descriptor(), tag);

@@ -10,7 +10,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE},
 };
 
-use super::{Answer, RegistryError, RegistryProblem, RegistryStore, Request, Scope, arrivals::Arrival};
+use super::{Answer, RegistryError, RegistryProblem, RegistryStore, Request, Scope};
 use crate::{
     oci::{Descriptor, Digest, Index, Manifest, Target, media_type},
     store::StoreError,
@@ -101,13 +101,12 @@ impl RegistryStore {
         Ok(self.registry.known.referrers_api() == Some(true))
     }
 
-    /// After `manifest` was pushed with this answer: makes sure that `subject` lists it.
-    pub(super) async fn list_referrer(
+    /// After `manifest` was pushed with this answer: it waits to be listed, unless the registry does that itself.
+    pub(super) async fn expect_listed(
         &self,
         subject: &Digest,
         manifest: &Manifest,
         answer: &Answer,
-        arrival: Arrival<'_>,
     ) -> Result<(), StoreError> {
         if answer.header("oci-subject").is_some() && self.registry.known.referrers_api() != Some(false) {
             let mut lists_itself = self.known.lists_itself.lock().await;
@@ -122,7 +121,8 @@ impl RegistryStore {
                 return Ok(());
             }
         }
-        self.append(subject, manifest.referrer_descriptor(), arrival).await
+        self.known.list(subject).wait(manifest.referrer_descriptor());
+        Ok(())
     }
 
     /// The entry with the artifact type and annotations of its manifest, where the list does not have them. Nothing:
@@ -206,9 +206,9 @@ mod tests {
     async fn an_api_that_lists_what_was_pushed_is_believed_from_then_on() {
         let server = with_api(true).await;
         let store = server.store("a");
-        store.push_manifest(&referrer("one"), None).await.unwrap();
+        store.attach(&referrer("one")).await.unwrap();
         assert_eq!(server.log().len(), 2);
-        store.push_manifest(&referrer("two"), None).await.unwrap();
+        store.attach(&referrer("two")).await.unwrap();
         assert_eq!(server.log().len(), 1);
         store.settle().await.unwrap();
         assert_eq!(store.subjects().await.unwrap(), None);
@@ -219,8 +219,8 @@ mod tests {
     async fn an_api_that_only_says_so_gets_a_list_too() {
         let server = with_api(false).await;
         let store = server.store("a");
-        store.push_manifest(&referrer("one"), None).await.unwrap();
-        store.push_manifest(&referrer("two"), None).await.unwrap();
+        store.attach(&referrer("one")).await.unwrap();
+        store.attach(&referrer("two")).await.unwrap();
         let tag = Tag::of_referrers(&subject().digest).to_string();
         assert!(server.shelf(|shelf| shelf.tags.contains_key(&("a".to_owned(), tag))));
         assert_eq!(server.store("a").referrers(&subject().digest).await.unwrap().len(), 2);
@@ -230,9 +230,9 @@ mod tests {
     async fn an_entry_that_says_nothing_is_completed_from_its_manifest() {
         let server = with_api(true).await;
         let mine = referrer("mine");
-        server.store("a").push_manifest(&mine, None).await.unwrap();
+        server.store("a").attach(&mine).await.unwrap();
         let other = Manifest::from_image(ImageManifest::new(Descriptor::empty())).unwrap();
-        server.store("a").push_manifest(&other, None).await.unwrap();
+        server.store("a").attach(&other).await.unwrap();
         // The other one is listed, but is about nothing.
         let referrers = server.store("a").referrers(&subject().digest).await.unwrap();
         assert_eq!(referrers, [mine.referrer_descriptor()]);
@@ -264,7 +264,7 @@ mod tests {
         let registries = super::super::testing::registries(super::super::Credentials::none());
         let [none, some] = ["b", "a"].map(|name| registries.repository(&server.name, &name.parse().unwrap()));
         assert!(none.referrers(&subject().digest).await.unwrap().is_empty());
-        some.push_manifest(&referrer("one"), None).await.unwrap();
+        some.attach(&referrer("one")).await.unwrap();
         assert_eq!(some.referrers(&subject().digest).await.unwrap().len(), 1);
     }
 

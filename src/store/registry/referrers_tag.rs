@@ -15,7 +15,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     RegistryError, RegistryProblem, RegistryStore,
-    arrivals::Arrival,
     subject_list::{SubjectList, Written},
 };
 use crate::{
@@ -31,6 +30,14 @@ const MAX_LOOKS: u32 = 64;
 const TOGETHER: usize = 16;
 /// With more pages of tags than this, asking for each subject is cheaper.
 const MAX_TAG_PAGES: usize = 10;
+
+/// A list as it was read.
+struct Read {
+    found: Option<Manifest>,
+    /// How often this run had written it by then.
+    writes: u64,
+    at: Instant,
+}
 
 impl RegistryStore {
     /// The entries of the list of `subject`, if there is one.
@@ -76,24 +83,56 @@ impl RegistryStore {
         Some(tags.iter().filter_map(Tag::referrers_subject).collect())
     }
 
-    /// Lists `entry` under `subject`, together with everything else that waits for that.
-    pub(super) async fn append(
-        &self,
-        subject: &Digest,
-        entry: Descriptor,
-        arrival: Arrival<'_>,
-    ) -> Result<(), StoreError> {
-        let list = self.known.list(subject);
-        list.wait(entry.clone());
-        drop(arrival);
-        let mut written = list.update.lock().await;
-        self.known.arrivals.wait(subject).await;
-        let Some(batch) = list.take(&entry) else {
-            return Ok(());
+    /// Pushes a referrer and lists it. Where nobody else is attaching to its subject, the list is read meanwhile.
+    pub(super) async fn push_and_list(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        let keeps_lists = self.registry.known.referrers_api() == Some(false);
+        let Some(subject) = manifest.subject().filter(|_| keeps_lists).map(|subject| &subject.digest) else {
+            self.push(manifest, None).await?;
+            return self.list_waiting().await;
         };
-        self.merge(subject, &list, &batch, &mut written).await?;
-        list.is_listed(batch);
-        Ok(())
+        let arrival = self.known.arrivals.announce(subject);
+        let list = self.known.list(subject);
+        let read = async {
+            if !arrival.is_alone() {
+                return Ok(None);
+            }
+            let writes = list.update.lock().await.writes;
+            let found = self.ask_manifest(&Target::Tag(Tag::of_referrers(subject))).await?;
+            Ok::<_, StoreError>(Some(Read { found, writes, at: Instant::now() }))
+        };
+        let ((), read) = futures_util::try_join!(self.push(manifest, None), read)?;
+        drop(arrival);
+        self.update(subject, &list, read).await
+    }
+
+    /// Lists everything that was pushed and waits for it.
+    pub(super) async fn list_waiting(&self) -> Result<(), StoreError> {
+        let updates = self.known.all_lists().into_iter();
+        stream::iter(updates.map(|(subject, list)| async move { self.update(&subject, &list, None).await }))
+            .buffer_unordered(TOGETHER)
+            .try_collect()
+            .await
+    }
+
+    /// Lists what waits to be listed under `subject`. `read` is the list as it was a moment ago.
+    async fn update(&self, subject: &Digest, list: &SubjectList, read: Option<Read>) -> Result<(), StoreError> {
+        let mut written = list.update.lock().await;
+        if !list.has_waiting() {
+            // An update of somebody else in this run has taken it along.
+            return Ok(());
+        }
+        self.known.arrivals.wait(subject).await;
+        let batch = list.take();
+        match self.merge(subject, list, &batch, read, &mut written).await {
+            Ok(()) => {
+                list.is_listed(batch);
+                Ok(())
+            }
+            Err(error) => {
+                list.wait_again(batch);
+                Err(error)
+            }
+        }
     }
 
     /// Writes the list until it has `batch`, and everything that this run has listed before: what is written without
@@ -103,13 +142,18 @@ impl RegistryStore {
         subject: &Digest,
         list: &SubjectList,
         batch: &[Descriptor],
+        read: Option<Read>,
         written: &mut Written,
     ) -> Result<(), StoreError> {
+        // What this run itself has written since is not in it.
+        let mut read = read.filter(|read| read.writes == written.writes);
         let tag = Target::Tag(Tag::of_referrers(subject));
         let mut backoff = self.registry.pace.start();
         for round in 0..MAX_WRITES {
-            let found = self.ask_manifest(&tag).await?;
-            let read = Instant::now();
+            let (found, at) = match read.take() {
+                Some(read) => (read.found, read.at),
+                None => (self.ask_manifest(&tag).await?, Instant::now()),
+            };
             let digest = found.as_ref().map(Manifest::digest).cloned();
             written.is_contended |= written.digest.is_some() && written.digest != digest;
             let mut index = self.list_to_write(subject, found)?;
@@ -126,7 +170,7 @@ impl RegistryStore {
                 sleep(wait).await;
                 continue;
             }
-            written.end(read);
+            written.end(at);
             written.digest = Some(manifest.digest().clone());
             if !written.is_contended {
                 // Whoever reads the list next in this run looks whether it holds, at the latest `settle`.
@@ -144,6 +188,8 @@ impl RegistryStore {
 
     /// Looks once more at every list that this run has appended to.
     pub(super) async fn settle_lists(&self) -> Result<(), StoreError> {
+        // What a step pushed that failed before it was listed.
+        self.list_waiting().await?;
         stream::iter(self.known.all_lists())
             .map(|(subject, list)| async move { self.settle_list(&subject, &list).await })
             .buffer_unordered(TOGETHER)
@@ -194,7 +240,7 @@ impl RegistryStore {
         };
         let gone: Vec<_> = stream::iter(&absent).map(is_gone).buffer_unordered(TOGETHER).try_collect().await?;
         list.withdraw(&gone.into_iter().flatten().collect::<Vec<_>>());
-        self.merge(subject, list, &[], written).await
+        self.merge(subject, list, &[], None, written).await
     }
 
     /// Takes `referrers` out of the list of `subject`; the list goes with its last entry.
@@ -219,12 +265,13 @@ impl RegistryStore {
             return Ok(());
         }
         if index.manifests.is_empty() && self.remove_list(&tag, &digest).await? {
-            *written = Written::default();
+            *written = Written { writes: written.writes + 1, ..Written::default() };
             return Ok(());
         }
         let manifest = Manifest::from_index(index)?;
         self.put_manifest(&manifest, &Target::Tag(tag)).await?;
         written.digest = Some(manifest.digest().clone());
+        written.writes += 1;
         Ok(())
     }
 

@@ -48,6 +48,14 @@ impl Store for RegistryStore {
         self.push(manifest, tag).await
     }
 
+    async fn list_pushed(&self) -> Result<(), StoreError> {
+        self.list_waiting().await
+    }
+
+    async fn attach(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        self.push_and_list(manifest).await
+    }
+
     async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         self.all_tags().await
     }

@@ -30,6 +30,8 @@ pub(super) struct Written {
     pub(super) digest: Option<Digest>,
     /// Whether somebody else was seen to write it too.
     pub(super) is_contended: bool,
+    /// How often this run has written the list.
+    pub(super) writes: u64,
     /// When the list was last written.
     ended: Option<Instant>,
     /// How long it took at most from reading to writing.
@@ -41,6 +43,7 @@ impl Written {
     pub(super) fn end(&mut self, read: Instant) {
         let now = Instant::now();
         self.ended = Some(now);
+        self.writes += 1;
         self.longest = self.longest.max(now - read);
     }
 
@@ -60,18 +63,19 @@ impl SubjectList {
         self.lock().waiting.push(entry);
     }
 
-    /// Everything that waits, for one update; with `entry`, which an update that failed may have taken. Nothing: an
-    /// update of somebody else has listed it.
-    pub(super) fn take(&self, entry: &Descriptor) -> Option<Vec<Descriptor>> {
-        let mut entries = self.lock();
-        if entries.listed.iter().any(|listed| listed.digest == entry.digest) {
-            return None;
-        }
-        let mut batch = std::mem::take(&mut entries.waiting);
-        if batch.iter().all(|waiting| waiting.digest != entry.digest) {
-            batch.push(entry.clone());
-        }
-        Some(batch)
+    /// Whether anything waits to be listed.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.lock().waiting.is_empty()
+    }
+
+    /// Everything that waits, for one update.
+    pub(super) fn take(&self) -> Vec<Descriptor> {
+        std::mem::take(&mut self.lock().waiting)
+    }
+
+    /// What an update took that failed.
+    pub(super) fn wait_again(&self, batch: Vec<Descriptor>) {
+        self.lock().waiting.extend(batch);
     }
 
     pub(super) fn is_listed(&self, batch: Vec<Descriptor>) {

@@ -59,13 +59,13 @@ async fn an_attach_lists_the_referrer_and_a_second_one_changes_nothing() {
     let server = Server::start().await;
     let store = server.store("a");
     let referrer = referrer("one");
-    store.push_manifest(&referrer, None).await.unwrap();
+    store.attach(&referrer).await.unwrap();
     let put = format!("PUT /v2/a/manifests/sha256:{}", &referrer.digest().hex()[..4]);
     let list = format!("/v2/a/manifests/sha256-{}", &subject().digest.hex()[..4]);
     assert_eq!(server.log(), [put.clone(), format!("GET {list}"), format!("PUT {list}")]);
     store.settle().await.unwrap();
     assert_eq!(server.log(), [format!("HEAD {list}")]);
-    server.store("a").push_manifest(&referrer, None).await.unwrap();
+    server.store("a").attach(&referrer).await.unwrap();
     assert_eq!(server.log(), [put, format!("GET {list}")]);
     assert_eq!(names(&server).await, ["one"]);
 }
@@ -75,7 +75,7 @@ async fn attaches_beside_each_other_share_their_updates() {
     let server = Server::start().await;
     let store = server.store("a");
     let referrers: Vec<_> = (0..64).map(|name| referrer(&format!("{name:02}"))).collect();
-    try_join_all(referrers.iter().map(|referrer| store.push_manifest(referrer, None))).await.unwrap();
+    try_join_all(referrers.iter().map(|referrer| store.attach(referrer))).await.unwrap();
     let updates = server.received().iter().filter(|received| is_put_of_list(received)).count();
     assert!(updates < 16, "{updates}");
     assert_eq!(names(&server).await, (0..64).map(|name| format!("{name:02}")).collect::<Vec<_>>());
@@ -100,7 +100,7 @@ async fn what_another_writes_over_is_written_again_at_once_or_at_the_end() {
         .await;
         let store = server.store("a");
         let mine = referrer("mine");
-        store.push_manifest(&mine, None).await.unwrap();
+        store.attach(&mine).await.unwrap();
         if is_late {
             server.shelf(|shelf| overwrite(shelf, &list));
         }
@@ -115,10 +115,10 @@ async fn what_another_writes_over_is_written_again_at_once_or_at_the_end() {
 async fn what_was_written_over_comes_back_with_the_next_attach() {
     let server = Server::start().await;
     let store = server.store("a");
-    store.push_manifest(&referrer("one"), None).await.unwrap();
+    store.attach(&referrer("one")).await.unwrap();
     let list = Manifest::from_index(Index::new(vec![referrer("foreign").referrer_descriptor()])).unwrap();
     server.shelf(|shelf| overwrite(shelf, &list));
-    store.push_manifest(&referrer("two"), None).await.unwrap();
+    store.attach(&referrer("two")).await.unwrap();
     assert_eq!(names(&server).await, ["foreign", "one", "two"]);
     // What another process has deleted is not brought back.
     server.shelf(|shelf| shelf.manifests.remove(&("a".to_owned(), referrer("one").digest().clone())));
@@ -135,7 +135,7 @@ async fn two_processes_lose_nothing() {
         let store = registries.repository(&server.name, &"a".parse().unwrap());
         let referrers: Vec<_> = (0..32).map(|name| referrer(&format!("{side}{name:02}"))).collect();
         for some in referrers.chunks(8) {
-            try_join_all(some.iter().map(|referrer| store.push_manifest(referrer, None))).await?;
+            try_join_all(some.iter().map(|referrer| store.attach(referrer))).await?;
         }
         store.settle().await
     };
@@ -148,7 +148,7 @@ async fn what_was_written_over_is_found_by_whoever_lists_it_in_the_same_run() {
     let list = Manifest::from_index(Index::new(vec![referrer("foreign").referrer_descriptor()])).unwrap();
     let server = Server::start().await;
     let store = server.store("a");
-    store.push_manifest(&referrer("mine"), None).await.unwrap();
+    store.attach(&referrer("mine")).await.unwrap();
     server.shelf(|shelf| overwrite(shelf, &list));
     assert_eq!(store.referrers(&subject().digest).await.unwrap().len(), 2);
     assert_eq!(names(&server).await, ["foreign", "mine"]);
@@ -165,7 +165,7 @@ async fn entries_of_other_tools_keep_their_members_and_their_place() {
     );
     let list = Manifest::parse(media_type::IMAGE_INDEX, theirs.into()).unwrap();
     server.shelf(|shelf| overwrite(shelf, &list));
-    server.store("a").push_manifest(&referrer("mine"), None).await.unwrap();
+    server.store("a").attach(&referrer("mine")).await.unwrap();
     let written = server.shelf(|shelf| {
         let tag = Tag::of_referrers(&subject().digest).to_string();
         let digest = shelf.tags[&("a".to_owned(), tag)].clone();
@@ -181,7 +181,7 @@ async fn a_list_shrinks_and_goes_with_its_last_entry() {
     let store = server.store("a");
     let (one, two) = (referrer("one"), referrer("two"));
     for manifest in [&one, &two] {
-        store.push_manifest(manifest, None).await.unwrap();
+        store.attach(manifest).await.unwrap();
     }
     let subject = subject().digest;
     assert_eq!(store.subjects().await.unwrap(), Some([subject.clone()].into()));
@@ -216,7 +216,7 @@ async fn what_is_no_list_is_not_written_over() {
     let image = Manifest::from_image(ImageManifest::new(Descriptor::empty())).unwrap();
     server.shelf(|shelf| overwrite(shelf, &image));
     assert!(server.store("a").referrers(&subject().digest).await.unwrap().is_empty());
-    let error = server.store("a").push_manifest(&referrer("mine"), None).await.unwrap_err();
+    let error = server.store("a").attach(&referrer("mine")).await.unwrap_err();
     assert!(error.to_string().contains("the tag is not a list of referrers"), "{error}");
 }
 
@@ -235,7 +235,7 @@ async fn a_list_that_never_holds_is_an_error() {
     })
     .await;
     let store = server.store("a");
-    store.push_manifest(&referrer("mine"), None).await.unwrap();
+    store.attach(&referrer("mine")).await.unwrap();
     let error = store.settle().await.unwrap_err();
     assert!(error.is_temporary(), "{error}");
     assert_eq!(*writes.lock().unwrap(), 1 + MAX_WRITES);
