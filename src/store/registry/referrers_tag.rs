@@ -265,7 +265,7 @@ impl RegistryStore {
             return Ok(());
         }
         if index.manifests.is_empty() && self.remove_list(&tag, &digest).await? {
-            *written = Written { writes: written.writes + 1, ..Written::default() };
+            written.is_removed();
             return Ok(());
         }
         let manifest = Manifest::from_index(index)?;

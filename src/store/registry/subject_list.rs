@@ -47,6 +47,11 @@ impl Written {
         self.longest = self.longest.max(now - read);
     }
 
+    /// The list is gone, by this run's own doing.
+    pub(super) fn is_removed(&mut self) {
+        *self = Self { writes: self.writes + 1, ..Self::default() };
+    }
+
     /// How long somebody else may take from reading to writing, who has about the same way to the registry.
     pub(super) fn patience(&self) -> Duration {
         self.longest * 4
