@@ -113,8 +113,9 @@ impl<'a> Names<'a> {
                     }
                 };
                 for expression in template.expressions() {
-                    let before = uses.steps.len();
+                    let mut looks_at_steps = false;
                     for mention in &expression.mentions.list {
+                        looks_at_steps |= self.looks_at_steps(mention);
                         if let Err(mistake) = self.look_up(mention, position, uses) {
                             uses.broken = true;
                             diagnostics.push(self.place(node, &mistake));
@@ -125,7 +126,7 @@ impl<'a> Names<'a> {
                             uses.outputs.push((step, output.clone(), node.locate(self.source, range.clone())));
                         }
                     }
-                    uses.opaque |= expression.mentions.opaque && uses.steps.len() > before;
+                    uses.opaque |= expression.mentions.opaque && looks_at_steps;
                 }
             }
             NodeKind::Sequence(items) => {
@@ -144,6 +145,17 @@ impl<'a> Names<'a> {
                 }
             }
             NodeKind::Value(_) => {}
+        }
+    }
+
+    /// Whether the value of the name follows from what a step hands on.
+    fn looks_at_steps(&self, mention: &Mention) -> bool {
+        match mention {
+            Mention::Output(_) => true,
+            Mention::Name { name, .. } => {
+                let uses = self.vars.get(name.as_str()).and_then(|var| self.var_uses.get(*var));
+                uses.is_some_and(|uses| !uses.steps.is_empty())
+            }
         }
     }
 
@@ -278,3 +290,6 @@ impl<'a> Names<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

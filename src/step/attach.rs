@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
-    artifact::{annotations, check_artifact_type, check_created},
+    artifact::{self, annotations, check_artifact_type, check_created},
     file::{self, FileSpec, Layer},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::push_blobs,
@@ -53,6 +53,7 @@ files:
 ";
     const OUTPUTS: &'static [OutputInfo] =
         &[REFERENCE, DIGEST, MEDIA_TYPE, SIZE, output("subject_digest", "of the manifest that it is about")];
+    const CONTENT: &'static [&'static str] = artifact::CONTENT;
 }
 
 impl Attach {
@@ -105,6 +106,10 @@ impl Step for Attach {
         file::sources(&self.files)
     }
 
+    fn subject(&self) -> Option<(&'static str, &Reference)> {
+        Some(("subject", &self.subject))
+    }
+
     fn foresee(&self, guess: &Guess<'_>) -> Output {
         let subject = self.subject.digest.clone().unwrap_or_else(|| guess.digest("subject_digest"));
         guess.manifest(&self.subject.repository).with("subject_digest", subject.to_string())
@@ -115,8 +120,10 @@ impl Step for Attach {
         let subject = cx.resolve(&self.subject).await?;
         let (manifest, blobs) = self.manifest(cx, &subject).await?;
         let outcome = if self.is_attached(&*store, &subject.digest, manifest.digest()).await? {
-            Outcome::Unchanged
+            let made = cx.made.contains(store.repository(), manifest.digest());
+            if made { Outcome::Created } else { Outcome::Unchanged }
         } else {
+            cx.made.add(store.repository(), manifest.digest());
             push_blobs(cx, &*store, &blobs).await?;
             let attached = store.push_manifest(&manifest, None).await;
             attached.map_err(StepError::store("attach to", &self.subject.value))?;

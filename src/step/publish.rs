@@ -38,12 +38,9 @@ impl Publication<'_> {
         let mut descriptor = self.manifest.descriptor();
         let mut outcome = Outcome::Created;
         let mut moving = Vec::new();
-        if tags.is_empty() {
-            let by_digest = Target::Digest(descriptor.digest.clone());
-            let found = store.resolve(&by_digest).await.map_err(StepError::store("look for", self.to))?;
-            if found.is_some() {
-                return Ok(self.done(Outcome::Unchanged, descriptor));
-            }
+        if tags.is_empty() && self.is_there(cx, &*store).await? {
+            let made = cx.made.contains(store.repository(), &descriptor.digest);
+            return Ok(self.done(if made { Outcome::Created } else { Outcome::Unchanged }, descriptor));
         }
         let there = try_join_all(tags.iter().map(|tag| cx.pins.resolve(&*store, tag))).await;
         let there = there.map_err(StepError::store("look for", self.to))?;
@@ -72,6 +69,9 @@ impl Publication<'_> {
             return Ok(self.done(Outcome::Unchanged, descriptor));
         }
         descriptor = self.manifest.descriptor();
+        if !tags.is_empty() {
+            self.is_there(cx, &*store).await?;
+        }
         push_blobs(cx, &*store, &self.blobs).await?;
         let fail = || StepError::store("push", self.to);
         let mut moving = moving.into_iter();
@@ -83,6 +83,16 @@ impl Publication<'_> {
             cx.pins.set(store.repository(), tag, &descriptor).await;
         }
         Ok(self.done(outcome, descriptor))
+    }
+
+    /// Whether the manifest is there, whatever names it. If not, this run is about to bring it.
+    async fn is_there(&self, cx: &StepContext, store: &dyn Store) -> Result<bool, StepError> {
+        let by_digest = Target::Digest(self.manifest.digest().clone());
+        let found = store.resolve(&by_digest).await.map_err(StepError::store("look for", self.to))?;
+        if found.is_none() {
+            cx.made.add(store.repository(), self.manifest.digest());
+        }
+        Ok(found.is_some())
     }
 
     fn done(&self, outcome: Outcome, descriptor: Descriptor) -> (Done, Descriptor) {
@@ -148,7 +158,7 @@ pub(super) fn moves<'a>(
 /// What pushing under tags does: the content is added, the tags move, the tag list grows.
 pub(super) fn target_effects(effects: Effects, to: &Reference, tags: &[Tag], places: &Places) -> Effects {
     let repository = places.repository(&to.repository);
-    let effects = effects.append(Thing::graph(&repository));
+    let effects = effects.append(Thing::graph(&repository)).append(Thing::pushed(&repository));
     let tags: Vec<&Tag> = to.tag.iter().chain(tags).collect();
     let effects = if tags.is_empty() { effects } else { effects.append(Thing::tag_list(&repository)) };
     tags.into_iter().fold(effects, |effects, tag| effects.write(Thing::tag(&repository, tag)))
