@@ -1,4 +1,5 @@
 //! Everything that is tested from outside the crate, in one program: one link, one run.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
+mod serial;
 mod store;
