@@ -5,4 +5,5 @@ mod cli;
 mod docs;
 mod front_end;
 mod layers;
+mod serial;
 mod store;

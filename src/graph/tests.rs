@@ -1,7 +1,9 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     oci::{Reference, Repository},
-    step::Thing,
+    step::{Access, Thing},
 };
 
 fn repository() -> Repository {
@@ -109,4 +111,71 @@ fn every_reason_of_an_edge_is_kept() {
     let graph = Graph::new(&parts);
     let words: Vec<_> = graph.why(0, 1).unwrap()[0].edge.reasons.iter().map(Reason::word).collect();
     assert_eq!(words, ["data", "needs", "effect"]);
+}
+
+/// What a generated step touches: a few things of which some contain others.
+fn touches() -> impl Strategy<Value = Effects> {
+    let tag = |name: &str| Thing::tag(&repository(), &name.parse().unwrap());
+    let other = "localhost:5000/other".parse::<Reference>().unwrap().repository;
+    let things = vec![
+        Thing::graph(&repository()),
+        tag("a"),
+        tag("b"),
+        Thing::tag_list(&repository()),
+        Thing::repository(&repository()),
+        Thing::graph(&other),
+        Thing::every_repository(),
+        Thing::path("/x/y".as_ref()),
+        Thing::path("/x".as_ref()),
+        Thing::everything(),
+    ];
+    let access = prop::sample::select(vec![Access::Read, Access::Append, Access::Write]);
+    let touch = (access, prop::sample::select(things));
+    prop::collection::vec(touch, 0..4).prop_map(|touches| {
+        touches.into_iter().fold(Effects::default(), |effects, (access, thing)| match access {
+            Access::Read => effects.read(thing),
+            Access::Append => effects.append(thing),
+            Access::Write => effects.write(thing),
+        })
+    })
+}
+
+fn conflict(one: &Effects, two: &Effects) -> bool {
+    one.touches().iter().any(|(before, one)| {
+        two.touches().iter().any(|(after, two)| before.conflicts(*after) && (one.contains(two) || two.contains(one)))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn who_waits_is_who_conflicts_with_what_comes_before(
+        steps in prop::collection::vec((touches(), prop::bool::weighted(0.2)), 1..24)
+    ) {
+        let mut parts = parts(steps.iter().map(|(effects, _)| effects.clone()).collect());
+        for (part, (_, gate)) in parts.iter_mut().zip(&steps) {
+            part.gate = *gate;
+        }
+        let graph = Graph::new(&parts);
+        // Every pair by itself, and what follows from that.
+        let mut before: Vec<Vec<bool>> = Vec::new();
+        for (later, part) in parts.iter().enumerate() {
+            let mut waits_for = vec![false; later];
+            for earlier in (0..later).rev() {
+                let gated = parts[earlier].gate && part.effects.changes_anything();
+                if gated || conflict(&parts[earlier].effects, &part.effects) {
+                    waits_for[earlier] = true;
+                    for (place, known) in before[earlier].iter().enumerate() {
+                        waits_for[place] |= known;
+                    }
+                }
+            }
+            for (earlier, expected) in waits_for.iter().enumerate() {
+                let found = graph.why(earlier, later).is_some();
+                prop_assert_eq!(found, *expected, "{} after {}: {:#?}", later, earlier, steps);
+            }
+            before.push(waits_for);
+        }
+    }
 }

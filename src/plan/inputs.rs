@@ -101,3 +101,76 @@ fn refuse_strangers(document: &Document, given: &Given, diagnostics: &mut Vec<Di
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::{SourceFile, Templates, yaml};
+
+    /// The inputs' values, the names of those without one, and what is wrong.
+    fn resolved(inputs: &str, given: &Given) -> (serde_json::Value, Vec<String>, Vec<String>) {
+        let source =
+            SourceFile::new("plan.yaml", format!("consign: 1\ninputs:\n{inputs}vars: {{ V: x }}\nsteps: []\n"));
+        let (root, mut diagnostics) = yaml::recover(&source);
+        let document = Document::read(&root.unwrap(), &[], &mut diagnostics);
+        let templates = Arc::new(Templates::default());
+        let names = Names::new(&document, &[], &source, &templates, &mut diagnostics);
+        let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));
+        let unset = resolve(&document, given, &names, &scope, &mut diagnostics);
+        let name = |input: &Input| input.key.text.to_string();
+        let text = |name: &str| SourceFile::new("value.yaml", format!("\"${{{{ {name} }}}}\""));
+        let value = |name: String| Some((name.clone(), scope.value(&yaml::recover(&text(&name)).0?).ok()?));
+        let values: serde_json::Map<_, _> = document.inputs.iter().map(name).filter_map(value).collect();
+        let unset = unset.keys().map(ToString::to_string).collect();
+        (values.into(), unset, diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect())
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_is_set_comes_before_files_the_environment_and_defaults() {
+        let inputs = "  A: { env: E, default: d }\n  B: { env: E, default: d }\n  C: { env: E, default: d }\n  D: { env: EMPTY, default: d }\n";
+        let file = |name: &str, values: &[(&str, &str)]| (name.to_owned(), pairs(values).into_iter().collect());
+        let given = Given {
+            set: pairs(&[("A", "early"), ("A", "set")]),
+            files: vec![file("1", &[("A", "f1"), ("B", "f1")]), file("2", &[("A", "f2"), ("B", "f2")])],
+            environment: pairs(&[("E", "e"), ("EMPTY", "")]).into_iter().collect(),
+        };
+        let (values, unset, wrong) = resolved(inputs, &given);
+        assert_eq!(values, json!({ "A": "set", "B": "f2", "C": "e", "D": "d" }));
+        assert_eq!((unset, wrong), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn a_default_uses_the_inputs_above_it_and_has_no_value_where_they_have_none() {
+        let inputs = "  A: {}\n  B: { default: \"${{ A }}/b\" }\n  C: { default: \"${{ B }}/c\" }\n";
+        let (values, unset, wrong) = resolved(inputs, &Given::default());
+        assert_eq!((values, unset, wrong), (json!({}), vec!["A".into(), "B".into(), "C".into()], Vec::new()));
+        let given = Given { set: pairs(&[("A", "a")]), ..Given::default() };
+        assert_eq!(resolved(inputs, &given).0, json!({ "A": "a", "B": "a/b", "C": "a/b/c" }));
+    }
+
+    #[test]
+    fn a_value_has_the_type_of_its_input() {
+        let inputs = "  N: { type: integer, default: 3 }\n  B: { type: boolean, default: true }\n  T: { type: tag, default: 1.10 }\n";
+        let (values, _, wrong) = resolved(inputs, &Given::default());
+        assert_eq!((values, wrong), (json!({ "N": 3, "B": true, "T": "1.10" }), Vec::new()));
+        let given = Given { set: pairs(&[("N", "x")]), ..Given::default() };
+        let (_, unset, wrong) = resolved(inputs, &given);
+        assert_eq!((unset, wrong.len()), (vec!["N".to_owned()], 1));
+    }
+
+    #[test]
+    fn what_is_no_input_cannot_be_set() {
+        let given = Given { set: pairs(&[("V", "x"), ("AA", "x")]), ..Given::default() };
+        let (_, _, wrong) = resolved("  AB: { default: x }\n", &given);
+        assert_eq!(
+            wrong,
+            ["--set V: `V` is derived; the inputs are AB", "--set AA: there is no input `AA`; the inputs are AB"]
+        );
+    }
+}

@@ -113,13 +113,14 @@ impl<'a> Names<'a> {
                     }
                 };
                 for expression in template.expressions() {
-                    let before = uses.steps.len();
+                    let mut looks_at_steps = false;
                     if let Some(mistake) = self.hyphenated(expression, &scalar.text) {
                         uses.broken = true;
                         diagnostics.push(self.place(node, &mistake));
                         continue;
                     }
                     for mention in &expression.mentions.list {
+                        looks_at_steps |= self.looks_at_steps(mention);
                         if matches!(mention, Mention::Output(output) if self.is_unread(&output.step)) {
                             // What is wrong with the step was said.
                             uses.broken = true;
@@ -135,7 +136,7 @@ impl<'a> Names<'a> {
                             uses.outputs.push((step, output.clone(), node.locate(self.source, range.clone())));
                         }
                     }
-                    uses.opaque |= expression.mentions.opaque && uses.steps.len() > before;
+                    uses.opaque |= expression.mentions.opaque && looks_at_steps;
                 }
             }
             NodeKind::Sequence(items) => {
@@ -186,6 +187,17 @@ impl<'a> Names<'a> {
             let mistake = Mistake::new(range.start..range.start + word.len(), format!("`{word}` cannot be a {what}"));
             Some(mistake.label(format!("write `{meant}`")).help("`-` means minus in expressions"))
         })
+    }
+
+    /// Whether the value of the name follows from what a step hands on.
+    fn looks_at_steps(&self, mention: &Mention) -> bool {
+        match mention {
+            Mention::Output(_) => true,
+            Mention::Name { name, .. } => {
+                let uses = self.vars.get(name.as_str()).and_then(|var| self.var_uses.get(*var));
+                uses.is_some_and(|uses| !uses.steps.is_empty())
+            }
+        }
     }
 
     fn place(&self, node: &Node, mistake: &Mistake) -> Diagnostic {
@@ -322,3 +334,6 @@ impl<'a> Names<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -160,3 +160,48 @@ impl Scope {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::plan::yaml;
+
+    fn scope(vars: &str) -> Scope {
+        let source = SourceFile::new("plan.yaml", format!("consign: 1\nvars:\n{vars}steps: []\n"));
+        let document = Document::read(&yaml::recover(&source).0.unwrap(), &[], &mut Vec::new());
+        Scope::new(source, &document, Arc::default())
+    }
+
+    fn value(scope: &Scope, text: &str) -> Result<serde_json::Value, String> {
+        let node = yaml::recover(&SourceFile::new("value.yaml", text)).0.unwrap();
+        scope.value(&node).map_err(|diagnostic| diagnostic.message)
+    }
+
+    fn digest(text: &str) -> Output {
+        Output::default().with("digest", text)
+    }
+
+    #[test]
+    fn a_var_waits_for_the_steps_that_it_looks_at() {
+        let scope = scope("  ONE: \"${{ steps.a.digest }}\"\n  TWO: [\"${{ ONE }}\", 2]\n");
+        assert!(value(&scope, "x ${{ TWO }}").is_err());
+        scope.set_step("a", &digest("d"));
+        assert_eq!(value(&scope, "${{ TWO }}"), Ok(json!(["d", 2])));
+        assert_eq!(value(&scope, "x ${{ TWO }}"), Err("a list cannot stand inside text".to_owned()));
+    }
+
+    #[test]
+    fn without_steps_inputs_stay_and_vars_are_worked_out_anew() {
+        let scope = scope("  ONE: \"${{ IN }}-${{ steps.a.digest }}\"\n");
+        scope.set_input(&"IN".into(), &json!("in"));
+        scope.set_step("a", &digest("first"));
+        assert_eq!(value(&scope, "${{ ONE }}"), Ok(json!("in-first")));
+        let other = scope.without_steps();
+        assert!(value(&other, "${{ ONE }}").is_err());
+        other.set_step("a", &digest("second"));
+        assert_eq!(value(&other, "${{ ONE }}"), Ok(json!("in-second")));
+        assert_eq!(value(&scope, "${{ ONE }}"), Ok(json!("in-first")));
+    }
+}

@@ -14,7 +14,7 @@ use crate::{
         Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Unset, Uses,
         nearest, resolve_inputs, yaml,
     },
-    step::{Effects, Guess, KINDS, Kind, Step},
+    step::{Effects, Guess, KINDS, Kind, Step, Thing},
 };
 
 /// Makes a program of a plan's text, or says everything that is wrong with it.
@@ -158,6 +158,7 @@ impl Check<'_> {
         let mut wrong = step.check(&self.options.places);
         wrong.extend(self.known.check_sources(&*step, &self.options.places));
         let mut effects = effects;
+        let mut opaque = self.is_opaque(at, entry, kind, uses);
         let outputs = [0, 1].map(|world| Guess { world, step: id });
         if uses.steps.is_empty() {
             wrong.extend(self.known.check_moves(id, &*step, entry.id.span));
@@ -166,20 +167,22 @@ impl Check<'_> {
         } else {
             first.set_step(id, &step.foresee(&outputs[0]));
             if let Some((other, others)) = self.decode(kind, entry, &second, false) {
-                if step.moves() == other.moves() {
+                if !opaque && step.moves() == other.moves() {
                     wrong.extend(self.known.check_moves(id, &*step, entry.id.span));
                 }
                 effects = effects.common(&others);
                 second.set_step(id, &other.foresee(&outputs[1]));
             } else {
                 // What comes out depends on what is not known yet.
-                effects = effects.everywhere();
+                opaque = true;
                 second.set_step(id, &step.foresee(&outputs[1]));
             }
-            if uses.opaque {
+            if opaque {
                 effects = effects.everywhere();
+                self.known.opaque.insert(at);
             }
         }
+        effects = self.wait_for_subject(at, entry, &*step, effects);
         self.known.remember(at, &*step, &effects);
         self.diagnostics.extend(wrong);
         Some((effects, step.is_gate()))
@@ -203,6 +206,36 @@ impl Check<'_> {
                 self.known.remember_written(&step.effects(&self.options.places));
             }
             _ => self.known.may_write_anything(),
+        }
+    }
+
+    /// Whether the guesses may both be wrong: a field that says where the step works, or what it hands on, depends on what
+    /// an output says, or holds an output of a step of which that is so.
+    fn is_opaque(&self, at: usize, entry: &StepEntry, kind: &Kind, uses: &Uses) -> bool {
+        if uses.steps.is_empty() {
+            return false;
+        }
+        let where_it_works = entry.body.without(kind.content);
+        let uses = self.names.check(&where_it_works, Position::Step(at), &mut Vec::new());
+        uses.opaque || uses.steps.keys().any(|step| self.known.opaque.contains(step))
+    }
+
+    /// A digest says nothing of who brings its manifest. Where a step above hands it on that has to do with the graph of
+    /// that repository, the manifest is there by then; otherwise it may come from any step that adds to the repository.
+    fn wait_for_subject(&self, at: usize, entry: &StepEntry, step: &dyn Step, effects: Effects) -> Effects {
+        let Some((field, subject)) = step.subject().filter(|(_, subject)| subject.digest.is_some()) else {
+            return effects;
+        };
+        let repository = self.options.places.repository(&subject.repository);
+        let Some(written) = entry.body.get(field) else { return effects };
+        let uses = self.names.check(written, Position::Step(at), &mut Vec::new());
+        let graph = Thing::graph(&repository);
+        if uses.steps.is_empty() {
+            effects.read(Thing::pushed(&repository))
+        } else if uses.steps.keys().all(|step| self.known.knows(*step, &graph)) {
+            effects
+        } else {
+            effects.read(graph)
         }
     }
 

@@ -20,8 +20,14 @@ pub(super) const STAND_IN: &str = "localhost/unknown:unknown";
 pub(super) struct Known {
     /// Steps that could not be worked out; what uses their outputs cannot be either.
     pub(super) broken: BTreeSet<usize>,
+    /// Steps that may do something else than the guesses say; what they hand on may be something else too.
+    pub(super) opaque: BTreeSet<usize>,
     /// The outputs that steps do not have, with what would give them.
     lacks: HashMap<usize, &'static [(&'static str, &'static str)]>,
+    /// What each step touches.
+    touched: HashMap<usize, Effects>,
+    /// The last step that changes each thing.
+    changed: HashMap<Thing, usize>,
     /// The folders and files that steps write.
     written: Vec<Thing>,
     /// Who moves a tag, and what it does where the tag points elsewhere.
@@ -34,6 +40,10 @@ impl Known {
         if !step.lacks().is_empty() {
             self.lacks.insert(at, step.lacks());
         }
+        self.touched.insert(at, effects.clone());
+        for (_, thing) in effects.touches().iter().filter(|(access, _)| *access == Access::Write) {
+            self.changed.insert(thing.clone(), at);
+        }
         self.remember_written(effects);
     }
 
@@ -42,6 +52,14 @@ impl Known {
         let files = Thing::path(Path::new(""));
         let writes = effects.touches().iter().filter(|(access, _)| *access == Access::Write);
         self.written.extend(writes.map(|(_, thing)| thing).filter(|thing| files.contains(thing)).cloned());
+    }
+
+    /// Whether what the step finds in `thing` or leaves there is there still: it has to do with it, and no step since
+    /// then may have removed anything.
+    pub(super) fn knows(&self, step: usize, thing: &Thing) -> bool {
+        let touches = self.touched.get(&step).is_some_and(|touched| touched.touch(thing));
+        let changed = thing.containers().filter_map(|container| self.changed.get(&container)).max();
+        touches && changed.is_none_or(|changed| *changed <= step)
     }
 
     /// Says that a step could not be worked out that may write any file.

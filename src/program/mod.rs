@@ -115,3 +115,6 @@ impl Program {
         Failure { kind, message: message.to_owned(), help: Vec::new(), place }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,7 +19,7 @@ use crate::{
     program::Program,
     report::Reporter,
     schedule::{self, Schedule, Settled},
-    step::{Done, Pins, StepContext, StepError},
+    step::{Done, Made, Pins, StepContext, StepError},
     store::StoreError,
 };
 
@@ -83,6 +83,7 @@ struct Run<'a> {
     tx: mpsc::UnboundedSender<Event>,
     scope: Scope,
     pins: Arc<Pins>,
+    made: Arc<Made>,
     schedule: Schedule,
     settled: Vec<Settled>,
     tasks: JoinSet<Result<Done, StepError>>,
@@ -115,6 +116,7 @@ impl<'a> Run<'a> {
             tx,
             scope: program.scope(),
             pins: Arc::default(),
+            made: Arc::default(),
             schedule,
             settled,
             tasks: JoinSet::new(),
@@ -154,6 +156,7 @@ impl<'a> Run<'a> {
         let cx = StepContext {
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
+            made: Arc::clone(&self.made),
             places: Arc::new(self.program.places().clone()),
             progress: Progress::new(id, self.tx.clone()),
             epoch: self.options.epoch,

@@ -10,6 +10,10 @@ use crate::{
     plan::{Diagnostic, yaml::Spanned},
 };
 
+/// The fields of what is made that say what is in it.
+pub(super) const CONTENT: &[&str] =
+    &["content", "json", "name", "media_type", "annotations", "artifact_type", "created"];
+
 /// The plan's annotations, and when it was made, if that is known.
 pub(super) fn annotations(
     given: &BTreeMap<String, String>,

@@ -45,6 +45,7 @@ absent: [localhost:5000/net-monitor:v2]
 present: [localhost:5000/net-monitor:v1]
 ";
     const OUTPUTS: &'static [OutputInfo] = &[];
+    const CONTENT: &'static [&'static str] = &["equal", "that"];
 }
 
 impl Assert {

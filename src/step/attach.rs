@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
-    artifact::{annotations, check_artifact_type, check_created},
+    artifact::{self, annotations, check_artifact_type, check_created},
     file::{self, FileSpec, Layer},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::push_blobs,
@@ -54,6 +54,7 @@ files:
 ";
     const OUTPUTS: &'static [OutputInfo] =
         &[REFERENCE, DIGEST, MEDIA_TYPE, SIZE, output("subject_digest", "of the manifest that it is about")];
+    const CONTENT: &'static [&'static str] = artifact::CONTENT;
 }
 
 impl Attach {
@@ -106,6 +107,10 @@ impl Step for Attach {
         file::sources(&self.files)
     }
 
+    fn subject(&self) -> Option<(&'static str, &Reference)> {
+        Some(("subject", &self.subject))
+    }
+
     fn foresee(&self, guess: &Guess<'_>) -> Output {
         let subject = self.subject.digest.clone().unwrap_or_else(|| guess.digest("subject_digest"));
         guess.manifest(&self.subject.repository).with("subject_digest", subject.to_string())
@@ -115,14 +120,16 @@ impl Step for Attach {
         let store = cx.open(&self.subject.repository);
         let subject = cx.resolve(&self.subject).await?;
         let (manifest, blobs) = self.manifest(cx, &subject).await?;
-        let is_new = cx.pins.is_made(store.repository(), &subject.digest);
+        // Nothing of this plan can be attached to what this run brought, unless it was attached by this run.
+        let is_new = cx.made.contains(store.repository(), &subject.digest);
         let outcome = if !is_new && self.is_attached(&*store, &subject.digest, manifest.digest()).await? {
-            Outcome::Unchanged
+            let made = cx.made.contains(store.repository(), manifest.digest());
+            if made { Outcome::Created } else { Outcome::Unchanged }
         } else {
+            cx.made.add(store.repository(), manifest.digest());
             push_blobs(cx, &*store, &blobs).await?;
             let attached = store.attach(&manifest).await;
             attached.map_err(StepError::store("attach to", &self.subject.value))?;
-            cx.pins.make(store.repository(), manifest.digest());
             Outcome::Created
         };
         let output = Output::of_manifest(&self.subject.repository, &manifest.descriptor());

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Pins, Places, StepError};
+use super::{Made, Pins, Places, StepError};
 use crate::{
     event::Progress,
     oci::{Descriptor, Manifest, Reference, Repository, Target},
@@ -14,6 +14,8 @@ pub struct StepContext {
     pub stores: Arc<Stores>,
     /// Where the tags of this run point.
     pub pins: Arc<Pins>,
+    /// What this run brought.
+    pub made: Arc<Made>,
     /// Where local paths lead.
     pub places: Arc<Places>,
     /// What it has to say.

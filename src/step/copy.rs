@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
+    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError, Thing,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::{check_target, moves, target_effects},
     reading::{check_subject, read_effects},
@@ -92,7 +92,10 @@ impl Copy {
 #[async_trait]
 impl Step for Copy {
     fn effects(&self, places: &Places) -> Effects {
-        target_effects(read_effects(Effects::default(), &self.from, places), &self.to, &[], places)
+        // What it hands on tells what the target had: it looks at the target as well.
+        let target = Thing::graph(&places.repository(&self.to.repository));
+        let effects = read_effects(Effects::default(), &self.from, places).read(target);
+        target_effects(effects, &self.to, &[], places)
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
@@ -113,7 +116,9 @@ impl Step for Copy {
             }
             None => output,
         };
-        output.with("copied", json!([])).with("mounted", json!([])).with("existing", json!([]))
+        let list = |name| json!([guess.digest(name).to_string()]);
+        let output = output.with("copied", list("copied")).with("mounted", list("mounted"));
+        output.with("existing", list("existing"))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

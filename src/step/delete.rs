@@ -191,7 +191,7 @@ impl Step for Delete {
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
-        guess.output().with("deleted", json!([]))
+        guess.output().with("deleted", json!([guess.digest("deleted").to_string()]))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

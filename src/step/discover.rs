@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     event::Outcome,
-    oci::{Descriptor, Digest, Reference},
+    oci::{Descriptor, Digest, Reference, media_type},
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
     store::{Graph, referrers_graph},
@@ -83,6 +83,20 @@ impl Discover {
         let has = |(key, value): (&String, &String)| referrer.annotations.get(key) == Some(value);
         self.artifact_type.as_ref().is_none_or(|wanted| referrer.artifact_type.as_ref() == Some(wanted))
             && self.annotations.iter().all(has)
+    }
+
+    /// A referrer as the output has it.
+    fn describe(&self, subject: &Digest, referrer: &Descriptor) -> Value {
+        let reference = Reference::by_digest(self.subject.repository.clone(), referrer.digest.clone());
+        json!({
+            "digest": referrer.digest.to_string(),
+            "reference": reference.to_string(),
+            "media_type": referrer.media_type,
+            "size": referrer.size,
+            "artifact_type": referrer.artifact_type,
+            "annotations": referrer.annotations,
+            "subject": subject.to_string(),
+        })
     }
 
     /// What `expect` says no to, with what was found.
@@ -188,9 +202,13 @@ impl Step for Discover {
         let digest = guess.digest("digest");
         let reference = Reference::by_digest(self.subject.repository.clone(), digest.clone());
         let subject = self.subject.digest.clone().unwrap_or_else(|| guess.digest("subject_digest"));
+        let referrer = Descriptor {
+            artifact_type: Some(format!("guess/{}", guess.text("artifact_type"))),
+            ..Descriptor::new(media_type::IMAGE_MANIFEST, guess.digest("referrers"), u64::from(guess.world))
+        };
         let output = guess
             .output()
-            .with("referrers", json!([]))
+            .with("referrers", json!([self.describe(&subject, &referrer)]))
             .with("count", u64::from(guess.world))
             .with("subject_digest", subject.to_string())
             .with("graph", guess.digest("graph").to_string());
@@ -212,19 +230,8 @@ impl Step for Discover {
             .filter(|(_, referrer)| self.selects(referrer))
             .collect();
         selected.sort_by(|(_, one), (_, two)| one.digest.cmp(&two.digest));
-        let described = |(subject, referrer): &(&Digest, &Descriptor)| {
-            let reference = Reference::by_digest(self.subject.repository.clone(), referrer.digest.clone());
-            json!({
-                "digest": referrer.digest.to_string(),
-                "reference": reference.to_string(),
-                "media_type": referrer.media_type,
-                "size": referrer.size,
-                "artifact_type": referrer.artifact_type,
-                "annotations": referrer.annotations,
-                "subject": subject.to_string(),
-            })
-        };
-        let referrers: Vec<Value> = selected.iter().map(described).collect();
+        let referrers: Vec<Value> =
+            selected.iter().map(|(subject, referrer)| self.describe(subject, referrer)).collect();
         if let Some(print) = self.print {
             let digests = selected.iter().map(|(_, referrer)| &referrer.digest).collect();
             cx.progress.print(self.text(print, &graph, &referrers, &digests));

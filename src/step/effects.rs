@@ -57,6 +57,11 @@ impl Effects {
         &self.touches
     }
 
+    /// Whether it touches `thing` or what contains it.
+    pub fn touch(&self, thing: &Thing) -> bool {
+        self.touches.iter().any(|(_, wide)| wide.contains(thing))
+    }
+
     /// Whether it changes anything, here or in a registry.
     pub fn changes_anything(&self) -> bool {
         self.touches.iter().any(|(access, _)| *access != Access::Read)
@@ -73,9 +78,11 @@ impl Effects {
         Self { touches: touches.map(|((access, one), (_, two))| (*access, one.common(two))).collect() }
     }
 
-    /// The same accesses, to anything: for what cannot be known before the run.
+    /// Anything, anywhere: for what cannot be known before the run. How a step touches things may depend on values too,
+    /// as a push has a tag or none; whether it changes anything at all does not.
     pub fn everywhere(&self) -> Self {
-        Self { touches: self.touches.iter().map(|(access, _)| (*access, Thing::everything())).collect() }
+        let access = if self.changes_anything() { Access::Write } else { Access::Read };
+        Self { touches: vec![(access, Thing::everything())] }
     }
 
     /// The first touch that these effects do not cover, if there is one.

@@ -1,5 +1,5 @@
 use crate::{
-    oci::{Descriptor, Digest, Repository, media_type},
+    oci::{Descriptor, Digest, Repository, annotation, media_type},
     output::Output,
 };
 
@@ -21,9 +21,17 @@ impl Guess<'_> {
         Digest::sha256(format!("guess {} of {}.{output}", self.world, self.step).as_bytes())
     }
 
+    /// A blob that stands for those of a list.
+    pub fn blob(&self, output: &str) -> Descriptor {
+        let blob = Descriptor::new(media_type::LAYER_TAR, self.digest(output), u64::from(self.world));
+        let title = (annotation::TITLE.to_owned(), self.text(output));
+        Descriptor { annotations: [title].into(), ..blob }
+    }
+
     /// The outputs of a step that names a manifest in `repository`.
     pub fn manifest(&self, repository: &Repository) -> Output {
-        let manifest = Descriptor::new(media_type::IMAGE_MANIFEST, self.digest("digest"), u64::from(self.world));
+        let media_type = if self.world == 0 { media_type::IMAGE_MANIFEST } else { media_type::IMAGE_INDEX };
+        let manifest = Descriptor::new(media_type, self.digest("digest"), u64::from(self.world));
         Output::of_manifest(repository, &manifest).with("outcome", self.text("outcome")).with("changed", self.flag())
     }
 

@@ -91,6 +91,8 @@ entrypoint: [/app/net-monitor]
         output("tag", "the tag of `to`, where it has one"),
         output("config_digest", "of the image's config"),
     ];
+    const CONTENT: &'static [&'static str] =
+        &["entrypoint", "cmd", "env", "labels", "user", "workdir", "annotations", "created"];
 }
 
 impl Image {

@@ -107,8 +107,8 @@ impl Step for Inspect {
             .manifest(&self.reference.repository)
             .with("manifest", json!({}))
             .with("annotations", json!({}))
-            .with("artifact_type", guess.text("artifact_type"))
-            .with("platforms", json!([]))
+            .with("artifact_type", format!("guess/{}", guess.text("artifact_type")))
+            .with("platforms", json!([guess.text("platforms")]))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

@@ -20,6 +20,9 @@ pub trait Declare: Step + DeserializeOwned + JsonSchema + 'static {
     const EXAMPLE: &'static str;
     /// Its outputs beyond `outcome` and `changed`.
     const OUTPUTS: &'static [OutputInfo];
+    /// Fields, at any depth, that say what is in a manifest or what is compared: whatever stands there, the step touches the
+    /// same things, hands on outputs that are guessed alike, and is a gate or not.
+    const CONTENT: &'static [&'static str] = &[];
 }
 
 /// An output of a kind.
@@ -42,6 +45,8 @@ pub struct Kind {
     pub example: &'static str,
     /// Its outputs beyond `outcome` and `changed`.
     pub outputs: &'static [OutputInfo],
+    /// Fields, at any depth, of which nothing follows for the order of steps.
+    pub content: &'static [&'static str],
     decode: Decode,
     schema: fn(&mut SchemaGenerator) -> Schema,
     root_schema: fn() -> Schema,
@@ -70,6 +75,7 @@ const fn kind<T: Declare>() -> Kind {
         summary: T::SUMMARY,
         example: T::EXAMPLE,
         outputs: T::OUTPUTS,
+        content: T::CONTENT,
         decode: |node, diagnostics| {
             decode::<T>(node, T::NAME, diagnostics).map(|step| -> Arc<dyn Step> { Arc::new(step) })
         },

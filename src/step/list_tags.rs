@@ -69,7 +69,7 @@ impl Step for ListTags {
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
-        guess.output().with("tags", json!([]))
+        guess.output().with("tags", json!([guess.text("tags")]))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

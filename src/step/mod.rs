@@ -21,6 +21,7 @@ mod image;
 mod inspect;
 mod kind;
 mod list_tags;
+mod made;
 mod pins;
 mod places;
 mod publish;
@@ -53,6 +54,7 @@ pub use self::{
     inspect::{Inspect, InspectPrint},
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
     list_tags::ListTags,
+    made::Made,
     pins::Pins,
     places::{PlaceError, Places},
     pull::{Pull, PullPrint},
@@ -61,7 +63,7 @@ pub use self::{
     thing::Thing,
 };
 use crate::{
-    oci::{Repository, Tag},
+    oci::{Reference, Repository, Tag},
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
 };
@@ -96,6 +98,12 @@ pub trait Step: Debug + Send + Sync {
     /// The tags that it moves, and what it does where one points elsewhere.
     fn moves(&self) -> Vec<(&Repository, &Tag, IfExists)> {
         Vec::new()
+    }
+
+    /// The manifest that it adds something to without looking at the graph, with the field that names it. Where only the
+    /// digest is named, whoever brings that manifest must come first.
+    fn subject(&self) -> Option<(&'static str, &Reference)> {
+        None
     }
 
     /// Its outputs as far as they are known before the run; `guess` stands for the rest.

@@ -1,23 +1,20 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
-    oci::{Descriptor, Digest, Manifest, Repository, Tag, Target},
+    oci::{Descriptor, Manifest, Repository, Tag, Target},
     store::{Store, StoreError},
 };
 
 /// Where tags point, for the whole run: a tag that the plan only reads is resolved at first use and stays there,
 /// whatever others do meanwhile; a tag that the plan writes points where it was written.
-///
-/// Also which manifests this run made: nothing of this plan can be attached to those yet, so nobody need ask.
 #[derive(Debug, Default)]
 pub struct Pins {
     pins: Mutex<HashMap<Repository, HashMap<Tag, Pin>>>,
-    made: Mutex<HashSet<(Repository, Digest)>>,
 }
 
 /// Locked while the registry is asked, so that several steps ask once. `None` inside: not asked yet.
@@ -63,22 +60,6 @@ impl Pins {
                 None => tags.clear(),
             }
         }
-        if tag.is_none() {
-            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            made.retain(|(of, _)| *of != repository.identity());
-        }
-    }
-
-    /// Says that this run made a manifest that was not there under any name it looked at.
-    pub fn make(&self, repository: &Repository, manifest: &Digest) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.insert((repository.identity(), manifest.clone()));
-    }
-
-    /// Whether this run made the manifest.
-    pub fn is_made(&self, repository: &Repository, manifest: &Digest) -> bool {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.contains(&(repository.identity(), manifest.clone()))
     }
 
     fn pin(&self, repository: &Repository, tag: &Tag) -> Pin {

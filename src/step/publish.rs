@@ -38,12 +38,9 @@ impl Publication<'_> {
         let mut descriptor = self.manifest.descriptor();
         let mut outcome = Outcome::Created;
         let mut moving = Vec::new();
-        if tags.is_empty() {
-            let by_digest = Target::Digest(descriptor.digest.clone());
-            let found = store.resolve(&by_digest).await.map_err(StepError::store("look for", self.to))?;
-            if found.is_some() {
-                return Ok(self.done(Outcome::Unchanged, descriptor));
-            }
+        if tags.is_empty() && self.is_there(cx, &*store).await? {
+            let made = cx.made.contains(store.repository(), &descriptor.digest);
+            return Ok(self.done(if made { Outcome::Created } else { Outcome::Unchanged }, descriptor));
         }
         let there = try_join_all(tags.iter().map(|tag| cx.pins.resolve(&*store, tag))).await;
         let there = there.map_err(StepError::store("look for", self.to))?;
@@ -72,8 +69,17 @@ impl Publication<'_> {
             return Ok(self.done(Outcome::Unchanged, descriptor));
         }
         descriptor = self.manifest.descriptor();
-        if !self.is_there(&*store, &outcome).await? {
-            push_blobs(cx, &*store, &self.blobs).await?;
+        let bring = push_blobs(cx, &*store, &self.blobs);
+        if matches!(outcome, Outcome::Updated) {
+            // A tag that moves may have pointed to this manifest before: then its blobs are there as well, and a registry
+            // where they are not refuses the manifest.
+            if !self.is_there(cx, &*store).await? {
+                bring.await?;
+            }
+        } else if tags.is_empty() {
+            bring.await?;
+        } else {
+            futures_util::try_join!(self.is_there(cx, &*store), bring)?;
         }
         let fail = || StepError::store("push", self.to);
         let mut moving = moving.into_iter();
@@ -84,20 +90,17 @@ impl Publication<'_> {
         for tag in first.into_iter().chain(moving) {
             cx.pins.set(store.repository(), tag, &descriptor).await;
         }
-        if matches!(outcome, Outcome::Created) {
-            cx.pins.make(store.repository(), &descriptor.digest);
-        }
         Ok(self.done(outcome, descriptor))
     }
 
-    /// Whether a tag that moves may have pointed to this manifest before: then its blobs are there as well, and a
-    /// registry where they are not refuses the manifest.
-    async fn is_there(&self, store: &dyn Store, outcome: &Outcome) -> Result<bool, StepError> {
-        if !matches!(outcome, Outcome::Updated) {
-            return Ok(false);
+    /// Whether the manifest is there, whatever names it. If not, this run is about to bring it.
+    async fn is_there(&self, cx: &StepContext, store: &dyn Store) -> Result<bool, StepError> {
+        let by_digest = Target::Digest(self.manifest.digest().clone());
+        let found = store.resolve(&by_digest).await.map_err(StepError::store("look for", self.to))?;
+        if found.is_none() {
+            cx.made.add(store.repository(), self.manifest.digest());
         }
-        let target = Target::Digest(self.manifest.digest().clone());
-        Ok(store.resolve(&target).await.map_err(StepError::store("look for", self.to))?.is_some())
+        Ok(found.is_some())
     }
 
     fn done(&self, outcome: Outcome, descriptor: Descriptor) -> (Done, Descriptor) {
@@ -163,7 +166,7 @@ pub(super) fn moves<'a>(
 /// What pushing under tags does: the content is added, the tags move, the tag list grows.
 pub(super) fn target_effects(effects: Effects, to: &Reference, tags: &[Tag], places: &Places) -> Effects {
     let repository = places.repository(&to.repository);
-    let effects = effects.append(Thing::graph(&repository));
+    let effects = effects.append(Thing::graph(&repository)).append(Thing::pushed(&repository));
     let tags: Vec<&Tag> = to.tag.iter().chain(tags).collect();
     let effects = if tags.is_empty() { effects } else { effects.append(Thing::tag_list(&repository)) };
     tags.into_iter().fold(effects, |effects, tag| effects.write(Thing::tag(&repository, tag)))

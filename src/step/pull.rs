@@ -270,7 +270,10 @@ impl Step for Pull {
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
-        guess.manifest(&self.from.repository).with("files", json!([])).with("directory", self.to.as_str())
+        guess
+            .manifest(&self.from.repository)
+            .with("files", json!([guess.text("files")]))
+            .with("directory", self.to.as_str())
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

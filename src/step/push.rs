@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{
     Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
-    artifact::{annotations, check_artifact_type, check_created, describe},
+    artifact::{self, annotations, check_artifact_type, check_created, describe},
     file::{self, CompressionName, FileSpec, Layer},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::{Publication, check_target, moves, target_effects},
@@ -68,6 +68,7 @@ files:
         output("tag", "the tag of `to`, where it has one"),
         output("layers", "a list of `name`, `digest`, `media_type` and `size`"),
     ];
+    const CONTENT: &'static [&'static str] = artifact::CONTENT;
 }
 
 impl Push {
@@ -131,7 +132,7 @@ impl Step for Push {
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
-        let output = guess.manifest(&self.to.repository).with("layers", json!([]));
+        let output = guess.manifest(&self.to.repository).with("layers", json!([describe(&guess.blob("layers"))]));
         match &self.to.tag {
             Some(tag) => output.with("tag", tag.as_str()),
             None => output,

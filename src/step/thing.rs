@@ -14,6 +14,7 @@ const LAYOUT: &str = "layout";
 const FILE: &str = "file";
 const TAG: &str = "tag";
 const GRAPH: &str = "graph";
+const PUSHED: &str = "pushed manifests";
 const TAG_LIST: &str = "tag list";
 
 impl Thing {
@@ -46,6 +47,12 @@ impl Thing {
         Self::repository(repository).child(GRAPH)
     }
 
+    /// The manifests of a repository that are there for themselves, not as referrers. Who counts on one of them without
+    /// looking at the graph waits for those who bring it, and not for those who attach.
+    pub fn pushed(repository: &Repository) -> Self {
+        Self::repository(repository).child(PUSHED)
+    }
+
     /// The list of a repository's tags, without those of the referrers tag schema.
     pub fn tag_list(repository: &Repository) -> Self {
         Self::repository(repository).child(TAG_LIST)
@@ -72,6 +79,11 @@ impl Thing {
     /// Whether `other` is this or in it.
     pub fn contains(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
+    }
+
+    /// This and everything that contains it, the root last.
+    pub fn containers(&self) -> impl Iterator<Item = Self> {
+        (0..=self.0.len()).rev().map(|parts| Self(self.0[..parts].to_vec()))
     }
 
     fn child(mut self, part: &str) -> Self {

@@ -1,5 +1,6 @@
 use std::{
     collections::HashMap,
+    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -13,7 +14,6 @@ pub struct Stores {
     opened: Mutex<HashMap<Repository, Arc<dyn Store>>>,
 }
 
-#[derive(Debug)]
 enum Access {
     Real(Registries),
     /// Nothing outside is written; with registries, what is not found in the rehearsal is read from them.
@@ -21,6 +21,22 @@ enum Access {
         embedded: MemoryRegistry,
         real: Option<Registries>,
     },
+    /// Whatever the function gives.
+    Custom(Box<Opener>),
+}
+
+/// Makes the store of a repository.
+type Opener = dyn Fn(&Repository) -> Arc<dyn Store> + Send + Sync;
+
+impl fmt::Debug for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Real(_) => "Real",
+            Self::Rehearsal { real: None, .. } => "Rehearsal",
+            Self::Rehearsal { real: Some(_), .. } => "Rehearsal over Real",
+            Self::Custom(_) => "Custom",
+        })
+    }
 }
 
 impl Stores {
@@ -41,6 +57,11 @@ impl Stores {
     pub(crate) fn scripted(stores: impl IntoIterator<Item = Arc<dyn Store>>) -> Self {
         let opened = stores.into_iter().map(|store| (store.repository().identity(), store)).collect();
         Self { opened: Mutex::new(opened), ..Self::rehearsal(None) }
+    }
+
+    /// Stores of the caller's own. `opener` is asked once for each repository, and never asks back.
+    pub fn custom(opener: impl Fn(&Repository) -> Arc<dyn Store> + Send + Sync + 'static) -> Self {
+        Self { access: Access::Custom(Box::new(opener)), opened: Mutex::default() }
     }
 
     /// The store of that repository. A layout's path is absolute.
@@ -64,6 +85,7 @@ impl Stores {
 impl Access {
     fn open(&self, repository: &Repository) -> Arc<dyn Store> {
         match (self, repository) {
+            (Self::Custom(opener), _) => opener(repository),
             (Self::Real(registries), Repository::Registry { registry, name }) => registries.repository(registry, name),
             (Self::Real(_), Repository::Layout(path)) => Arc::new(LayoutStore::open(path)),
             (Self::Rehearsal { embedded, real }, Repository::Registry { registry, name }) => {

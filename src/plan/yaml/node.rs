@@ -74,6 +74,21 @@ pub enum Style {
 }
 
 impl Node {
+    /// The same tree without the entries of these keys, at any depth.
+    pub fn without(&self, keys: &[&str]) -> Self {
+        let kind = match &self.kind {
+            NodeKind::Mapping(entries) => {
+                let kept = entries.iter().filter(|entry| !keys.contains(&&*entry.key.text));
+                NodeKind::Mapping(
+                    kept.map(|entry| Entry { key: entry.key.clone(), value: entry.value.without(keys) }).collect(),
+                )
+            }
+            NodeKind::Sequence(items) => NodeKind::Sequence(items.iter().map(|item| item.without(keys)).collect()),
+            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Unknown => self.kind.clone(),
+        };
+        Self { span: self.span, kind }
+    }
+
     /// What an expression at `span` gave. Lists and objects become nodes, each with that span.
     pub fn from_value(value: Value, span: Span) -> Self {
         let kind = match value {

@@ -1,0 +1,471 @@
+//! Plans made of numbers: each number chooses among what makes sense where it stands, so that most plans succeed and all
+//! of them compile.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::{self, Write as _},
+};
+
+use proptest::prelude::*;
+
+/// What one step is made of, before it is known what stands above it.
+#[derive(Debug, Clone)]
+struct Seed {
+    kind: u8,
+    numbers: [u8; 12],
+}
+
+/// A plan's text; a counterexample is shown as it is.
+#[derive(Clone)]
+pub(super) struct Plan(pub(super) String);
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{}", self.0)
+    }
+}
+
+pub(super) fn plans() -> impl Strategy<Value = Plan> {
+    let seed = (0..KINDS, prop::array::uniform12(any::<u8>())).prop_map(|(kind, numbers)| Seed { kind, numbers });
+    prop::collection::vec(seed, 4..15).prop_map(|seeds| Plan(plan(&seeds)))
+}
+
+const KINDS: u8 = 24;
+const REPOSITORIES: [&str; 3] = ["localhost:5000/a", "localhost:5000/b/x", "localhost:5000/c"];
+/// The same repositories, spelled otherwise.
+const ALIASES: [&str; 3] = ["127.0.0.1:5000/a", "127.0.0.1:5000/b/x", "[::1]:5000/c"];
+const TAGS: [&str; 3] = ["v1", "v2", "v3"];
+
+/// The text of a plan with one step for each seed.
+fn plan(seeds: &[Seed]) -> String {
+    let mut draft = Draft::default();
+    for (step, seed) in seeds.iter().enumerate() {
+        draft.numbers = seed.numbers.iter().copied().rev().collect();
+        let _ = writeln!(draft.steps, "  - id: s{step}");
+        draft.step(step, seed.kind);
+    }
+    let vars = if draft.vars.is_empty() { String::new() } else { format!("vars:\n{}", draft.vars) };
+    format!("consign: 1\n{vars}steps:\n{}", draft.steps)
+}
+
+/// A manifest by what is in it: equal text, equal digest.
+type Id = String;
+
+/// The plan so far, and what there is in the registry after it, as far as that can be told.
+#[derive(Default)]
+struct Draft {
+    numbers: Vec<u8>,
+    vars: String,
+    steps: String,
+    world: [World; 3],
+    /// Steps with an output `reference`, with the repository and the manifest that it names.
+    named: Vec<(usize, usize, Id)>,
+    /// Steps with an output `tag`.
+    tagged: Vec<usize>,
+    /// Steps with an output `count`.
+    counted: Vec<usize>,
+    /// Steps with an output `tags`, and how many there are at least.
+    listed: Vec<(usize, usize)>,
+    /// Var names that were given.
+    var_count: usize,
+}
+
+#[derive(Default)]
+struct World {
+    tags: BTreeMap<String, Id>,
+    /// Each with its subject.
+    manifests: BTreeMap<Id, Option<Id>>,
+}
+
+impl World {
+    fn referrers(&self, root: &Id) -> BTreeSet<Id> {
+        let mut found = BTreeSet::new();
+        let mut waiting = vec![root.clone()];
+        while let Some(subject) = waiting.pop() {
+            for (id, about) in &self.manifests {
+                if about.as_ref() == Some(&subject) && found.insert(id.clone()) {
+                    waiting.push(id.clone());
+                }
+            }
+        }
+        found
+    }
+
+    fn remove(&mut self, id: &Id) {
+        self.manifests.remove(id);
+        self.tags.retain(|_, named| named != id);
+    }
+}
+
+/// A manifest that is there, as a plan can name it.
+struct Named {
+    text: String,
+    repository: usize,
+    id: Id,
+    tag: Option<String>,
+}
+
+impl Draft {
+    fn pick(&mut self, below: usize) -> usize {
+        usize::from(self.numbers.pop().unwrap_or(0)) % below.max(1)
+    }
+
+    fn one_in(&mut self, many: usize) -> bool {
+        self.pick(many) == many - 1
+    }
+
+    fn choose<T: Clone>(&mut self, list: &[T]) -> Option<T> {
+        let at = self.pick(list.len());
+        list.get(at).cloned()
+    }
+
+    fn line(&mut self, text: &str) {
+        let _ = writeln!(self.steps, "      {text}");
+    }
+
+    fn kind(&mut self, kind: &str) {
+        let _ = writeln!(self.steps, "    {kind}:");
+    }
+
+    /// A var of that value, as an expression.
+    fn var(&mut self, value: &str) -> String {
+        let name = format!("V{}", self.var_count);
+        self.var_count += 1;
+        let _ = writeln!(self.vars, "  {name}: \"{value}\"");
+        format!("${{{{ {name} }}}}")
+    }
+
+    fn repository(&mut self, repository: usize) -> &'static str {
+        if self.one_in(8) { ALIASES[repository] } else { REPOSITORIES[repository] }
+    }
+
+    /// An expression that looks at how other steps ended, and is one of two values.
+    fn either(&mut self, one: &str, other: &str) -> String {
+        let named: Vec<_> = self.named.iter().map(|(step, ..)| *step).collect();
+        let counted = self.counted.clone();
+        let condition = match (self.choose(&counted), self.choose(&named)) {
+            (Some(step), _) => format!("steps.s{step}.count > 1"),
+            (None, Some(step)) => format!("steps.s{step}.changed"),
+            (None, None) => return format!("${{{{ {one} }}}}"),
+        };
+        let expression = format!("${{{{ {one} if {condition} else {other} }}}}");
+        if self.one_in(3) { self.var(&expression) } else { expression }
+    }
+
+    /// A tag to write, and what it is where that is known.
+    fn tag(&mut self) -> (String, Option<String>) {
+        let known = TAGS[self.pick(TAGS.len())];
+        match self.pick(10) {
+            7 if !self.named.is_empty() => {
+                let named = self.named.clone();
+                let (step, ..) = self.choose(&named).unwrap();
+                let output = ["digest", "reference"][self.pick(2)];
+                (format!("${{{{ steps.s{step}.{output} | short }}}}"), None)
+            }
+            8 => (self.either("'v1'", "'v2'"), None),
+            9 if !self.tagged.is_empty() => {
+                let tagged = self.tagged.clone();
+                let step = self.choose(&tagged).unwrap();
+                (format!("${{{{ steps.s{step}.tag }}}}"), None)
+            }
+            6 if !self.named.is_empty() => {
+                let discovers = self.counted.clone();
+                let named: Vec<_> = self.named.iter().filter(|(step, ..)| !discovers.contains(step)).cloned().collect();
+                let Some((step, ..)) = self.choose(&named) else { return (known.to_owned(), Some(known.to_owned())) };
+                (format!("${{{{ steps.s{step}.media_type | oci_tag }}}}"), None)
+            }
+            _ => (known.to_owned(), Some(known.to_owned())),
+        }
+    }
+
+    /// A manifest that is there, most of the time.
+    fn manifest(&mut self) -> Option<Named> {
+        let mut tags = Vec::new();
+        for (repository, world) in self.world.iter().enumerate() {
+            tags.extend(world.tags.iter().map(|(tag, id)| (repository, tag.clone(), id.clone())));
+        }
+        let named: Vec<_> = self
+            .named
+            .iter()
+            .filter(|(_, repository, id)| self.world[*repository].manifests.contains_key(id))
+            .cloned()
+            .collect();
+        if self.one_in(32) {
+            let (repository, tag) = (self.pick(3), TAGS[self.pick(3)].to_owned());
+            let text = format!("{}:{tag}", self.repository(repository));
+            return Some(Named { text, repository, id: String::new(), tag: Some(tag) });
+        }
+        if named.is_empty() || self.pick(2) == 0 {
+            let (repository, tag, id) = self.choose(&tags)?;
+            let text = format!("{}:{tag}", self.repository(repository));
+            return Some(Named { text, repository, id, tag: Some(tag) });
+        }
+        let (step, repository, id) = self.choose(&named)?;
+        let name = self.repository(repository);
+        let text = match self.pick(7) {
+            0 | 1 => format!("${{{{ steps.s{step}.reference }}}}"),
+            2 => format!("{name}@${{{{ steps.s{step}.digest }}}}"),
+            3 => self.var(&format!("${{{{ steps.s{step}.reference }}}}")),
+            4 => {
+                let digest = self.var(&format!("${{{{ steps.s{step}.digest }}}}"));
+                self.var(&format!("{name}@{digest}"))
+            }
+            5 => {
+                let reference = format!("steps.s{step}.reference");
+                self.either(&reference, &reference)
+            }
+            // The digest of a manifest of another repository, which has the same content.
+            _ => {
+                let same: Vec<_> = self.named.iter().filter(|(_, _, other)| *other == id).map(|(at, ..)| *at).collect();
+                let other = self.choose(&same)?;
+                format!("{name}@${{{{ steps.s{other}.digest }}}}")
+            }
+        };
+        Some(Named { text, repository, id, tag: None })
+    }
+
+    fn step(&mut self, step: usize, kind: u8) {
+        match kind {
+            0..6 => self.push(step),
+            6..11 => self.attach(step),
+            11..13 => self.discover(step),
+            13..15 => self.copy(step),
+            15 => self.retag(step),
+            16 | 17 => self.list_tags(step),
+            18 | 19 => self.delete(step),
+            20 => self.untag(step),
+            21 => self.assert(step),
+            22 => self.inspect(step),
+            _ => self.pull(step),
+        }
+    }
+
+    fn if_exists(&mut self) -> &'static str {
+        let word = if self.one_in(4) { "keep" } else { "replace" };
+        self.line(&format!("if_exists: {word}"));
+        word
+    }
+
+    /// Points a tag to a manifest of a repository. What the tag names then comes back.
+    fn point(&mut self, repository: usize, tag: Option<String>, id: Id, if_exists: &str) -> Id {
+        let Some(tag) = tag else { return id };
+        let tags = &mut self.world[repository].tags;
+        match tags.get(&tag) {
+            Some(there) if if_exists == "keep" => there.clone(),
+            _ => {
+                tags.insert(tag, id.clone());
+                id
+            }
+        }
+    }
+
+    fn push(&mut self, step: usize) {
+        self.kind("push");
+        let repository = self.pick(3);
+        let name = self.repository(repository);
+        let content = self.pick(3);
+        let if_exists = self.if_exists();
+        let mut id = format!("content {content}");
+        let mut text = format!("content {content}");
+        if self.one_in(8) && !self.named.is_empty() {
+            let named = self.named.clone();
+            let (other, ..) = self.choose(&named).unwrap();
+            text = format!("about ${{{{ steps.s{other}.digest }}}}");
+            id = format!("about {other}");
+        }
+        if self.one_in(8) {
+            self.line(&format!("to: \"{name}\""));
+            self.world[repository].manifests.insert(id.clone(), None);
+        } else {
+            let (tag, known) = self.tag();
+            self.line(&format!("to: \"{name}:{tag}\""));
+            let kept = self.point(repository, known.clone(), id.clone(), if_exists);
+            if kept == id {
+                self.world[repository].manifests.insert(id.clone(), None);
+            }
+            id = kept;
+            self.tagged.push(step);
+            let lists = self.listed.clone();
+            if known.is_some() && if_exists == "replace" && self.one_in(8) && !lists.is_empty() {
+                let (list, _) = self.choose(&lists).unwrap();
+                self.line(&format!("tags: \"${{{{ steps.s{list}.tags }}}}\""));
+            } else if known.is_some() && if_exists == "replace" && self.one_in(6) {
+                let more = TAGS[self.pick(3)];
+                self.line(&format!("tags: [{more}]"));
+                self.world[repository].tags.insert(more.to_owned(), id.clone());
+            }
+        }
+        self.line(&format!("files: [{{ name: f{}, content: \"{text}\" }}]", content % 2));
+        self.named.push((step, repository, id));
+    }
+
+    fn attach(&mut self, step: usize) {
+        let Some(subject) = self.manifest() else { return self.push(step) };
+        self.kind("attach");
+        let (content, kind) = (self.pick(3), self.pick(2));
+        self.line(&format!("subject: \"{}\"", subject.text));
+        self.line(&format!("artifact_type: test/t{kind}"));
+        self.line(&format!("files: [{{ name: r{content}, content: \"{content}\" }}]"));
+        let id = format!("{content} {kind} on ({})", subject.id);
+        self.world[subject.repository].manifests.insert(id.clone(), Some(subject.id));
+        self.named.push((step, subject.repository, id));
+    }
+
+    fn discover(&mut self, step: usize) {
+        let Some(subject) = self.manifest() else { return self.push(step) };
+        self.kind("discover");
+        self.line(&format!("subject: \"{}\"", subject.text));
+        let referrers = self.world[subject.repository].referrers(&subject.id);
+        match self.pick(4) {
+            0 => self.line("artifact_type: test/t0"),
+            1 => {}
+            _ => {
+                let expect = match referrers.len() {
+                    _ if self.one_in(16) => "7".to_owned(),
+                    0 => "none".to_owned(),
+                    count if self.pick(2) == 0 => count.to_string(),
+                    _ => "some".to_owned(),
+                };
+                self.line(&format!("expect: {expect}"));
+                if let (Some(only), "1") = (referrers.first(), expect.as_str()) {
+                    self.steps = self.steps.trim_end().trim_end_matches('1').to_owned();
+                    self.steps.push_str("one\n");
+                    self.named.push((step, subject.repository, only.clone()));
+                }
+            }
+        }
+        let print = ["tree", "json", "table"][self.pick(3)];
+        self.line(&format!("print: {print}"));
+        self.counted.push(step);
+    }
+
+    fn copy(&mut self, step: usize) {
+        let Some(from) = self.manifest() else { return self.push(step) };
+        self.kind("copy");
+        let to = self.pick(3);
+        let name = self.repository(to);
+        self.line(&format!("from: \"{}\"", from.text));
+        let if_exists = self.if_exists();
+        let (tag, known) = if self.one_in(6) {
+            (name.to_owned(), None)
+        } else {
+            let (tag, known) = self.tag();
+            (format!("{name}:{tag}"), known)
+        };
+        self.line(&format!("to: \"{tag}\""));
+        let with_referrers = !self.one_in(4);
+        if !with_referrers {
+            self.line("referrers: none");
+        }
+        let id = self.point(to, known, from.id.clone(), if_exists);
+        if id == from.id {
+            let mut moved = BTreeSet::from([id.clone()]);
+            if with_referrers {
+                moved.extend(self.world[from.repository].referrers(&id));
+            }
+            for id in moved {
+                let about = self.world[from.repository].manifests.get(&id).cloned().unwrap_or_default();
+                self.world[to].manifests.insert(id, about);
+            }
+        }
+        self.named.push((step, to, id));
+    }
+
+    fn retag(&mut self, step: usize) {
+        let Some(from) = self.manifest() else { return self.push(step) };
+        self.kind("tag");
+        self.line(&format!("from: \"{}\"", from.text));
+        let if_exists = self.if_exists();
+        let lists = self.listed.clone();
+        if self.one_in(4) && !lists.is_empty() {
+            let (list, _) = self.choose(&lists).unwrap();
+            self.line(&format!("tags: \"${{{{ steps.s{list}.tags }}}}\""));
+        } else {
+            let (tag, known) = self.tag();
+            self.line(&format!("tags: [\"{tag}\"]"));
+            self.point(from.repository, known, from.id.clone(), if_exists);
+        }
+        self.named.push((step, from.repository, from.id));
+    }
+
+    fn list_tags(&mut self, step: usize) {
+        self.kind("list_tags");
+        let repository = self.pick(3);
+        let name = self.repository(repository);
+        self.line(&format!("repository: \"{name}\""));
+        self.line("print: true");
+        let tags: Vec<_> = self.world[repository].tags.keys().cloned().collect();
+        if self.one_in(4)
+            && let Some(tag) = self.choose(&tags)
+        {
+            self.line(&format!("contains: [{tag}]"));
+        }
+        self.listed.push((step, tags.len()));
+    }
+
+    fn delete(&mut self, step: usize) {
+        let Some(gone) = self.manifest() else { return self.push(step) };
+        self.kind("delete");
+        let world = &self.world[gone.repository];
+        let others = world.tags.iter().any(|(tag, id)| *id == gone.id && Some(tag) != gone.tag.as_ref());
+        let referrers = world.referrers(&gone.id);
+        self.line(&format!("reference: \"{}\"", gone.text));
+        if others || self.one_in(2) {
+            self.line("all_tags: true");
+        }
+        if self.one_in(2) {
+            self.line("graph: true");
+            for referrer in referrers {
+                self.world[gone.repository].remove(&referrer);
+            }
+        }
+        self.world[gone.repository].remove(&gone.id);
+    }
+
+    fn untag(&mut self, _: usize) {
+        self.kind("delete");
+        let repository = self.pick(3);
+        let name = self.repository(repository);
+        let (tag, known) = self.tag();
+        self.line(&format!("reference: \"{name}:{tag}\""));
+        self.line("tag_only: true");
+        if let Some(known) = known {
+            self.world[repository].tags.remove(&known);
+        }
+    }
+
+    fn assert(&mut self, step: usize) {
+        let Some(there) = self.manifest() else { return self.push(step) };
+        self.kind("assert");
+        self.line(&format!("present: [\"{}\"]", there.text));
+        let (repository, tag) = (self.pick(3), TAGS[self.pick(3)]);
+        if !self.world[repository].tags.contains_key(tag) {
+            let name = self.repository(repository);
+            self.line(&format!("absent: [\"{name}:{tag}\"]"));
+        }
+        let counted = self.counted.clone();
+        if let Some(count) = self.choose(&counted) {
+            let limit = u8::from(self.one_in(8));
+            self.line(&format!("that: [\"${{{{ steps.s{count}.count >= {limit} }}}}\"]"));
+        }
+    }
+
+    fn inspect(&mut self, step: usize) {
+        let Some(manifest) = self.manifest() else { return self.push(step) };
+        self.kind("inspect");
+        self.line(&format!("reference: \"{}\"", manifest.text));
+        self.line("print: manifest");
+        self.named.push((step, manifest.repository, manifest.id));
+    }
+
+    fn pull(&mut self, step: usize) {
+        let Some(manifest) = self.manifest() else { return self.push(step) };
+        self.kind("pull");
+        self.line(&format!("from: \"{}\"", manifest.text));
+        let folder = ["out", "out/deep", "out/deep/er", "other"][self.pick(4)];
+        self.line(&format!("to: {folder}"));
+        self.if_exists();
+        self.line("print: tree");
+        self.named.push((step, manifest.repository, manifest.id));
+    }
+}
