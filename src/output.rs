@@ -10,6 +10,7 @@ use crate::oci::{Descriptor, Digest, Reference, Repository};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Output {
     values: BTreeMap<&'static str, Value>,
+    about: Option<String>,
 }
 
 /// The outputs of the steps that have succeeded, by the step's name.
@@ -30,6 +31,18 @@ impl Output {
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.values.insert(name, value.into());
         self
+    }
+
+    /// The same, shown to people as being about `what` instead of its reference.
+    #[must_use]
+    pub fn about(mut self, what: impl Into<String>) -> Self {
+        self.about = Some(what.into());
+        self
+    }
+
+    /// What people are shown: what the step was about, where it says so, otherwise its reference.
+    pub fn shown(&self) -> Option<&str> {
+        self.about.as_deref().or_else(|| self.reference())
     }
 
     /// The value of that name.

@@ -7,6 +7,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The causes, outermost first, joined with `: `; lower case, no period.
     pub message: String,
+    /// What was found, one line each.
+    pub notes: Vec<String>,
     /// What a person can do about it, one sentence each.
     pub help: Vec<String>,
     /// Where the step stands in its plan.

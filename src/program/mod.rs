@@ -107,12 +107,12 @@ impl Program {
         };
         let place = self.source.place(diagnostic.span.unwrap_or(planned.span).start);
         let help = diagnostic.notes.iter().map(|note| note.trim_start_matches("help: ").to_owned()).collect();
-        Failure { kind: FailureKind::Step, message, help, place: Some(place) }
+        Failure { kind: FailureKind::Step, message, notes: Vec::new(), help, place: Some(place) }
     }
 
     fn failure(&self, kind: FailureKind, message: &str, planned: Option<&Planned>) -> Failure {
         let place = planned.map(|planned| self.source.place(planned.span.start));
-        Failure { kind, message: message.to_owned(), help: Vec::new(), place }
+        Failure { kind, message: message.to_owned(), notes: Vec::new(), help: Vec::new(), place }
     }
 }
 

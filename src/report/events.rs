@@ -127,6 +127,7 @@ struct StepLine<'a> {
 struct FailureLine<'a> {
     kind: &'static str,
     message: &'a str,
+    notes: &'a [String],
     help: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<PlaceLine<'a>>,
@@ -197,7 +198,7 @@ impl<'a> FailureLine<'a> {
         };
         let place =
             failure.place.as_ref().map(|Place { file, line, column }| PlaceLine { file, line: *line, column: *column });
-        Self { kind, message: &failure.message, help: &failure.help, place }
+        Self { kind, message: &failure.message, notes: &failure.notes, help: &failure.help, place }
     }
 }
 

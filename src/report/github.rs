@@ -44,7 +44,8 @@ impl<W: Write> Github<W> {
             properties.push(("col", place.column.to_string()));
         }
         properties.push(("title", format!("{step} failed")));
-        let lines: Vec<_> = std::iter::once(&failure.message).chain(&failure.help).map(String::as_str).collect();
+        let lines: Vec<_> =
+            std::iter::once(&failure.message).chain(&failure.notes).chain(&failure.help).map(String::as_str).collect();
         self.command("error", &properties, &lines.join("\n"))
     }
 
@@ -56,7 +57,7 @@ impl<W: Write> Github<W> {
         for finished in &summary.steps {
             let detail = match &finished.outcome {
                 Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Deleted | Outcome::Passed => {
-                    finished.output.as_deref().and_then(Output::reference).unwrap_or_default().to_owned()
+                    finished.output.as_deref().and_then(Output::shown).unwrap_or_default().to_owned()
                 }
                 Outcome::Skipped { because } => because.to_string(),
                 Outcome::Blocked { by } => format!("{by} failed"),

@@ -49,7 +49,7 @@ impl StatusLines {
         match outcome {
             Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Deleted | Outcome::Passed => {
                 let elapsed = text::duration(elapsed);
-                match output.and_then(Output::reference) {
+                match output.and_then(Output::shown) {
                     Some(reference) => {
                         let others = WORD_COLUMNS + 1 + text::width(&self.name(step)) + 2 + 2 + text::width(&elapsed);
                         let room = columns.saturating_sub(others);
@@ -89,7 +89,8 @@ impl StatusLines {
 fn details(failure: &Failure) -> String {
     let place = failure.place.iter().map(|place| format!("  --> {}\n", text::safe_line(&place.to_string())));
     let help = failure.help.iter().map(|help| format!("  help: {}\n", text::safe_line(help)));
-    place.chain(help).collect()
+    let notes = failure.notes.iter().map(|note| format!("  note: {}\n", text::safe_line(note)));
+    place.chain(notes).chain(help).collect()
 }
 
 /// `repository@sha256:` and 12 digits where the reference is one by digest, in about `columns`. What is too much is left out

@@ -61,7 +61,7 @@ fn list(
 
 /// The whole reference, so that it can be copied.
 fn changed(finished: &Finished, palette: Palette) -> Option<String> {
-    let what = finished.output.as_ref().and_then(|output| output.reference()).unwrap_or(finished.step.name());
+    let what = finished.output.as_ref().and_then(|output| output.shown()).unwrap_or(finished.step.name());
     let word = finished.outcome.word();
     finished
         .outcome

@@ -179,7 +179,7 @@ impl<'a> Run<'a> {
             Err(error) if error.is_cancelled() => (Outcome::Cancelled, None),
             Err(error) => {
                 let message = format!("the step broke off, which is a mistake of consign: {error}");
-                let failure = Failure { kind: FailureKind::Step, message, help: Vec::new(), place };
+                let failure = Failure { kind: FailureKind::Step, message, notes: Vec::new(), help: Vec::new(), place };
                 (Outcome::Failed(Arc::new(failure)), None)
             }
         };
@@ -276,7 +276,7 @@ impl<'a> Run<'a> {
         let kind = if temporary { FailureKind::Temporary } else { FailureKind::Step };
         let why = error.map_or_else(|| "interrupted".to_owned(), |error| error.to_string());
         let message = format!("failed to make sure that everything attached is listed: {why}");
-        Some(Failure { kind, message, help: vec!["run the plan again".to_owned()], place: None })
+        Some(Failure { kind, message, notes: Vec::new(), help: vec!["run the plan again".to_owned()], place: None })
     }
 
     fn id(&self, step: usize) -> Option<StepId> {

@@ -20,7 +20,8 @@ fn schedule(parts: &[Part], options: Options) -> (Schedule, Vec<Settled>) {
 }
 
 fn failed() -> Outcome {
-    let failure = Failure { kind: FailureKind::Step, message: "no".to_owned(), help: Vec::new(), place: None };
+    let failure =
+        Failure { kind: FailureKind::Step, message: "no".to_owned(), notes: Vec::new(), help: Vec::new(), place: None };
     Outcome::Failed(Arc::new(failure))
 }
 

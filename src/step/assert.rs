@@ -14,6 +14,7 @@ use crate::{
     oci::Reference,
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
+    text::count,
 };
 
 /// Makes sure that something holds; otherwise what follows does not run.
@@ -97,9 +98,13 @@ impl Step for Assert {
         }
         let untrue = self.that.iter().enumerate().filter(|(_, condition)| !condition.value);
         wrong.extend(untrue.map(|(place, _)| format!("condition {} does not hold", place + 1)));
-        match wrong.split_first() {
-            None => Ok(Done::new(Outcome::Passed, Output::default())),
-            Some((first, rest)) => Err(StepError::Refused { message: first.clone(), found: rest.to_vec() }),
+        match wrong.as_slice() {
+            [] => Ok(Done::new(Outcome::Passed, Output::default())),
+            [only] => Err(StepError::Refused { message: only.clone(), found: Vec::new() }),
+            several => {
+                let message = format!("{} do not hold", count(several.len(), "assertion"));
+                Err(StepError::Refused { message, found: wrong })
+            }
         }
     }
 }

@@ -61,7 +61,10 @@ impl Delete {
         cx.pins.forget(store.repository(), Some(tag));
         let (outcome, deleted) =
             if was_there { (Outcome::Deleted, vec![tag.as_str()]) } else { (Outcome::Unchanged, Vec::new()) };
-        Ok(Done::new(outcome, Output::default().with("deleted", json!(deleted))))
+        Ok(Done::new(
+            outcome,
+            Output::default().about(self.reference.value.to_string()).with("deleted", json!(deleted)),
+        ))
     }
 
     /// The tags but the one that was named, each with what it points to.
@@ -200,7 +203,10 @@ impl Step for Delete {
         }
         let store = cx.open(&self.reference.repository);
         let Some(root) = cx.find(&self.reference).await? else {
-            return Ok(Done::new(Outcome::Unchanged, Output::default().with("deleted", json!([]))));
+            return Ok(Done::new(
+                Outcome::Unchanged,
+                Output::default().about(self.reference.value.to_string()).with("deleted", json!([])),
+            ));
         };
         let looks_at_tags = !self.all_tags || (self.graph && media_type::is_index(&root.media_type));
         let tags = if looks_at_tags {
@@ -242,7 +248,10 @@ impl Step for Delete {
         cx.pins.forget(store.repository(), None);
         let outcome = if deleted.is_empty() { Outcome::Unchanged } else { Outcome::Deleted };
         let deleted: Vec<_> = deleted.iter().map(ToString::to_string).collect();
-        Ok(Done::new(outcome, Output::default().with("deleted", json!(deleted))))
+        Ok(Done::new(
+            outcome,
+            Output::default().about(self.reference.value.to_string()).with("deleted", json!(deleted)),
+        ))
     }
 }
 

@@ -119,16 +119,22 @@ impl StepError {
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
             _ => FailureKind::Step,
         };
-        Failure { kind, message: self.to_string(), help: self.help(), place }
+        Failure { kind, message: self.to_string(), notes: self.notes(), help: self.help(), place }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        match self {
+            Self::TagElsewhere { there, here, .. } => vec![format!("there: {there}"), format!("here:  {here}")],
+            Self::Refused { found, .. } => found.clone(),
+            _ => Vec::new(),
+        }
     }
 
     fn help(&self) -> Vec<String> {
         match self {
-            Self::TagElsewhere { there, here, .. } => vec![
-                format!("there: {there}"),
-                format!("here:  {here}"),
-                "to move the tag say `if_exists: replace`, to leave it `if_exists: keep`".to_owned(),
-            ],
+            Self::TagElsewhere { .. } => {
+                vec!["to move the tag say `if_exists: replace`, to leave it `if_exists: keep`".to_owned()]
+            }
             Self::OtherTags { .. } => vec![
                 "a manifest goes with every tag that names it: say `all_tags: true` for that".to_owned(),
                 "to remove one tag alone say `tag_only: true`".to_owned(),
@@ -136,7 +142,6 @@ impl StepError {
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
             }
-            Self::Refused { found, .. } => found.clone(),
             _ => Vec::new(),
         }
     }

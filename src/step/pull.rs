@@ -300,7 +300,8 @@ impl Step for Pull {
         let manifest = manifest.ok_or_else(|| StepError::NotThere { reference: self.from.value.to_string() })?;
         let output = Output::of_manifest(&self.from.repository, &manifest)
             .with("files", json!(files))
-            .with("directory", self.to.as_str());
+            .with("directory", self.to.as_str())
+            .about(self.to.as_str());
         Ok(Done::new(outcome, output))
     }
 }

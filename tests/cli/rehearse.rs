@@ -111,11 +111,11 @@ fn gates_say_no_and_list_what_they_found() {
     created   sbom      localhost:5000/app@sha256:b265b578bba1  [TIME]
     failed    expects   localhost:5000/app:v1 has 1 referrer, expected: 2
       --> plan.yaml:8:9
-      help: found: sbom/example sha256:b265b578bba181c9307a2e9aeaba4d2e31effd1206ebe827cf7e371223d536be
+      note: found: sbom/example sha256:b265b578bba181c9307a2e9aeaba4d2e31effd1206ebe827cf7e371223d536be
     blocked   asserts   expects failed
     failed    contains  localhost:5000/app has no tag `v2`, `v3`
       --> plan.yaml:10:9
-      help: there are: v1
+      note: there are: v1
     blocked   after     expects failed
     changed:
       created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
@@ -142,9 +142,9 @@ fn gates_say_no_and_list_what_they_found() {
     created   app      localhost:5000/app@sha256:31856667fd5e  [TIME]
     failed    asserts  `localhost:5000/app:v1` is there
       --> plan.yaml:6:9
-      help: `localhost:5000/app:v2` is not there
+      note: `localhost:5000/app:v2` is not there
       help: the values are not equal: "a", "b"
-      help: condition 2 does not hold
+      note: condition 2 does not hold
     changed:
       created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
     failed:
