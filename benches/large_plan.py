@@ -88,12 +88,18 @@ GROUP = """\
       to: ${{ TARGET }}/app-APP:vRELEASE
       if_exists: replace
       referrers: all
+
+  - id: tag_NUMBER
+    description: The release by the digest of its bill of materials.
+    tag:
+      from: ${{ steps.copy_NUMBER.reference }}
       tags:
         - RELEASE-sbom-${{ steps.discover_NUMBER.digest | short }}
+      if_exists: replace
 
 """
 
-STEPS_OF_A_GROUP = 4
+STEPS_OF_A_GROUP = 5
 
 
 def write_plan(steps, repositories, out):

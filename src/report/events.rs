@@ -127,6 +127,7 @@ struct StepLine<'a> {
 struct FailureLine<'a> {
     kind: &'static str,
     message: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     notes: &'a [String],
     help: &'a [String],
     #[serde(skip_serializing_if = "Option::is_none")]

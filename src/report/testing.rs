@@ -38,7 +38,7 @@ pub(super) fn failure(kind: FailureKind) -> Failure {
     Failure {
         kind,
         message: "failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u{1b}[2J".to_owned(),
-        notes: vec!["the tag is protected".to_owned()],
+        notes: Vec::new(),
         help: vec!["log in with `consign login myregistry.azurecr.io`".to_owned()],
         place: Some(Place { file: "plans/x.yaml".to_owned(), line: 12, column: 5 }),
     }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use crate::{
     oci::{Descriptor, Digest, Reference, Tag, Target, media_type},
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
-    store::{Graph, Store, StoreError, referrers_graph, referrers_graph_among},
+    store::{Graph, Store, StoreError, referrers_graph},
 };
 
 /// Deletes a manifest, by its digest, and so every tag that names it.
@@ -68,9 +68,10 @@ impl Delete {
     }
 
     /// The tags but the one that was named, each with what it points to.
-    async fn other_tags(&self, store: &dyn Store, tags: &[Tag]) -> Result<Vec<(Tag, Descriptor)>, StepError> {
+    async fn other_tags(&self, store: &dyn Store) -> Result<Vec<(Tag, Descriptor)>, StepError> {
+        let tags = store.tags().await.map_err(StepError::store("list the tags of", &self.reference.value))?;
         let named = self.reference.tag.as_ref().filter(|_| self.reference.digest.is_none());
-        let others: Vec<_> = tags.iter().filter(|tag| !tag.is_of_referrers() && Some(*tag) != named).cloned().collect();
+        let others: Vec<_> = tags.into_iter().filter(|tag| !tag.is_of_referrers() && Some(tag) != named).collect();
         if others.len() > TAG_LIMIT {
             return Err(StepError::TooManyTags {
                 repository: self.reference.repository.to_string(),
@@ -105,35 +106,25 @@ impl Delete {
         Ok(children)
     }
 
-    /// Deletes the referrers of one graph, the deepest level first. They leave the list of their subject before.
+    /// Deletes the referrers of one graph, the deepest level first. They leave the lists of their subjects before.
     async fn delete_referrers(
         &self,
         store: &dyn Store,
         graph: &Graph,
         deleted: &mut BTreeSet<Digest>,
     ) -> Result<(), StepError> {
-        let mut levels: Vec<Vec<&Digest>> = vec![vec![&graph.root.digest]];
+        let fail = || StepError::store("delete the referrers of", &self.reference.value);
+        let unlist = graph.nodes.iter().map(|(subject, referrers)| {
+            let referrers: Vec<_> = referrers.iter().map(|referrer| referrer.digest.clone()).collect();
+            async move { store.unlist(subject, &referrers).await }
+        });
+        several(REQUESTS, unlist.collect()).await.map_err(fail())?;
+        let mut levels: BTreeMap<usize, Vec<Digest>> = BTreeMap::new();
         for (level, referrer) in graph.depth_first() {
-            if levels.len() <= level {
-                levels.push(Vec::new());
-            }
-            if let Some(members) = levels.get_mut(level) {
-                members.push(&referrer.digest);
-            }
+            levels.entry(level).or_default().push(referrer.digest.clone());
         }
-        for subjects in levels.iter().rev() {
-            let fail = || StepError::store("delete the referrers of", &self.reference.value);
-            let mut unlist = Vec::new();
-            let mut leaving = Vec::new();
-            for subject in subjects {
-                let referrers: Vec<_> = graph.referrers(subject).iter().map(|listed| listed.digest.clone()).collect();
-                leaving.extend(referrers.iter().cloned());
-                if !referrers.is_empty() {
-                    unlist.push(async move { store.unlist(subject, &referrers).await });
-                }
-            }
-            several(REQUESTS, unlist).await.map_err(fail())?;
-            delete_all(store, leaving, deleted).await.map_err(fail())?;
+        for level in levels.into_values().rev() {
+            delete_all(store, level, deleted).await.map_err(fail())?;
         }
         Ok(())
     }
@@ -209,23 +200,14 @@ impl Step for Delete {
             ));
         };
         let looks_at_tags = !self.all_tags || (self.graph && media_type::is_index(&root.media_type));
-        let tags = if looks_at_tags {
-            store.tags().await.map_err(StepError::store("list the tags of", &self.reference.value))?
-        } else {
-            Vec::new()
-        };
         let graph = async {
             if !self.graph {
                 return Ok(Graph { root: root.clone(), nodes: [].into() });
             }
-            let graph = if looks_at_tags {
-                referrers_graph_among(&store, &root, &tags).await
-            } else {
-                referrers_graph(&store, &root, None).await
-            };
-            graph.map_err(StepError::store("discover", &self.reference.value))
+            self.graph_of(&store, &root).await
         };
-        let (graph, others) = futures_util::try_join!(graph, self.other_tags(&*store, &tags))?;
+        let others = async { if looks_at_tags { self.other_tags(&*store).await } else { Ok(Vec::new()) } };
+        let (graph, others) = futures_util::try_join!(graph, others)?;
         let naming: Vec<_> = others.iter().filter(|(_, manifest)| manifest.digest == root.digest).collect();
         if !self.all_tags && !naming.is_empty() {
             return Err(StepError::OtherTags {

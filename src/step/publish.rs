@@ -38,12 +38,13 @@ impl Publication<'_> {
         let mut descriptor = self.manifest.descriptor();
         let mut outcome = Outcome::Created;
         let mut moving = Vec::new();
-        if tags.is_empty() && self.is_there(cx, &*store).await? {
+        let find = try_join_all(tags.iter().map(|tag| cx.pins.resolve(&*store, tag)));
+        let find = async { find.await.map_err(StepError::store("look for", self.to)) };
+        let (there, is_there) = futures_util::try_join!(find, self.is_there(cx, &*store))?;
+        if tags.is_empty() && is_there {
             let made = cx.made.contains(store.repository(), &descriptor.digest);
             return Ok(self.done(if made { Outcome::Created } else { Outcome::Unchanged }, descriptor));
         }
-        let there = try_join_all(tags.iter().map(|tag| cx.pins.resolve(&*store, tag))).await;
-        let there = there.map_err(StepError::store("look for", self.to))?;
         for (tag, found) in tags.iter().zip(there) {
             match found {
                 None => moving.push(*tag),
@@ -69,17 +70,9 @@ impl Publication<'_> {
             return Ok(self.done(Outcome::Unchanged, descriptor));
         }
         descriptor = self.manifest.descriptor();
-        let bring = push_blobs(cx, &*store, &self.blobs);
-        if matches!(outcome, Outcome::Updated) {
-            // A tag that moves may have pointed to this manifest before: then its blobs are there as well, and a registry
-            // where they are not refuses the manifest.
-            if !self.is_there(cx, &*store).await? {
-                bring.await?;
-            }
-        } else if tags.is_empty() {
-            bring.await?;
-        } else {
-            futures_util::try_join!(self.is_there(cx, &*store), bring)?;
+        // Where the manifest is, its blobs are as well: a registry where they are not refuses the manifest.
+        if !is_there {
+            push_blobs(cx, &*store, &self.blobs).await?;
         }
         let fail = || StepError::store("push", self.to);
         let mut moving = moving.into_iter();

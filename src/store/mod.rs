@@ -32,7 +32,7 @@ pub use self::{
     open::Stores,
     overlay::OverlayStore,
     source::Source,
-    walk::{Graph, referrers_graph, referrers_graph_among},
+    walk::{Graph, referrers_graph},
 };
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
 
@@ -78,11 +78,6 @@ pub trait Store: Debug + Send + Sync {
     /// `None`: ask for each.
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         Ok(None)
-    }
-
-    /// What [`Store::subjects`] would say, where `tags` are all tags and that is enough to know. `None`: it is not.
-    fn subjects_among(&self, _tags: &[Tag]) -> Option<HashSet<Digest>> {
-        None
     }
 
     /// Whether the blob is there.

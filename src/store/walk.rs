@@ -8,7 +8,7 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Store, StoreError};
-use crate::oci::{Descriptor, Digest, Tag};
+use crate::oci::{Descriptor, Digest};
 
 /// A manifest and all that refers to it. It is a tree: a digest stands in it once, however often it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,23 +60,9 @@ pub async fn referrers_graph(
     root: &Descriptor,
     depth: Option<usize>,
 ) -> Result<Graph, StoreError> {
-    let walk = Walk::new(Arc::clone(store), root.digest.clone());
+    let mut walk = Walk::new(Arc::clone(store), root.digest.clone());
     // One level is one question.
-    walk_on(Walk { has_asked: depth == Some(1), ..walk }, root, depth).await
-}
-
-/// As [`referrers_graph`], on all levels, for whoever has read all of the repository's tags already.
-pub async fn referrers_graph_among(
-    store: &Arc<dyn Store>,
-    root: &Descriptor,
-    tags: &[Tag],
-) -> Result<Graph, StoreError> {
-    let subjects = store.subjects_among(tags);
-    let known = Walk { has_asked: subjects.is_some(), subjects, ..Walk::new(Arc::clone(store), root.digest.clone()) };
-    walk_on(known, root, None).await
-}
-
-async fn walk_on(mut walk: Walk, root: &Descriptor, depth: Option<usize>) -> Result<Graph, StoreError> {
+    walk.has_asked = depth == Some(1);
     let mut seen = HashSet::from([root.digest.clone()]);
     let mut nodes = BTreeMap::new();
     let mut level = vec![root.digest.clone()];
@@ -125,20 +111,23 @@ impl Walk {
         Self { store, root, listed: 0, has_asked: false, subjects: None }
     }
 
-    /// The referrers of each of `level`, in that order. Beside the first question, not after it, the store is asked which
-    /// manifests have any at all: over a network the way there and back is what it costs. It fails once there are more
-    /// than [`Graph::LIMIT`] in all.
+    /// The referrers of each of `level`, in that order. The store is asked once which manifests have any at all: beside
+    /// the first question where that is a single one, before it where it would be many. It fails once there are more than
+    /// [`Graph::LIMIT`] in all.
     pub(super) async fn ask(&mut self, mut level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {
-        let lists = if self.has_asked {
+        let is_first = !std::mem::replace(&mut self.has_asked, true);
+        let lists = if is_first && level.len() == 1 {
+            let (lists, subjects) = futures_util::try_join!(self.lists(level), self.store.subjects())?;
+            self.subjects = subjects;
+            lists
+        } else {
+            if is_first {
+                self.subjects = self.store.subjects().await?;
+            }
             if let Some(subjects) = &self.subjects {
                 level.retain(|digest| subjects.contains(digest));
             }
             self.lists(level).await?
-        } else {
-            self.has_asked = true;
-            let (lists, subjects) = futures_util::try_join!(self.lists(level), self.store.subjects())?;
-            self.subjects = subjects;
-            lists
         };
         self.listed += lists.iter().map(|(_, referrers)| referrers.len()).sum::<usize>();
         Ok(lists)

@@ -334,9 +334,9 @@ steps:
     └── a\u001b[2J\u202eb.txt
     --- stderr
     hostile: 1 step
-    created   pull  oci-layout:store@sha256:53111e82e7a7  [TIME]
+    created   pull  download  [TIME]
     changed:
-      created oci-layout:store@sha256:53111e82e7a750e3703f2060f0b8f151077301b6cec92c51af58e74eb86f382d
+      created download
     1 created in [TIME]
     ");
 }

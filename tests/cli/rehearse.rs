@@ -29,12 +29,13 @@ fn a_run_that_succeeds() {
     --- stderr
     small: 3 steps
     created   app     localhost:5000/app@sha256:31856667fd5e  [TIME]
-    unchanged again   localhost:5000/app@sha256:31856667fd5e  [TIME]
-    deleted   remove  [TIME]
+    created   again   localhost:5000/app@sha256:31856667fd5e  [TIME]
+    deleted   remove  localhost:5000/app:v1  [TIME]
     changed:
       created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
-      deleted remove
-    1 created, 1 unchanged, 1 deleted in [TIME]
+      created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
+      deleted localhost:5000/app:v1
+    2 created, 1 deleted in [TIME]
     ");
     assert_snapshot!(test.run("rehearse plan.yaml --progress none").shown(), @"exit code 0");
 }
@@ -140,15 +141,16 @@ fn gates_say_no_and_list_what_they_found() {
     --- stderr
     small: 2 steps
     created   app      localhost:5000/app@sha256:31856667fd5e  [TIME]
-    failed    asserts  `localhost:5000/app:v1` is there
+    failed    asserts  4 assertions do not hold
       --> plan.yaml:6:9
+      note: `localhost:5000/app:v1` is there
       note: `localhost:5000/app:v2` is not there
-      help: the values are not equal: "a", "b"
+      note: the values are not equal: "a", "b"
       note: condition 2 does not hold
     changed:
       created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
     failed:
-      asserts: `localhost:5000/app:v1` is there
+      asserts: 4 assertions do not hold
     1 created, 1 failed in [TIME]
     a gate said no; when it holds, run it again: what succeeded is found unchanged
     "#);
@@ -313,10 +315,10 @@ fn a_rehearsal_leaves_nothing_behind() {
     --- stderr
     small: 2 steps
     created   app   localhost:5000/app@sha256:31856667fd5e  [TIME]
-    created   pull  localhost:5000/app@sha256:31856667fd5e  [TIME]
+    created   pull  download  [TIME]
     changed:
       created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
-      created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
+      created download
     2 created in [TIME]
     ");
     assert!(!test.path("download").exists());
@@ -349,12 +351,12 @@ fn a_run_with_local_stores_converges() {
     created   sbom    oci-layout:store@sha256:4eeb5afcb9ab  [TIME]
     created   mirror  oci-layout:mirror@sha256:d19c8aa64ceb  [TIME]
     passed    tree    oci-layout:mirror@sha256:4eeb5afcb9ab  [TIME]
-    created   pull    oci-layout:mirror@sha256:d19c8aa64ceb  [TIME]
+    created   pull    download  [TIME]
     changed:
       created oci-layout:store@sha256:d19c8aa64cebc7b4ef11dbe037d732ef760b61fc493302ae07b07ab2a61dcefc
       created oci-layout:store@sha256:4eeb5afcb9ab62953115c0a3d3d0d68c585465d4c126bed24509d4a295bebc07
       created oci-layout:mirror@sha256:d19c8aa64cebc7b4ef11dbe037d732ef760b61fc493302ae07b07ab2a61dcefc
-      created oci-layout:mirror@sha256:d19c8aa64cebc7b4ef11dbe037d732ef760b61fc493302ae07b07ab2a61dcefc
+      created download
     4 created, 1 passed in [TIME]
     ");
     assert_snapshot!(test.run("run plan.yaml --jobs 1").shown(), @"
@@ -369,7 +371,7 @@ fn a_run_with_local_stores_converges() {
     unchanged sbom    oci-layout:store@sha256:4eeb5afcb9ab  [TIME]
     unchanged mirror  oci-layout:mirror@sha256:d19c8aa64ceb  [TIME]
     passed    tree    oci-layout:mirror@sha256:4eeb5afcb9ab  [TIME]
-    unchanged pull    oci-layout:mirror@sha256:d19c8aa64ceb  [TIME]
+    unchanged pull    download  [TIME]
     4 unchanged, 1 passed in [TIME]
     ");
     assert_eq!(std::fs::read_to_string(test.path("download/app.txt")).unwrap(), "app\n");

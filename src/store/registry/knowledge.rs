@@ -12,7 +12,12 @@ use std::{
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::{arrivals::Arrivals, flights::Flights, subject_list::SubjectList, turns::Turns};
+use super::{
+    arrivals::Arrivals,
+    flights::Flights,
+    subject_list::{Seen, SubjectList},
+    turns::Turns,
+};
 use crate::oci::{Descriptor, Digest, Manifest, RepositoryName, Tag};
 
 /// What is known about one registry, under whatever name it is asked.
@@ -39,9 +44,10 @@ pub(super) struct RepositoryKnowledge {
     pub(super) arrivals: Arrivals,
     /// Lists of referrers that are being read.
     pub(super) reading_lists: Flights<Digest, Vec<Descriptor>>,
-    /// Tags that are being listed, by the number of pages.
-    pub(super) reading_tags: Flights<usize, (BTreeSet<Tag>, bool)>,
+    /// Tags that are being listed.
+    pub(super) reading_tags: Flights<(), (BTreeSet<Tag>, bool)>,
     writes_lists: AtomicBool,
+    seen: Mutex<HashMap<Digest, Seen>>,
     lists: Mutex<HashMap<Digest, Arc<SubjectList>>>,
 }
 
@@ -186,6 +192,16 @@ impl RepositoryKnowledge {
     pub(super) fn list(&self, subject: &Digest) -> Arc<SubjectList> {
         self.writes_lists.store(true, Ordering::Relaxed);
         Arc::clone(lock(&self.lists).entry(subject.clone()).or_default())
+    }
+
+    /// The list of `subject` was seen.
+    pub(super) fn saw_list(&self, subject: &Digest, seen: Seen) {
+        lock(&self.seen).insert(subject.clone(), seen);
+    }
+
+    /// The list of `subject` as it was seen last, which is then forgotten.
+    pub(super) fn take_seen_list(&self, subject: &Digest) -> Option<Seen> {
+        lock(&self.seen).remove(subject)
     }
 
     /// The list of what this run has attached to `subject`, if it has attached anything.

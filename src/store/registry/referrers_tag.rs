@@ -7,7 +7,7 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema>
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     RegistryError, RegistryProblem, RegistryStore,
-    subject_list::{SubjectList, Written},
+    subject_list::{Seen, SubjectList, Written},
 };
 use crate::{
     oci::{Content, Descriptor, Digest, Index, Manifest, Tag, Target},
@@ -26,6 +26,8 @@ use crate::{
 const MAX_WRITES: u32 = 16;
 /// How often a list that others write is looked at until it holds.
 const MAX_LOOKS: u32 = 64;
+/// For how long a list that was seen is good enough to be removed as a whole.
+const FRESH: Duration = Duration::from_secs(5);
 /// How many lists are looked at together.
 const TOGETHER: usize = 16;
 /// With more pages of tags than this, asking for each subject is cheaper.
@@ -49,7 +51,7 @@ impl RegistryStore {
         let target = Target::Tag(Tag::of_referrers(subject));
         let Some(list) = self.known.own_list(subject) else {
             let manifest = self.ask_manifest(&target).await?;
-            return Ok(entries(subject, manifest.as_ref()));
+            return Ok(self.see_list(subject, manifest.as_ref()));
         };
         let mut written = list.update.lock().await;
         let mut manifest = self.ask_manifest(&target).await?;
@@ -60,7 +62,17 @@ impl RegistryStore {
             self.restore(subject, &list, listed, &mut written).await?;
             manifest = self.ask_manifest(&target).await?;
         }
-        Ok(entries(subject, manifest.as_ref()))
+        Ok(self.see_list(subject, manifest.as_ref()))
+    }
+
+    /// The entries of the list that was found, if it is one.
+    fn see_list(&self, subject: &Digest, found: Option<&Manifest>) -> Vec<Descriptor> {
+        let Some((found, index)) = found.and_then(|found| Some((found, list_in(subject, found)?))) else {
+            return Vec::new();
+        };
+        let entries = index.manifests.iter().map(|entry| entry.digest.clone()).collect();
+        self.known.saw_list(subject, Seen { digest: found.digest().clone(), entries, at: Instant::now() });
+        index.manifests
     }
 
     /// Every digest that has a list. Nothing: the registry knows better, or there are too many tags.
@@ -69,18 +81,12 @@ impl RegistryStore {
             return Ok(None);
         }
         let (tags, is_whole) = self.read_tags(MAX_TAG_PAGES).await?;
-        let tags: Vec<_> = tags.into_iter().collect();
-        Ok(if is_whole { self.listed_among(&tags) } else { None })
-    }
-
-    /// Every digest that has a list, where `tags` are all tags. Nothing: the registry knows better, or may.
-    pub(super) fn listed_among(&self, tags: &[Tag]) -> Option<HashSet<Digest>> {
         // The tag of a longer digest does not have all of it.
         let is_cut = |tag: &Tag| tag.is_of_referrers() && tag.referrers_subject().is_none();
-        if self.registry.known.referrers_api() != Some(false) || tags.iter().any(is_cut) {
-            return None;
+        if !is_whole || tags.iter().any(is_cut) {
+            return Ok(None);
         }
-        Some(tags.iter().filter_map(Tag::referrers_subject).collect())
+        Ok(Some(tags.iter().filter_map(Tag::referrers_subject).collect()))
     }
 
     /// Pushes a referrer and lists it. Where nobody else is attaching to its subject, the list is read meanwhile.
@@ -252,6 +258,17 @@ impl RegistryStore {
         let list = self.known.list(subject);
         let mut written = list.update.lock().await;
         list.withdraw(referrers);
+        // Whoever takes out everything that was listed a moment ago need not read the list again.
+        let seen = self
+            .known
+            .take_seen_list(subject)
+            .filter(|seen| seen.at.elapsed() < FRESH && seen.entries.iter().all(|entry| referrers.contains(entry)));
+        if let Some(seen) = seen
+            && self.remove_list(&tag, &seen.digest).await?
+        {
+            written.is_removed();
+            return Ok(());
+        }
         let found = self.ask_manifest(&Target::Tag(tag.clone())).await?;
         let Some((digest, mut index)) = found.and_then(|found| {
             let index = list_in(subject, &found)?;
@@ -301,11 +318,6 @@ fn list_in(subject: &Digest, manifest: &Manifest) -> Option<Index> {
         }
         _ => None,
     }
-}
-
-/// The entries of the list that was found, if it is one.
-fn entries(subject: &Digest, found: Option<&Manifest>) -> Vec<Descriptor> {
-    found.and_then(|found| list_in(subject, found)).map_or_else(Vec::new, |index| index.manifests)
 }
 
 /// The entries that the list does not have.

@@ -68,10 +68,6 @@ impl Store for RegistryStore {
         self.listed_subjects().await
     }
 
-    fn subjects_among(&self, tags: &[Tag]) -> Option<HashSet<Digest>> {
-        self.listed_among(tags)
-    }
-
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {
         self.find_blob(blob).await
     }

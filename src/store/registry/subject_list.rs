@@ -23,6 +23,14 @@ struct Entries {
     listed: Vec<Descriptor>,
 }
 
+/// A list as this run saw it last.
+#[derive(Debug, Clone)]
+pub(super) struct Seen {
+    pub(super) digest: Digest,
+    pub(super) entries: Vec<Digest>,
+    pub(super) at: Instant,
+}
+
 /// What the last update of this run left behind.
 #[derive(Debug, Default)]
 pub(super) struct Written {

@@ -35,7 +35,9 @@ impl RegistryStore {
 
     /// The tags on at most `pages` pages, and whether these were all.
     pub(super) async fn read_tags(&self, pages: usize) -> Result<(BTreeSet<Tag>, bool), StoreError> {
-        self.known.reading_tags.share(&pages, || self.ask_tags(pages)).await
+        let shared = self.known.reading_tags.share(&(), || self.ask_tags(pages)).await?;
+        // Whoever asked first may have been content with fewer pages.
+        if shared.1 || pages < MAX_PAGES { Ok(shared) } else { self.ask_tags(pages).await }
     }
 
     async fn ask_tags(&self, pages: usize) -> Result<(BTreeSet<Tag>, bool), StoreError> {
