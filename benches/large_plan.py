@@ -23,7 +23,7 @@ vars:
 steps:
 """
 
-# Four steps on one tag; each reads what those above it made.
+# Five steps on one tag; each reads what those above it made.
 GROUP = """\
   - id: push_NUMBER
     description: The program, release RELEASE of app-APP.
