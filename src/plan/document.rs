@@ -55,13 +55,15 @@ const VERSION: u64 = 1;
 
 impl Document {
     /// Reads the shape of a plan. What is wrong goes to `diagnostics`; the rest is in the document all the same.
-    pub fn read(root: &Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Self {
+    pub fn read(root: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut document = Self::default();
-        let Some(entries) = root.entries() else {
+        let NodeKind::Mapping(entries) = root.kind else {
             let diagnostic = Diagnostic::new("a plan is a mapping").at(root.span);
             diagnostics.push(diagnostic.help("begin with `consign: 1` and a list of `steps:`"));
             return document;
         };
+        let has = |name: &str| entries.iter().any(|entry| &*entry.key.text == name);
+        let missing = [("consign", has("consign")), ("steps", has("steps"))];
         for entry in entries {
             document.read_entry(entry, kinds, diagnostics);
         }
@@ -69,7 +71,7 @@ impl Document {
             ("consign", "say which version of the language it is written in: `consign: 1`"),
             ("steps", "a plan has a list of `steps:`"),
         ] {
-            if root.get(name).is_none() {
+            if missing.contains(&(name, false)) {
                 diagnostics.push(Diagnostic::new(format!("the plan has no `{name}`")).help(help));
             }
         }
@@ -77,7 +79,7 @@ impl Document {
         document
     }
 
-    fn read_entry(&mut self, entry: &Entry, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) {
+    fn read_entry(&mut self, entry: Entry, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) {
         let value = &entry.value;
         match &*entry.key.text {
             "consign" => match decode::<u64>(value, "consign", diagnostics) {
@@ -102,15 +104,17 @@ impl Document {
                     vars.iter().map(|entry| Var { key: entry.key.clone(), value: entry.value.clone() }).collect();
             }
             "steps" => {
-                let Some(items) = value.items() else {
-                    let diagnostic = Diagnostic::new("`steps` takes a list").at(value.span);
+                let span = value.span;
+                let NodeKind::Sequence(items) = entry.value.kind else {
+                    let diagnostic = Diagnostic::new("`steps` takes a list").at(span);
                     return diagnostics
                         .push(diagnostic.help("write `- id: name` and a kind such as `push:` for each step"));
                 };
                 for item in items {
+                    let id = id_of(&item);
                     match read_step(item, kinds, diagnostics) {
                         Some(step) => self.steps.push(step),
-                        None => self.unread.extend(id_of(item)),
+                        None => self.unread.extend(id),
                     }
                 }
             }
@@ -186,15 +190,15 @@ fn id_of(step: &Node) -> Option<Key> {
     Some(Key { span: id.span, text: Arc::clone(&id.scalar()?.text) })
 }
 
-fn read_step(item: &Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Option<StepEntry> {
-    let Some(entries) = item.entries() else {
+fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Option<StepEntry> {
+    let NodeKind::Mapping(entries) = item.kind else {
         let diagnostic = Diagnostic::new("a step is a mapping").at(item.span);
         diagnostics.push(diagnostic.help("write `- id: name` and a kind such as `push:`"));
         return None;
     };
     let (mut id, mut needs, mut found) = (None, Vec::new(), Vec::new());
     let place = entries.first().map_or(item.span, |entry| entry.key.span);
-    for entry in entries {
+    for entry in &entries {
         let kind = kinds.iter().position(|kind| kind.name == &*entry.key.text);
         match (&*entry.key.text, kind) {
             ("id", _) => {
@@ -232,5 +236,8 @@ fn read_step(item: &Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>)
         diagnostics.push(diagnostic.help(format!("`consign kinds {}` shows them", kind.key.text)));
         return None;
     }
-    Some(StepEntry { id: id?, needs, kind: kind.key.clone(), kind_index: *kind_index, body: kind.value.clone() })
+    let (kind_index, key) = (*kind_index, kind.key.clone());
+    // Moved, not copied: the bodies are most of a large plan.
+    let body = entries.into_iter().find(|entry| entry.key == key)?.value;
+    Some(StepEntry { id: id?, needs, kind: key, kind_index, body })
 }

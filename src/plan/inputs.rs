@@ -114,7 +114,7 @@ mod tests {
         let source =
             SourceFile::new("plan.yaml", format!("consign: 1\ninputs:\n{inputs}vars: {{ V: x }}\nsteps: []\n"));
         let (root, mut diagnostics) = yaml::recover(&source);
-        let document = Document::read(&root.unwrap(), &[], &mut diagnostics);
+        let document = Document::read(root.unwrap(), &[], &mut diagnostics);
         let templates = Arc::new(Templates::default());
         let names = Names::new(&document, &[], &source, &templates, &mut diagnostics);
         let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));

@@ -170,7 +170,7 @@ mod tests {
 
     fn scope(vars: &str) -> Scope {
         let source = SourceFile::new("plan.yaml", format!("consign: 1\nvars:\n{vars}steps: []\n"));
-        let document = Document::read(&yaml::recover(&source).0.unwrap(), &[], &mut Vec::new());
+        let document = Document::read(yaml::recover(&source).0.unwrap(), &[], &mut Vec::new());
         Scope::new(source, &document, Arc::default())
     }
 

@@ -22,8 +22,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let (root, mut diagnostics) = yaml::recover(source);
     let Some(root) = root else { return Err(Diagnostics::new(diagnostics)) };
     let kinds = Kind::infos();
-    let document = Document::read(&root, &kinds, &mut diagnostics);
-    drop(root);
+    let document = Document::read(root, &kinds, &mut diagnostics);
     let templates = Arc::new(Templates::default());
     let names = Names::new(&document, &kinds, source, &templates, &mut diagnostics);
     let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));
@@ -212,7 +211,8 @@ impl Check<'_> {
     /// Whether the guesses may both be wrong: a field that says where the step works, or what it hands on, depends on what
     /// an output says, or holds an output of a step of which that is so.
     fn is_opaque(&self, at: usize, entry: &StepEntry, kind: &Kind, uses: &Uses) -> bool {
-        if uses.steps.is_empty() {
+        let may_be = uses.opaque || uses.steps.keys().any(|step| self.known.opaque.contains(step));
+        if !may_be {
             return false;
         }
         let where_it_works = entry.body.without(kind.content);

@@ -56,6 +56,34 @@ pub(super) fn find(expression: &Expr<'_>, offset: usize) -> (Mentions, Vec<Mista
     (walk.mentions, walk.mistakes)
 }
 
+/// The names in `source`, where it is nothing but a chain of them, and the chain. The same that [`find`] would find.
+pub(super) fn plain_path(source: &str, offset: usize) -> Option<(Mentions, Vec<Box<str>>)> {
+    const WORDS: &[&str] =
+        &["true", "false", "none", "not", "and", "or", "in", "is", "if", "else", "True", "False", "None"];
+    let is_name = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && !WORDS.contains(&part)
+    };
+    let trimmed = source.trim();
+    let mut start = offset + (source.len() - source.trim_start().len());
+    let mut path: Path<'_> = Vec::new();
+    for part in trimmed.split('.') {
+        if !is_name(part) {
+            return None;
+        }
+        path.push((part, start..start + part.len()));
+        start += part.len() + 1;
+    }
+    // `steps` alone is a mistake, which is explained elsewhere.
+    if trimmed == "steps" {
+        return None;
+    }
+    let mut walk = Walk { offset, mentions: Mentions::default(), mistakes: Vec::new() };
+    walk.record(&path, false);
+    Some((walk.mentions, trimmed.split('.').map(Box::from).collect()))
+}
+
 struct Walk {
     offset: usize,
     mentions: Mentions,

@@ -32,7 +32,15 @@ pub struct Expression {
     pub range: Range<usize>,
     /// What it looks at.
     pub mentions: Mentions,
-    compiled: minijinja::Expression<'static, 'static>,
+    compiled: Compiled,
+}
+
+/// How an expression is evaluated.
+enum Compiled {
+    /// `NAME` or `steps.x.digest`, as most are: looked up, part by part. Compiling them would cost more than all else.
+    Path(Vec<Box<str>>),
+    /// Anything else.
+    Whole(minijinja::Expression<'static, 'static>),
 }
 
 /// No expression is longer: a chain of operators nests as deep as it is long, and each level takes stack.
@@ -109,6 +117,9 @@ impl Expression {
         if let Some(mistake) = syntax::foreign(source) {
             return Err(one(shift(mistake)));
         }
+        if let Some((mentions, path)) = mention::plain_path(source, range.start) {
+            return Ok(Self { range, mentions, compiled: Compiled::Path(path) });
+        }
         let explain = |error: &minijinja::Error| {
             let within = error.range().filter(|within| within.end <= source.len() && within.start < within.end);
             let mistake = Mistake::new(within.unwrap_or(0..source.len()), "this is not an expression");
@@ -122,12 +133,16 @@ impl Expression {
             return Err(mistakes);
         }
         let compiled = ENVIRONMENT.compile_expression_owned(source.to_owned()).map_err(|error| explain(&error))?;
-        Ok(Self { range, mentions, compiled })
+        Ok(Self { range, mentions, compiled: Compiled::Whole(compiled) })
     }
 
     fn evaluate(&self, scope: &minijinja::Value) -> Result<Value, Mistake> {
         let fail = |message: String| Mistake::new(self.range.clone(), message);
-        let value = self.compiled.eval(scope.clone()).map_err(|error| {
+        let value = match &self.compiled {
+            Compiled::Path(path) => path.iter().try_fold(scope.clone(), |value, part| value.get_attr(part)),
+            Compiled::Whole(expression) => expression.eval(scope.clone()),
+        };
+        let value = value.map_err(|error| {
             let detail = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
             fail(format!("this expression has no value: {detail}"))
         })?;

@@ -21,7 +21,7 @@ fn uses(value: &str) -> (Uses, Vec<String>) {
     let kinds = [KindInfo { name: "push", outputs: vec!["digest", "changed", "list"] }];
     let source = SourceFile::new("plan.yaml", TOP.replace("VALUE", &format!("{{ x: {value} }}")));
     let (root, mut diagnostics) = yaml::recover(&source);
-    let document = Document::read(&root.unwrap(), &kinds, &mut diagnostics);
+    let document = Document::read(root.unwrap(), &kinds, &mut diagnostics);
     let templates = Templates::default();
     let names = Names::new(&document, &kinds, &source, &templates, &mut diagnostics);
     assert_eq!(diagnostics, []);

@@ -8,6 +8,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE},
 };
 use serde::Deserialize;
+use tokio::time::sleep;
 
 use super::{Answer, RegistryProblem, RegistryStore, Request, Scope, request::Body};
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
     store::{ContentError, StoreError},
 };
 
+/// How often a manifest is pushed again whose blobs the registry does not find.
+const BLIND_ROUNDS: u32 = 4;
 /// Optional for a long time, so it may be missing.
 const DIGEST: &str = "docker-content-digest";
 
@@ -118,9 +121,19 @@ impl RegistryStore {
         Ok(())
     }
 
-    /// The one request of a push.
+    /// The one request of a push. Where the registry does not find a blob, it is asked again: docker-registry writes the
+    /// link to a blob anew whenever somebody pushes that blob, and does not see it for that moment.
     pub(super) async fn put_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Answer, StoreError> {
-        self.stored(manifest, &self.put_request(manifest, target)?).await
+        let request = self.put_request(manifest, target)?;
+        for round in 0..BLIND_ROUNDS {
+            match self.stored(manifest, &request).await {
+                Err(StoreError::Registry(error)) if is_blob_unknown(|code| error.has_code(code)) => {
+                    sleep(self.registry.pace.moment(round)).await;
+                }
+                stored => return stored,
+            }
+        }
+        self.stored(manifest, &request).await
     }
 
     /// As [`RegistryStore::put_manifest`], tried once.
@@ -131,7 +144,7 @@ impl RegistryStore {
     async fn stored(&self, manifest: &Manifest, request: &Request<'_>) -> Result<Answer, StoreError> {
         let answer = self.registry.send(request).await?;
         if !matches!(answer.status, StatusCode::CREATED | StatusCode::OK) {
-            if answer.has_code("MANIFEST_BLOB_UNKNOWN") || answer.has_code("BLOB_UNKNOWN") {
+            if is_blob_unknown(|code| answer.has_code(code)) {
                 // Somebody has removed what was known to be there: whoever tries again must send it.
                 for blob in manifest.blobs() {
                     self.registry.known.blob_is_gone(&self.name, &blob.digest);
@@ -188,6 +201,10 @@ fn same_digest(answer: &Answer, wanted: &Digest, said: &Digest) -> Result<(), St
 fn wrong_digest(value: &str, expected: String) -> RegistryProblem {
     let value = format!("`{}`", value.chars().take(150).collect::<String>());
     RegistryProblem::Header { header: "Docker-Content-Digest", value, expected }
+}
+
+fn is_blob_unknown(has_code: impl Fn(&str) -> bool) -> bool {
+    has_code("MANIFEST_BLOB_UNKNOWN") || has_code("BLOB_UNKNOWN")
 }
 
 #[cfg(test)]
