@@ -11,6 +11,7 @@ use crate::oci::{Descriptor, Digest, Reference, Repository};
 pub struct Output {
     values: BTreeMap<&'static str, Value>,
     about: Option<String>,
+    guesses: BTreeMap<&'static str, String>,
 }
 
 /// The outputs of the steps that have succeeded, by the step's name.
@@ -38,6 +39,19 @@ impl Output {
     pub fn about(mut self, what: impl Into<String>) -> Self {
         self.about = Some(what.into());
         self
+    }
+
+    /// The same with a mapping whose keys are not known before the run: while a plan is checked, it has every key.
+    /// `guess` tells one guess from another.
+    #[must_use]
+    pub fn with_any_key(mut self, name: &'static str, guess: impl Into<String>) -> Self {
+        self.guesses.insert(name, guess.into());
+        self.with(name, Value::Object(serde_json::Map::new()))
+    }
+
+    /// The mappings whose keys are not known, with their guesses.
+    pub fn guesses(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.guesses.iter().map(|(name, guess)| (*name, guess.as_str()))
     }
 
     /// What people are shown: what the step was about, where it says so, otherwise its reference.

@@ -6,6 +6,7 @@ mod diagnostic;
 mod diagnostics;
 mod document;
 pub mod expression;
+mod guessed;
 mod input;
 mod input_type;
 mod inputs;

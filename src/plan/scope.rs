@@ -1,5 +1,5 @@
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -8,6 +8,7 @@ use minijinja::value::{Object, Serde, Value};
 use super::{
     Diagnostic, Document, SourceFile,
     expression::Mention,
+    guessed::Guessed,
     templates::Templates,
     yaml::{Node, NodeKind, decode},
 };
@@ -78,10 +79,11 @@ impl Scope {
 
     /// Gives a step its outputs.
     pub fn set_step(&self, name: &str, output: &Output) {
-        let outputs: serde_json::Map<_, _> =
-            output.iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+        let mut outputs: BTreeMap<&str, Value> =
+            output.iter().map(|(name, value)| (name, Value::from(Serde(value)))).collect();
+        outputs.extend(output.guesses().map(|(name, guess)| (name, Guessed::mapping(guess))));
         let mut steps = self.values.steps.0.write().unwrap_or_else(PoisonError::into_inner);
-        steps.insert(name.into(), Value::from(Serde(serde_json::Value::Object(outputs))));
+        steps.insert(name.into(), Value::from(outputs));
     }
 
     /// The same tree with every expression replaced by its value.

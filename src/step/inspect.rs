@@ -105,8 +105,8 @@ impl Step for Inspect {
     fn foresee(&self, guess: &Guess<'_>) -> Output {
         guess
             .manifest(&self.reference.repository)
-            .with("manifest", json!({}))
-            .with("annotations", json!({}))
+            .with_any_key("manifest", guess.text("manifest"))
+            .with_any_key("annotations", guess.text("annotations"))
             .with("artifact_type", format!("guess/{}", guess.text("artifact_type")))
             .with("platforms", json!([guess.text("platforms")]))
     }

@@ -63,7 +63,7 @@ impl Step for TagStep {
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
-        guess.manifest(&self.from.repository).with("previous", json!({}))
+        guess.manifest(&self.from.repository).with_any_key("previous", guess.text("previous"))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

@@ -1,4 +1,6 @@
 //! Ten mistakes that users make, each by itself and all of them in one file.
+//!
+//! Over 500 lines: one thing, ten mistakes with all that is printed about each.
 
 use insta::assert_snapshot;
 

@@ -435,3 +435,37 @@ steps:
        |            ^^^
     ");
 }
+
+#[test]
+fn members_that_only_the_run_knows_can_be_used() {
+    let test = Test::new(
+        "consign: 1
+name: members
+steps:
+  - id: app
+    push:
+      to: localhost:5000/app:v1
+      annotations: { org.example.commit: abc }
+      files: [{ name: app, content: app }]
+  - id: look
+    inspect: { reference: \"${{ steps.app.reference }}\" }
+  - id: note
+    attach:
+      subject: localhost:5000/app:v1
+      artifact_type: note/example
+      annotations: { commit: \"${{ steps.look.annotations['org.example.commit'] }}\" }
+      files:
+        - name: note.json
+          json: { size: \"${{ steps.look.manifest.config.size }}\", all: \"${{ steps.look.annotations }}\" }
+outputs:
+  commit: ${{ steps.look.annotations['org.example.commit'] }}
+",
+    );
+    assert_snapshot!(test.run("rehearse plan.yaml --outputs - --progress none").shown(), @r#"
+    exit code 0
+    --- stdout
+    {
+      "commit": "abc"
+    }
+    "#);
+}
