@@ -13,7 +13,7 @@ use petgraph::{Direction, graph::NodeIndex, visit::EdgeRef};
 
 use crate::{
     event::{Outcome, StepId},
-    graph::{Graph, Member},
+    graph::{Edge, Graph, Member},
 };
 
 /// The state of one run's graph.
@@ -22,6 +22,8 @@ pub struct Schedule {
     graph: Arc<Graph>,
     nodes: Vec<Node>,
     ready: BinaryHeap<Reverse<usize>>,
+    /// Steps that nothing keeps from going ahead, some of which are ready or done by now.
+    ahead: BinaryHeap<Reverse<usize>>,
     options: Options,
     draining: bool,
 }
@@ -40,6 +42,8 @@ pub struct Options {
 #[derive(Debug, Clone)]
 struct Node {
     waits_for: usize,
+    /// How many of the edges into it keep it from going ahead.
+    held_by: usize,
     end: Option<End>,
 }
 
@@ -67,12 +71,17 @@ impl Schedule {
         let petgraph = graph.as_petgraph();
         let nodes = petgraph
             .node_indices()
-            .map(|node| Node { waits_for: petgraph.edges_directed(node, Direction::Incoming).count(), end: None })
+            .map(|node| {
+                let edges = petgraph.edges_directed(node, Direction::Incoming).count();
+                Node { waits_for: edges, held_by: edges, end: None }
+            })
             .collect();
         let roots: Vec<_> = petgraph.externals(Direction::Incoming).collect();
-        let mut schedule = Self { graph, nodes, ready: BinaryHeap::new(), options, draining: false };
+        let mut schedule =
+            Self { graph, nodes, ready: BinaryHeap::new(), ahead: BinaryHeap::new(), options, draining: false };
         let mut settled = Vec::new();
         for root in roots {
+            schedule.release(root);
             if let Some(end) = schedule.arrive(root, &mut settled) {
                 schedule.settle(root, end, &mut settled);
             }
@@ -83,6 +92,21 @@ impl Schedule {
     /// The first step in file order that is ready; it counts as started.
     pub fn start(&mut self) -> Option<usize> {
         if self.draining { None } else { self.ready.pop().map(|Reverse(step)| step) }
+    }
+
+    /// The first step in file order that is not ready and may go ahead: what it waits for it could overtake, and so could
+    /// each of those. It comes once, and is still to be started.
+    pub fn start_ahead(&mut self) -> Option<usize> {
+        if self.draining {
+            return None;
+        }
+        while let Some(Reverse(step)) = self.ahead.pop() {
+            let node = self.graph.node(step).and_then(|node| self.nodes.get(node.index()));
+            if node.is_some_and(|node| node.waits_for > 0) {
+                return Some(step);
+            }
+        }
+        None
     }
 
     /// Says that a step that was started has ended. Steps that settle through it come back.
@@ -108,6 +132,11 @@ impl Schedule {
         self.draining = true;
     }
 
+    /// Whether nothing starts any more, as asked or after a failure.
+    pub const fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     /// The steps that have neither ended nor been started, in file order, for when the run ends early.
     pub fn unstarted(&self, started: &[bool]) -> Vec<usize> {
         let ended = |step: &usize| {
@@ -121,6 +150,11 @@ impl Schedule {
         // A list, not recursion: a chain may be as long as the plan.
         let mut ending = vec![(node, end)];
         while let Some((node, end)) = ending.pop() {
+            if matches!(end, End::Well) {
+                for free in self.let_go(node, |edge| !edge.may_be_overtaken()) {
+                    self.release(free);
+                }
+            }
             if let Some(state) = self.nodes.get_mut(node.index()) {
                 state.end = Some(end);
             }
@@ -133,6 +167,32 @@ impl Schedule {
                 }
             }
         }
+    }
+
+    /// Nothing keeps this node from going ahead, nor those that could overtake it, as far as it goes.
+    fn release(&mut self, node: NodeIndex) {
+        // A list, not recursion: a chain may be as long as the plan.
+        let mut released = vec![node];
+        while let Some(node) = released.pop() {
+            if let Some(Member::Step(id)) = self.graph.as_petgraph().node_weight(node) {
+                self.ahead.push(Reverse(id.index()));
+            }
+            released.extend(self.let_go(node, Edge::may_be_overtaken));
+        }
+    }
+
+    /// Takes these edges out of `node` from what holds their targets. Those that nothing holds any more come back.
+    fn let_go(&mut self, node: NodeIndex, which: impl Fn(&Edge) -> bool) -> Vec<NodeIndex> {
+        let edges = self.graph.as_petgraph().edges(node).filter(|edge| which(edge.weight()));
+        let mut free = Vec::new();
+        for target in edges.map(|edge| edge.target()) {
+            let Some(state) = self.nodes.get_mut(target.index()) else { continue };
+            state.held_by -= 1;
+            if state.held_by == 0 {
+                free.push(target);
+            }
+        }
+        free
     }
 
     /// Decides about a node that waits for nothing any more: it becomes ready, or ends as returned.

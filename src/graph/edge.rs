@@ -43,6 +43,15 @@ impl Edge {
         self.reasons.iter().any(|reason| matches!(reason, Reason::Data { .. }))
     }
 
+    /// Whether the later one may do what nobody can tell while the earlier one is still to be done: it does not need what
+    /// the earlier one hands on, and no content goes by its doing.
+    pub fn may_be_overtaken(&self) -> bool {
+        self.reasons.iter().all(|reason| match reason {
+            Reason::Effect { before, thing, .. } => *before != Access::Write || thing.is_name(),
+            Reason::Data { .. } | Reason::Gate | Reason::Needs => false,
+        })
+    }
+
     /// Whether the earlier one holds the later one back as a gate.
     pub fn is_gate(&self) -> bool {
         self.reasons.contains(&Reason::Gate)

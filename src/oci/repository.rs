@@ -19,6 +19,11 @@ pub enum Repository {
 }
 
 impl Repository {
+    /// Whether a registry has it, not this machine.
+    pub const fn is_registry(&self) -> bool {
+        matches!(self, Self::Registry { .. })
+    }
+
     /// One value for all the names of one repository, to compare by.
     pub fn identity(&self) -> Self {
         match self {

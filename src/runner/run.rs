@@ -6,8 +6,8 @@ use std::{
 };
 
 use tokio::{
-    sync::mpsc,
-    task::{Id, JoinError, JoinSet},
+    sync::{mpsc, watch},
+    task::{AbortHandle, Id, JoinError, JoinSet},
     time::{MissedTickBehavior, interval},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     program::Program,
     report::Reporter,
     schedule::{self, Schedule, Settled},
-    step::{Done, Made, Pins, StepContext, StepError},
+    step::{Done, Made, Pins, Step, StepContext, StepError, Turn},
     store::StoreError,
 };
 
@@ -76,6 +76,12 @@ pub async fn run(
 
 type Joined = Result<(Id, Result<Done, StepError>), JoinError>;
 
+/// A step that was started before its turn.
+struct Ahead {
+    turn: watch::Sender<bool>,
+    task: AbortHandle,
+}
+
 struct Run<'a> {
     program: &'a Program,
     options: &'a RunOptions,
@@ -88,6 +94,7 @@ struct Run<'a> {
     settled: Vec<Settled>,
     tasks: JoinSet<Result<Done, StepError>>,
     running: HashMap<Id, (usize, Instant)>,
+    ahead: HashMap<usize, Ahead>,
     started: Vec<bool>,
     finished: Vec<Option<Finished>>,
     interrupted: bool,
@@ -121,6 +128,7 @@ impl<'a> Run<'a> {
             settled,
             tasks: JoinSet::new(),
             running: HashMap::new(),
+            ahead: HashMap::new(),
             started: vec![false; count],
             finished: vec![None; count],
             interrupted: false,
@@ -137,9 +145,14 @@ impl<'a> Run<'a> {
     }
 
     fn start_ready(&mut self) {
-        while self.tasks.len() < self.options.jobs.max(1) {
-            let Some(step) = self.schedule.start() else { return };
+        let jobs = self.options.jobs.max(1);
+        while self.running.len() < jobs {
+            let Some(step) = self.schedule.start() else { break };
             self.start(step);
+        }
+        while self.tasks.len() < jobs {
+            let Some(step) = self.schedule.start_ahead() else { break };
+            self.start_ahead(step);
         }
     }
 
@@ -148,12 +161,35 @@ impl<'a> Run<'a> {
         if let Some(started) = self.started.get_mut(step) {
             *started = true;
         }
-        self.tell(&Event::StepStarted { step: id.clone() });
+        self.tell(&Event::StepStarted { step: id });
+        if let Some(ahead) = self.ahead.remove(&step) {
+            self.running.insert(ahead.task.id(), (step, Instant::now()));
+            ahead.turn.send_replace(true);
+            return;
+        }
         let instance = match self.program.instantiate(step, &self.scope) {
             Ok(instance) => instance,
             Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Duration::ZERO),
         };
+        let task = self.spawn(step, instance, Turn::now());
+        self.running.extend(task.map(|task| (task.id(), (step, Instant::now()))));
+    }
+
+    /// Starts a step before its turn. Whatever is wrong with it is found again when its turn has come.
+    fn start_ahead(&mut self, step: usize) {
+        let Some(instance) = self.program.instantiate(step, &self.scope).ok().filter(|step| step.goes_ahead()) else {
+            return;
+        };
+        let (turn, come) = Turn::later();
+        if let Some(task) = self.spawn(step, instance, come) {
+            self.ahead.insert(step, Ahead { turn, task });
+        }
+    }
+
+    fn spawn(&mut self, step: usize, instance: Arc<dyn Step>, turn: Turn) -> Option<AbortHandle> {
+        let id = self.id(step)?;
         let cx = StepContext {
+            turn: turn.clone(),
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
             made: Arc::clone(&self.made),
@@ -162,8 +198,12 @@ impl<'a> Run<'a> {
             epoch: self.options.epoch,
             concurrency: TRANSFERS,
         };
-        let task = self.tasks.spawn(async move { instance.run(&cx).await });
-        self.running.insert(task.id(), (step, Instant::now()));
+        Some(self.tasks.spawn(async move {
+            let done = instance.run(&cx).await;
+            // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
+            turn.wait().await;
+            done
+        }))
     }
 
     fn end(&mut self, joined: Joined) {
@@ -171,7 +211,11 @@ impl<'a> Run<'a> {
             Ok((task, _)) => *task,
             Err(error) => error.id(),
         };
-        let Some((step, since)) = self.running.remove(&task) else { return };
+        let Some((step, since)) = self.running.remove(&task) else {
+            // One that had gone ahead broke off: it starts anew in its turn.
+            self.ahead.retain(|_, ahead| ahead.task.id() != task);
+            return;
+        };
         let place = self.program.steps().get(step).map(|planned| self.program.source().place(planned.span.start));
         let (outcome, output) = match joined {
             Ok((_, Ok(done))) => (done.outcome, Some(Arc::new(done.output))),
@@ -191,6 +235,9 @@ impl<'a> Run<'a> {
             self.program.finish(step, output, &self.scope);
         }
         let settled = self.schedule.finish(step, &outcome);
+        if self.schedule.is_draining() {
+            self.drain();
+        }
         self.conclude(step, outcome, output, elapsed);
         self.settle(settled);
     }
@@ -206,12 +253,23 @@ impl<'a> Run<'a> {
 
     fn settle(&mut self, settled: Vec<Settled>) {
         for Settled { step, outcome } in settled {
+            if let Some(ahead) = self.ahead.remove(&step) {
+                ahead.task.abort();
+            }
             self.conclude(step, outcome, None, Duration::ZERO);
         }
     }
 
-    fn interrupt(&mut self) {
+    /// Starts nothing any more, and lets go of what has gone ahead.
+    fn drain(&mut self) {
         self.schedule.drain();
+        for (_, ahead) in self.ahead.drain() {
+            ahead.task.abort();
+        }
+    }
+
+    fn interrupt(&mut self) {
+        self.drain();
         if self.interrupted {
             self.tasks.abort_all();
         }
@@ -230,7 +288,7 @@ impl<'a> Run<'a> {
 
     fn hear(&mut self, told: io::Result<()>) {
         if let Err(error) = told {
-            self.schedule.drain();
+            self.drain();
             self.report_error.get_or_insert(error);
         }
     }

@@ -21,6 +21,7 @@ use crate::{
 struct Scripted {
     inner: MemoryStore,
     asked: Semaphore,
+    pushed: Semaphore,
     may_answer: Semaphore,
     /// What becomes of who asks.
     panics: bool,
@@ -34,6 +35,7 @@ impl Scripted {
         Self {
             inner: MemoryStore::new(reference.repository),
             asked: Semaphore::new(0),
+            pushed: Semaphore::new(0),
             may_answer: Semaphore::new(0),
             panics: false,
             may_settle: Semaphore::new(1),
@@ -99,7 +101,9 @@ impl Store for Scripted {
         source: &Source,
         from: Option<&Repository>,
     ) -> Result<Delivery, StoreError> {
-        self.inner.push_blob(blob, source, from).await
+        let delivery = self.inner.push_blob(blob, source, from).await;
+        self.pushed.add_permits(1);
+        delivery
     }
 
     async fn untag(&self, tag: &Tag) -> Result<bool, StoreError> {
@@ -133,13 +137,16 @@ impl Reporter for Heard {
 }
 
 /// A step for each store, named as its repository, none of which waits for another.
-fn program(stores: &[Arc<Scripted>]) -> Program {
+fn listing(stores: &[Arc<Scripted>]) -> String {
     let step = |store: &Arc<Scripted>| {
         let repository = store.repository().to_string();
         let name = repository.rsplit('/').next().unwrap();
         format!("  - id: {name}\n    list_tags: {{ repository: \"{repository}\" }}\n")
     };
-    let steps: String = stores.iter().map(step).collect();
+    stores.iter().map(step).collect()
+}
+
+fn program(steps: &str) -> Program {
     let places = Places { plan_folder: "/".into(), workdir: "/".into() };
     let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
     compile(&SourceFile::new("plan.yaml", format!("consign: 1\nsteps:\n{steps}")), &options).unwrap()
@@ -152,7 +159,18 @@ async fn play(
     fails_at: Option<&'static str>,
     script: impl AsyncFnOnce(&mpsc::UnboundedSender<()>),
 ) -> (Ended, Vec<String>) {
-    let program = program(&stores);
+    let steps = listing(&stores);
+    play_steps(&steps, stores, jobs, fails_at, script).await
+}
+
+async fn play_steps(
+    steps: &str,
+    stores: Vec<Arc<Scripted>>,
+    jobs: usize,
+    fails_at: Option<&'static str>,
+    script: impl AsyncFnOnce(&mpsc::UnboundedSender<()>),
+) -> (Ended, Vec<String>) {
+    let program = program(steps);
     let options = RunOptions {
         stores: Arc::new(Stores::scripted(stores.into_iter().map(|store| store as Arc<dyn Store>))),
         jobs,
@@ -269,4 +287,58 @@ async fn the_last_look_at_the_registries_can_be_broken_off_too() {
     assert_eq!(heard, ["a started", "a passed", "end"]);
     assert_eq!(ended.summary.exit_code(), ExitCode::Interrupted);
     assert!(ended.summary.unsettled.is_some());
+}
+
+/// A listing that waits, and a push that may not be seen before it.
+const LIST_AND_PUSH: &str = "  - id: a
+    list_tags: { repository: \"localhost:5000/a\" }
+  - id: b
+    push: { to: \"localhost:5000/a:v1\", files: [{ name: note.txt, content: hello }] }
+";
+
+#[tokio::test]
+async fn what_nobody_can_tell_is_done_ahead_and_the_rest_in_turn() {
+    let [a, _] = two();
+    let (ended, heard) = play_steps(LIST_AND_PUSH, vec![a.clone()], 2, None, async |_| {
+        a.until_asked().await;
+        a.pushed.acquire_many(2).await.unwrap().forget();
+        assert!(a.inner.tags().await.unwrap().is_empty());
+        a.let_answer();
+    })
+    .await;
+    assert_eq!(heard, ["a started", "a passed", "b started", "b created", "end"]);
+    assert_eq!(ended.summary.exit_code(), ExitCode::Success);
+    assert_eq!(a.inner.tags().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_has_gone_ahead_ends_with_the_run() {
+    let [a, _] = two();
+    let (_, heard) = play_steps(LIST_AND_PUSH, vec![a.clone()], 2, None, async |interrupts| {
+        a.pushed.acquire_many(2).await.unwrap().forget();
+        interrupts.send(()).unwrap();
+        a.let_answer();
+    })
+    .await;
+    assert_eq!(heard, ["a started", "a passed", "b cancelled", "end"]);
+    let [a, _] = two();
+    let a = Arc::new(Scripted { panics: true, ..Arc::into_inner(a).unwrap() });
+    let (_, heard) = play_steps(LIST_AND_PUSH, vec![a.clone()], 2, None, async |_| {
+        a.pushed.acquire_many(2).await.unwrap().forget();
+        a.let_answer();
+    })
+    .await;
+    assert_eq!(heard, ["a started", "a failed", "b blocked", "end"]);
+    assert!(a.inner.tags().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn one_job_is_one_step_at_a_time() {
+    let [a, _] = two();
+    play_steps(LIST_AND_PUSH, vec![a.clone()], 1, None, async |_| {
+        a.until_asked().await;
+        assert_eq!(a.pushed.available_permits(), 0);
+        a.let_answer();
+    })
+    .await;
 }

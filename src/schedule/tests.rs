@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     event::{Failure, FailureKind},
     graph::{Need, Part},
+    oci::Reference,
     step::{Effects, Thing},
 };
 
@@ -96,4 +97,52 @@ fn a_long_chain_is_blocked_without_running_out_of_stack() {
     let (mut schedule, _) = schedule(&parts, Options::default());
     assert_eq!(schedule.start(), Some(0));
     assert_eq!(schedule.finish(0, &failed()).len(), 99_999);
+}
+
+fn touching(index: usize, effects: Effects) -> Part {
+    Part { effects, ..part(index, &[]) }
+}
+
+#[test]
+fn what_waits_only_for_what_it_could_overtake_goes_ahead() {
+    let repository = "localhost:5000/a".parse::<Reference>().unwrap().repository;
+    let tag = Thing::tag(&repository, &"v1".parse().unwrap());
+    let graph = Thing::graph(&repository);
+    let push = |index| touching(index, Effects::default().write(tag.clone()).append(graph.clone()));
+    let attach = |index| touching(index, Effects::default().read(tag.clone()).append(graph.clone()));
+    let delete = |index| touching(index, Effects::default().write(Thing::repository(&repository)));
+    let discover = |index| touching(index, Effects::default().read(tag.clone()).read(graph.clone()));
+
+    let (mut schedule, _) =
+        schedule(&[push(0), attach(1), discover(2), push(3), delete(4), push(5)], Options::default());
+    assert_eq!((schedule.start(), schedule.start()), (Some(0), None));
+    let ahead: Vec<_> = std::iter::from_fn(|| schedule.start_ahead()).collect();
+    // What the last one brings might go with what the one before it deletes.
+    assert_eq!(ahead, [1, 2, 3]);
+    for step in 0..4 {
+        schedule.finish(step, &Outcome::Created);
+        assert_eq!(schedule.start(), Some(step + 1));
+    }
+    assert_eq!(schedule.start_ahead(), None);
+    schedule.finish(4, &Outcome::Deleted);
+    assert_eq!((schedule.start(), schedule.start_ahead()), (Some(5), None));
+}
+
+#[test]
+fn nothing_goes_ahead_of_its_data_of_a_gate_or_after_a_failure() {
+    let everything = || Effects::default().write(Thing::everything());
+    let mut parts = vec![part(0, &[]), part(1, &[0]), touching(2, everything()), part(3, &[])];
+    parts[0].gate = true;
+    parts[3].needs.push(2);
+    let (mut waiting, _) = schedule(&parts, Options::default());
+    assert_eq!((waiting.start(), waiting.start_ahead()), (Some(0), None));
+    waiting.finish(0, &Outcome::Passed);
+    assert_eq!((waiting.start(), waiting.start_ahead()), (Some(1), None));
+
+    let tag = Thing::tag(&"localhost:5000/a".parse::<Reference>().unwrap().repository, &"v1".parse().unwrap());
+    let writes = |index| touching(index, Effects::default().write(tag.clone()));
+    let (mut failing, _) = schedule(&[part(0, &[]), writes(1), writes(2)], Options::default());
+    assert_eq!((failing.start(), failing.start()), (Some(0), Some(1)));
+    failing.finish(0, &failed());
+    assert_eq!(failing.start_ahead(), None);
 }

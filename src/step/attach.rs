@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::pin};
 
 use async_trait::async_trait;
+use futures_util::future::{Either, select};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -58,18 +59,27 @@ files:
 }
 
 impl Attach {
-    async fn manifest(&self, cx: &StepContext, subject: &Descriptor) -> Result<(Manifest, Vec<Layer>), StepError> {
-        let mut blobs = file::layers(cx, &self.files, Compression::Gzip).await?;
+    /// Before its turn: pushes the blobs where the subject is this run's, so that nothing can be attached to it yet. What
+    /// fails here fails again in its turn, and is told then.
+    async fn go_ahead(&self, cx: &StepContext, store: &dyn Store, blobs: &[Layer]) {
+        let (digest, tag) = (self.subject.digest.as_ref(), self.subject.tag.as_ref());
+        let is_new = pin!(cx.made.wait(store.repository(), digest, tag));
+        if let Either::Right(_) = select(pin!(cx.turn.wait()), is_new).await {
+            let _ = push_blobs(cx, store, blobs).await;
+            cx.turn.wait().await;
+        }
+    }
+
+    fn manifest(&self, cx: &StepContext, subject: &Descriptor, layers: &[Layer]) -> Result<Manifest, StepError> {
         let mut manifest = ImageManifest::new(Descriptor::empty());
         manifest.artifact_type = Some(self.artifact_type.value.clone());
-        manifest.layers = blobs.iter().map(|layer| layer.descriptor.clone()).collect();
+        manifest.layers = layers.iter().map(|layer| layer.descriptor.clone()).collect();
         if manifest.layers.is_empty() {
             manifest.layers.push(Descriptor::empty());
         }
         manifest.subject = Some(subject.plain());
         manifest.annotations = annotations(&self.annotations, self.created.as_ref(), cx.epoch);
-        blobs.push(Layer::bytes(Descriptor::empty(), &b"{}"[..]));
-        Ok((Manifest::from_image(manifest)?, blobs))
+        Ok(Manifest::from_image(manifest)?)
     }
 
     /// Whether the same artifact is attached already: listed, and there.
@@ -116,10 +126,17 @@ impl Step for Attach {
         guess.manifest(&self.subject.repository).with("subject_digest", subject.to_string())
     }
 
+    fn goes_ahead(&self) -> bool {
+        self.subject.repository.is_registry()
+    }
+
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let store = cx.open(&self.subject.repository);
+        let mut blobs = file::layers(cx, &self.files, Compression::Gzip).await?;
+        blobs.push(Layer::bytes(Descriptor::empty(), &b"{}"[..]));
+        self.go_ahead(cx, &*store, &blobs).await;
         let subject = cx.resolve(&self.subject).await?;
-        let (manifest, blobs) = self.manifest(cx, &subject).await?;
+        let manifest = self.manifest(cx, &subject, blobs.split_last().map_or(&[], |(_, layers)| layers))?;
         // Nothing of this plan can be attached to what this run brought, unless it was attached by this run.
         let is_new = cx.made.contains(store.repository(), &subject.digest);
         let outcome = if !is_new && self.is_attached(&*store, &subject.digest, manifest.digest()).await? {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Made, Pins, Places, StepError};
+use super::{Made, Pins, Places, StepError, Turn};
 use crate::{
     event::Progress,
     oci::{Descriptor, Manifest, Reference, Repository, Target},
@@ -18,6 +18,8 @@ pub struct StepContext {
     pub made: Arc<Made>,
     /// Where local paths lead.
     pub places: Arc<Places>,
+    /// From when on others may see what it does.
+    pub turn: Turn,
     /// What it has to say.
     pub progress: Progress,
     /// `SOURCE_DATE_EPOCH`, in seconds since 1970, where it is set.

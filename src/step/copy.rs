@@ -2,6 +2,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use super::{
     Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError, Thing,
@@ -65,6 +66,14 @@ referrers: all
     ];
 }
 
+/// Where the tag of the target points.
+enum At {
+    /// Nowhere, or to what may be left behind.
+    Free(Option<Descriptor>),
+    /// To what is to stay.
+    Kept(Descriptor),
+}
+
 impl Copy {
     fn done(&self, outcome: Outcome, manifest: &Descriptor, copied: &Copied) -> Done {
         let list = |digests: &[Digest]| json!(digests.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -73,6 +82,22 @@ impl Copy {
             .with("mounted", list(&copied.mounted))
             .with("existing", list(&copied.existing));
         Done::new(outcome, output)
+    }
+
+    /// What the tag of the target allows.
+    async fn look(&self, cx: &StepContext, root: &Manifest) -> Result<At, StepError> {
+        let Some(tag) = &self.to.tag else { return Ok(At::Free(None)) };
+        let target = cx.open(&self.to.repository);
+        let there = cx.pins.resolve(&*target, tag).await.map_err(StepError::store("look for", &self.to.value))?;
+        match (there, self.if_exists) {
+            (Some(there), IfExists::Keep) if there.digest != *root.digest() => Ok(At::Kept(there)),
+            (Some(there), IfExists::Fail) if there.digest != *root.digest() => Err(StepError::TagElsewhere {
+                reference: self.to.value.to_string(),
+                there: there.digest.to_string(),
+                here: root.digest().to_string(),
+            }),
+            (there, _) => Ok(At::Free(there)),
+        }
     }
 
     /// Moves nothing, or the tag: whatever is under it is there by now.
@@ -124,33 +149,23 @@ impl Step for Copy {
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let (source, target) = (cx.open(&self.from.repository), cx.open(&self.to.repository));
         let root = cx.manifest(&self.from).await?;
-        let there = match &self.to.tag {
-            Some(tag) => cx.pins.resolve(&*target, tag).await.map_err(StepError::store("look for", &self.to.value))?,
-            None => None,
+        let (tx, rx) = oneshot::channel();
+        let look = async {
+            let target = self.look(cx, &root).await;
+            // Nobody listens where the copy has failed.
+            let _ = tx.send(matches!(target, Ok(At::Free(_))));
+            target
         };
-        if let Some(there) = there.as_ref().filter(|there| there.digest != *root.digest()) {
-            let nothing = || Copied {
-                root: there.clone(),
-                copied: Vec::new(),
-                mounted: Vec::new(),
-                existing: Vec::new(),
-                referrers: 0,
-            };
-            match self.if_exists {
-                IfExists::Replace => {}
-                IfExists::Keep => return Ok(self.done(Outcome::Unchanged, there, &nothing())),
-                IfExists::Fail => {
-                    return Err(StepError::TagElsewhere {
-                        reference: self.to.value.to_string(),
-                        there: there.digest.to_string(),
-                        here: root.digest().to_string(),
-                    });
-                }
-            }
-        }
         let options = CopyOptions { referrers: self.referrers == CopyReferrers::All, concurrency: cx.concurrency };
-        let copied = store::copy(&source, &root, &target, &options, &cx.progress).await;
+        let may_write = async { rx.await.unwrap_or(false) };
+        let copy = store::copy(&source, &root, &target, &options, &cx.progress, may_write);
+        let (found, copied) = tokio::join!(look, copy);
+        let there = match found? {
+            At::Free(there) => there,
+            At::Kept(there) => return Ok(self.done(Outcome::Unchanged, &there, &Copied::nothing(&there))),
+        };
         let copied = copied.map_err(StepError::store("copy to", &self.to.value))?;
+        let copied = copied.unwrap_or_else(|| Copied::nothing(&root.descriptor()));
         let moved = self.finish(cx, &root, there.as_ref()).await?;
         let outcome = match (moved, there.is_some()) {
             (false, _) if copied.copied.is_empty() && copied.mounted.is_empty() => Outcome::Unchanged,

@@ -168,6 +168,10 @@ impl Step for Image {
         }
     }
 
+    fn goes_ahead(&self) -> bool {
+        self.to.repository.is_registry()
+    }
+
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let platform = self.platform.parse::<Platform>();
         let platform = platform.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;

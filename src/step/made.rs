@@ -1,9 +1,11 @@
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::oci::{Digest, Repository};
+use tokio::sync::Notify;
+
+use crate::oci::{Digest, Repository, Tag};
 
 /// The manifests that this run brought to their repositories.
 ///
@@ -11,19 +13,55 @@ use crate::oci::{Digest, Repository};
 /// created: it was not there before the run.
 #[derive(Debug, Default)]
 pub struct Made {
-    made: Mutex<HashSet<(Repository, Digest)>>,
+    seen: Mutex<Seen>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    manifests: HashSet<(Repository, Digest)>,
+    tags: HashSet<(Repository, Tag)>,
 }
 
 impl Made {
     /// Says that a manifest is not there and will be. It is said before the manifest can be seen.
     pub fn add(&self, repository: &Repository, manifest: &Digest) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.insert((repository.identity(), manifest.clone()));
+        self.lock().manifests.insert((repository.identity(), manifest.clone()));
+        self.changed.notify_waiters();
+    }
+
+    /// Says that a tag is about to point to such a manifest.
+    pub fn add_tag(&self, repository: &Repository, tag: &Tag) {
+        self.lock().tags.insert((repository.identity(), tag.clone()));
+        self.changed.notify_waiters();
     }
 
     /// Whether this run brought the manifest.
     pub fn contains(&self, repository: &Repository, manifest: &Digest) -> bool {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.contains(&(repository.identity(), manifest.clone()))
+        self.lock().manifests.contains(&(repository.identity(), manifest.clone()))
+    }
+
+    /// Waits until the manifest, or where only a tag names it, the tag, is known to be this run's.
+    pub async fn wait(&self, repository: &Repository, manifest: Option<&Digest>, tag: Option<&Tag>) {
+        let identity = repository.identity();
+        let is_made = || {
+            let seen = self.lock();
+            match (manifest, tag) {
+                (Some(digest), _) => seen.manifests.contains(&(identity.clone(), digest.clone())),
+                (None, Some(tag)) => seen.tags.contains(&(identity.clone(), tag.clone())),
+                (None, None) => false,
+            }
+        };
+        loop {
+            let changed = self.changed.notified();
+            if is_made() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -31,6 +31,7 @@ mod reading;
 mod several;
 mod tag;
 mod thing;
+mod turn;
 
 use std::fmt::Debug;
 
@@ -61,6 +62,7 @@ pub use self::{
     push::Push,
     tag::TagStep,
     thing::Thing,
+    turn::Turn,
 };
 use crate::{
     oci::{Reference, Repository, Tag},
@@ -108,6 +110,12 @@ pub trait Step: Debug + Send + Sync {
 
     /// Its outputs as far as they are known before the run; `guess` stands for the rest.
     fn foresee(&self, guess: &Guess<'_>) -> Output;
+
+    /// Whether it may be started before its turn has come, once its data is there, its files are as they will be, and no
+    /// gate holds it back. Until [`StepContext::turn`] it then does only what nobody can tell.
+    fn goes_ahead(&self) -> bool {
+        false
+    }
 
     /// Does the work. It converges: what is there already is left alone.
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError>;

@@ -34,13 +34,14 @@ impl Publication<'_> {
     /// Pushes what is not there and moves the tags, last.
     pub(super) async fn publish(self, cx: &StepContext) -> Result<(Done, Descriptor), StepError> {
         let store = cx.open(&self.to.repository);
+        let is_absent = self.go_ahead(cx, &*store).await;
         let tags: Vec<&Tag> = self.to.tag.iter().chain(self.tags).collect();
         let mut descriptor = self.manifest.descriptor();
         let mut outcome = Outcome::Created;
         let mut moving = Vec::new();
         let find = try_join_all(tags.iter().map(|tag| cx.pins.resolve(&*store, tag)));
         let find = async { find.await.map_err(StepError::store("look for", self.to)) };
-        let (there, is_there) = futures_util::try_join!(find, self.is_there(cx, &*store))?;
+        let (there, is_there) = futures_util::try_join!(find, self.is_there(cx, &*store, is_absent))?;
         if tags.is_empty() && is_there {
             let made = cx.made.contains(store.repository(), &descriptor.digest);
             return Ok(self.done(if made { Outcome::Created } else { Outcome::Unchanged }, descriptor));
@@ -72,6 +73,9 @@ impl Publication<'_> {
         descriptor = self.manifest.descriptor();
         // Where the manifest is, its blobs are as well: a registry where they are not refuses the manifest.
         if !is_there {
+            for tag in &tags {
+                cx.made.add_tag(store.repository(), tag);
+            }
             push_blobs(cx, &*store, &self.blobs).await?;
         }
         let fail = || StepError::store("push", self.to);
@@ -86,14 +90,36 @@ impl Publication<'_> {
         Ok(self.done(outcome, descriptor))
     }
 
-    /// Whether the manifest is there, whatever names it. If not, this run is about to bring it.
-    async fn is_there(&self, cx: &StepContext, store: &dyn Store) -> Result<bool, StepError> {
-        let by_digest = Target::Digest(self.manifest.digest().clone());
-        let found = store.resolve(&by_digest).await.map_err(StepError::store("look for", self.to))?;
+    /// Before its turn: pushes the blobs of a manifest that is not there, and says whether it is not. What fails here
+    /// fails again in its turn, and is told then.
+    async fn go_ahead(&self, cx: &StepContext, store: &dyn Store) -> bool {
+        if cx.turn.has_come() {
+            return false;
+        }
+        let is_absent = matches!(store.resolve(&self.by_digest()).await, Ok(None));
+        if is_absent {
+            let _ = push_blobs(cx, store, &self.blobs).await;
+        }
+        cx.turn.wait().await;
+        is_absent
+    }
+
+    /// Whether the manifest is there, whatever names it. If not, this run is about to bring it. It `was_absent` a moment
+    /// ago, and only this run is of interest since.
+    async fn is_there(&self, cx: &StepContext, store: &dyn Store, was_absent: bool) -> Result<bool, StepError> {
+        if was_absent && !cx.made.contains(store.repository(), self.manifest.digest()) {
+            cx.made.add(store.repository(), self.manifest.digest());
+            return Ok(false);
+        }
+        let found = store.resolve(&self.by_digest()).await.map_err(StepError::store("look for", self.to))?;
         if found.is_none() {
             cx.made.add(store.repository(), self.manifest.digest());
         }
         Ok(found.is_some())
+    }
+
+    fn by_digest(&self) -> Target {
+        Target::Digest(self.manifest.digest().clone())
     }
 
     fn done(&self, outcome: Outcome, descriptor: Descriptor) -> (Done, Descriptor) {

@@ -139,6 +139,10 @@ impl Step for Push {
         }
     }
 
+    fn goes_ahead(&self) -> bool {
+        self.to.repository.is_registry()
+    }
+
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let (manifest, blobs) = self.manifest(cx).await?;
         let layers: Vec<_> = manifest.as_image().map_or(&[][..], |image| &image.layers).iter().map(describe).collect();

@@ -81,6 +81,11 @@ impl Thing {
         other.0.starts_with(&self.0)
     }
 
+    /// Whether this is no content but what points to it: a tag, all tags, or the tag list.
+    pub fn is_name(&self) -> bool {
+        matches!(self.0.as_slice(), [registry, _, _, what, ..] if **registry == *REGISTRY && [TAG, TAG_LIST].contains(&&**what))
+    }
+
     /// This and everything that contains it, the root last.
     pub fn containers(&self) -> impl Iterator<Item = Self> {
         (0..=self.0.len()).rev().map(|parts| Self(self.0[..parts].to_vec()))

@@ -80,6 +80,11 @@ pub trait Store: Debug + Send + Sync {
         Ok(None)
     }
 
+    /// What this run has attached to `subject`, as far as that is known without asking: a hint at what will be asked next.
+    fn attached(&self, _subject: &Digest) -> Vec<Digest> {
+        Vec::new()
+    }
+
     /// Whether the blob is there.
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError>;
 

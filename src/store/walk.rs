@@ -1,7 +1,7 @@
 //! Which manifests refer to a manifest, and to those, level by level.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -101,6 +101,8 @@ pub(super) struct Walk {
     has_asked: bool,
     /// Its answer.
     subjects: Option<HashSet<Digest>>,
+    /// Lists that will be asked for, asked beside the first one.
+    ahead: HashMap<Digest, Vec<Descriptor>>,
 }
 
 impl Walk {
@@ -108,7 +110,7 @@ impl Walk {
     const CONCURRENCY: usize = 16;
 
     pub(super) fn new(store: Arc<dyn Store>, root: Digest) -> Self {
-        Self { store, root, listed: 0, has_asked: false, subjects: None }
+        Self { store, root, listed: 0, has_asked: false, subjects: None, ahead: HashMap::new() }
     }
 
     /// The referrers of each of `level`, in that order. The store is asked once which manifests have any at all: beside
@@ -117,8 +119,10 @@ impl Walk {
     pub(super) async fn ask(&mut self, mut level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {
         let is_first = !std::mem::replace(&mut self.has_asked, true);
         let lists = if is_first && level.len() == 1 {
-            let (lists, subjects) = futures_util::try_join!(self.lists(level), self.store.subjects())?;
+            level.extend(self.attached());
+            let (mut lists, subjects) = futures_util::try_join!(self.lists(level), self.store.subjects())?;
             self.subjects = subjects;
+            self.ahead = lists.drain(1..).collect();
             lists
         } else {
             if is_first {
@@ -127,10 +131,28 @@ impl Walk {
             if let Some(subjects) = &self.subjects {
                 level.retain(|digest| subjects.contains(digest));
             }
-            self.lists(level).await?
+            let unknown = level.iter().filter(|subject| !self.ahead.contains_key(*subject)).cloned().collect();
+            let asked = self.lists(unknown).await?;
+            self.ahead.extend(asked);
+            let lists = level.into_iter().filter_map(|subject| self.ahead.remove_entry(&subject));
+            lists.collect()
         };
         self.listed += lists.iter().map(|(_, referrers)| referrers.len()).sum::<usize>();
         Ok(lists)
+    }
+
+    /// What this run has attached below the root and has something attached itself.
+    fn attached(&self) -> Vec<Digest> {
+        let mut seen = HashSet::from([self.root.clone()]);
+        let (mut attached, mut waiting) = (Vec::new(), self.store.attached(&self.root));
+        while let Some(digest) = waiting.pop() {
+            let below = self.store.attached(&digest);
+            if !below.is_empty() && seen.len() < Graph::LIMIT && seen.insert(digest.clone()) {
+                waiting.extend(below);
+                attached.push(digest);
+            }
+        }
+        attached
     }
 
     async fn lists(&self, level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {

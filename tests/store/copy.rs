@@ -1,6 +1,6 @@
 //! The one algorithm that moves a graph: what goes, in which order, with how many requests.
 
-use std::sync::Arc;
+use std::{future::ready, sync::Arc};
 
 use consign::{
     event::{Event, Progress, StepId},
@@ -24,7 +24,7 @@ fn progress() -> (Progress, UnboundedReceiver<Event>) {
 }
 
 async fn copied(source: &Arc<dyn Store>, root: &Manifest, target: &Arc<dyn Store>, options: CopyOptions) -> Copied {
-    copy(source, root, target, &options, &progress().0).await.unwrap()
+    copy(source, root, target, &options, &progress().0, ready(true)).await.unwrap().unwrap()
 }
 
 fn sorted(digests: impl IntoIterator<Item = Digest>) -> Vec<Digest> {
@@ -295,13 +295,15 @@ async fn what_the_source_lacks_is_an_error_that_names_it() {
     release.push(&source).await;
     let gone = release.artifacts[1].manifest.digest();
     source.delete_manifest(gone).await.unwrap();
-    let error = copy(&source, &release.index, &memory("localhost/app"), &ALL, &progress().0).await.unwrap_err();
+    let error =
+        copy(&source, &release.index, &memory("localhost/app"), &ALL, &progress().0, ready(true)).await.unwrap_err();
     assert!(matches!(&error, StoreError::Missing { digest, .. } if digest == gone), "{error}");
 
     let layer = &release.artifacts[0].blobs[2].0.digest;
     std::fs::remove_file(folder.path().join("blobs/sha256").join(layer.hex())).unwrap();
     let target = memory("localhost/app");
-    let error = copy(&source, &release.artifacts[0].manifest, &target, &ALL, &progress().0).await.unwrap_err();
+    let error =
+        copy(&source, &release.artifacts[0].manifest, &target, &ALL, &progress().0, ready(true)).await.unwrap_err();
     assert!(matches!(&error, StoreError::Missing { digest, .. } if digest == layer), "{error}");
     assert!(target.subjects().await.unwrap().unwrap().is_empty());
 }
@@ -328,7 +330,7 @@ async fn every_byte_that_moves_is_told() {
     let image = Artifact::new("image");
     image.push(&source, None).await;
     let (progress, mut events) = progress();
-    copy(&source, &image.manifest, &target, &ALL, &progress).await.unwrap();
+    copy(&source, &image.manifest, &target, &ALL, &progress, ready(true)).await.unwrap();
     drop(progress);
     let mut bytes = 0;
     while let Some(event) = events.recv().await {

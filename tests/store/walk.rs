@@ -7,6 +7,7 @@ use consign::{
     oci::{Descriptor, Digest, Manifest, Repository, Tag, Target, media_type},
     store::{ByteStream, Delivery, Graph, Source, Store, StoreError, referrers_graph},
 };
+use tokio::sync::Barrier;
 
 use super::{
     artifact::Artifact,
@@ -85,16 +86,28 @@ async fn a_tree_is_drawn_from_the_top_and_deleted_from_the_leaves() {
 
 /// A registry that lists whatever it likes.
 #[derive(Debug)]
-struct Liar(Repository, fn(&Digest) -> Vec<Digest>);
+struct Liar {
+    repository: Repository,
+    lists: fn(&Digest) -> Vec<Digest>,
+    /// What it says that this run has attached.
+    attached: fn(&Digest) -> Vec<Digest>,
+    /// So many must ask for lists together before any is answered.
+    together: Barrier,
+}
 
 #[async_trait]
 impl Store for Liar {
     fn repository(&self) -> &Repository {
-        &self.0
+        &self.repository
+    }
+
+    fn attached(&self, subject: &Digest) -> Vec<Digest> {
+        (self.attached)(subject)
     }
 
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
-        let listed = (self.1)(subject).into_iter();
+        self.together.wait().await;
+        let listed = (self.lists)(subject).into_iter();
         Ok(listed.map(|digest| Descriptor::new(media_type::IMAGE_MANIFEST, digest, 2)).collect())
     }
 
@@ -119,7 +132,7 @@ impl Store for Liar {
     }
 
     async fn blob(&self, blob: &Descriptor) -> Result<ByteStream, StoreError> {
-        Err(StoreError::Missing { digest: blob.digest.clone(), repository: self.0.to_string() })
+        Err(StoreError::Missing { digest: blob.digest.clone(), repository: self.repository.to_string() })
     }
 
     async fn push_blob(&self, _: &Descriptor, _: &Source, _: Option<&Repository>) -> Result<Delivery, StoreError> {
@@ -135,8 +148,17 @@ impl Store for Liar {
     }
 }
 
-async fn walk(answer: fn(&Digest) -> Vec<Digest>) -> Result<Graph, StoreError> {
-    let store: Arc<dyn Store> = Arc::new(Liar(repository("localhost/a"), answer));
+async fn walk(lists: fn(&Digest) -> Vec<Digest>) -> Result<Graph, StoreError> {
+    walk_knowing(lists, |_| Vec::new(), 1).await
+}
+
+async fn walk_knowing(
+    lists: fn(&Digest) -> Vec<Digest>,
+    attached: fn(&Digest) -> Vec<Digest>,
+    together: usize,
+) -> Result<Graph, StoreError> {
+    let (repository, together) = (repository("localhost/a"), Barrier::new(together));
+    let store: Arc<dyn Store> = Arc::new(Liar { repository, lists, attached, together });
     referrers_graph(&store, &Descriptor::of(media_type::IMAGE_MANIFEST, b"root"), None).await
 }
 
@@ -145,6 +167,17 @@ async fn a_circle_ends() {
     let graph = walk(|subject| vec![subject.clone(), Digest::sha256(b"root"), Digest::sha256(b"other")]).await.unwrap();
     assert_eq!(graph.descendants().collect::<Vec<_>>(), [&Digest::sha256(b"other")]);
     assert_eq!(graph.depth_first().count(), 1);
+}
+
+#[tokio::test]
+async fn what_this_run_has_attached_is_asked_for_at_once() {
+    // Two lists, asked for together or never answered. That they make a circle changes nothing.
+    let circle = |subject: &Digest| {
+        let sbom = Digest::sha256(b"sbom");
+        if *subject == sbom { vec![Digest::sha256(b"root")] } else { vec![sbom] }
+    };
+    let graph = walk_knowing(circle, circle, 2).await.unwrap();
+    assert_eq!(graph.descendants().collect::<Vec<_>>(), [&Digest::sha256(b"sbom")]);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ mod before;
 mod discover;
 mod mover;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use tokio::sync::{Semaphore, mpsc};
 
@@ -47,6 +47,13 @@ pub struct Copied {
     pub referrers: usize,
 }
 
+impl Copied {
+    /// What a copy did that did nothing.
+    pub fn nothing(root: &Descriptor) -> Self {
+        Self { root: root.clone(), copied: Vec::new(), mounted: Vec::new(), existing: Vec::new(), referrers: 0 }
+    }
+}
+
 impl Default for CopyOptions {
     fn default() -> Self {
         Self { referrers: true, concurrency: 8 }
@@ -55,6 +62,7 @@ impl Default for CopyOptions {
 
 /// Brings `root` from `source` to `target` with everything that it needs, and its referrers if asked for.
 ///
+/// It only reads until `may_write` has ended, and goes on where that says so; nothing: it did not.
 /// It sets no tag: whoever called does, last. It fails at the first error, and running it again goes on from there.
 pub async fn copy(
     source: &Arc<dyn Store>,
@@ -62,12 +70,26 @@ pub async fn copy(
     target: &Arc<dyn Store>,
     options: &CopyOptions,
     progress: &Progress,
-) -> Result<Copied, StoreError> {
+    may_write: impl Future<Output = bool>,
+) -> Result<Option<Copied>, StoreError> {
     // A permit is held around one request or transfer, never while waiting for another: one is enough for any graph.
     let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
     let (tx, rx) = mpsc::unbounded_channel();
     let mover = Mover::new(source, root, target, progress, &permits);
-    let ((), copied) = tokio::try_join!(discover(source, root, *options, &permits, tx), mover.run(rx))?;
-    target.list_pushed().await?;
+    let found = discover(source, root, *options, &permits, tx);
+    let copied = {
+        let mut moving = pin!(mover.run(rx, may_write));
+        tokio::select! {
+            biased;
+            copied = &mut moving => copied?,
+            found = found => {
+                found?;
+                moving.await?
+            }
+        }
+    };
+    if copied.is_some() {
+        target.list_pushed().await?;
+    }
     Ok(copied)
 }

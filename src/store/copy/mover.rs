@@ -6,6 +6,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     panic,
+    pin::pin,
     sync::Arc,
 };
 
@@ -108,31 +109,50 @@ impl Mover {
         }
     }
 
-    /// Ends when everything that came through `rx` is at the target. Dropping it stops what is under way.
-    pub(super) async fn run(mut self, mut rx: UnboundedReceiver<Found>) -> Result<Copied, StoreError> {
+    /// Ends when everything that came through `rx` is at the target, or nothing may be written. Dropping it stops what is
+    /// under way.
+    pub(super) async fn run(
+        mut self,
+        mut rx: UnboundedReceiver<Found>,
+        may_write: impl Future<Output = bool>,
+    ) -> Result<Option<Copied>, StoreError> {
         let mut more = true;
+        let mut may_write = pin!(may_write);
+        // Until it is known that something may be written, what was asked is answered and the answers wait.
+        let mut held = Some(Vec::new());
         loop {
             tokio::select! {
+                may = &mut may_write, if held.is_some() => {
+                    if !may {
+                        return Ok(None);
+                    }
+                    for done in held.take().into_iter().flatten() {
+                        self.note(done)?;
+                    }
+                },
                 found = rx.recv(), if more => if let Some(found) = found {
                     self.begin(found);
                 } else {
                     more = false;
                     self.stop_waiting_for_strangers();
                 },
-                Some(done) = self.tasks.join_next() => self.note(done)?,
+                Some(done) = self.tasks.join_next() => match &mut held {
+                    Some(held) => held.push(done),
+                    None => self.note(done)?,
+                },
                 else => break,
             }
         }
         if let Some(digest) = self.nodes.into_keys().next() {
             return Err(StoreError::Missing { digest, repository: self.target.repository().to_string() });
         }
-        Ok(Copied {
+        Ok(Some(Copied {
             root: self.root,
             copied: self.copied.into_iter().collect(),
             mounted: self.mounted.into_iter().collect(),
             existing: self.existing.into_iter().collect(),
             referrers: self.referrers,
-        })
+        }))
     }
 
     fn begin(&mut self, found: Found) {

@@ -34,23 +34,24 @@ impl RegistryStore {
         Ok(was_there)
     }
 
-    /// Removes a list of referrers, by its tag or, where tags cannot be deleted, by its digest: nothing else has that.
-    /// `false`: the registry deletes nothing.
+    /// Removes a list of referrers as it was seen, by its digest: nothing else has that, and a list that somebody has
+    /// written meanwhile stays. Where the registry deletes no manifests, by its tag. `false`: it deletes nothing.
     pub(super) async fn remove_list(&self, tag: &Tag, digest: &Digest) -> Result<bool, StoreError> {
-        if self.registry.known.deletes_tags() {
-            let answer = self.delete(tag.as_str()).await?;
-            if !is_tag_refused(&answer) {
-                was_there(&answer)?;
-                return Ok(true);
-            }
-            self.registry.known.refuses_tag_deletes();
-        }
         let answer = self.delete(&digest.to_string()).await?;
-        if is_refused(&answer) {
+        if !is_refused(&answer) {
+            was_there(&answer)?;
+            self.known.manifest_is_gone(digest);
+            return Ok(true);
+        }
+        if !self.registry.known.deletes_tags() {
+            return Ok(false);
+        }
+        let answer = self.delete(tag.as_str()).await?;
+        if is_tag_refused(&answer) {
+            self.registry.known.refuses_tag_deletes();
             return Ok(false);
         }
         was_there(&answer)?;
-        self.known.manifest_is_gone(digest);
         Ok(true)
     }
 

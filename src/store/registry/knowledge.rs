@@ -188,9 +188,14 @@ impl RepositoryKnowledge {
         self.writes_lists.load(Ordering::Relaxed)
     }
 
+    /// The list of `subject`, which this run writes.
+    pub(super) fn list_to_write(&self, subject: &Digest) -> Arc<SubjectList> {
+        self.writes_lists.store(true, Ordering::Relaxed);
+        self.list(subject)
+    }
+
     /// The list of what this run attaches to `subject`.
     pub(super) fn list(&self, subject: &Digest) -> Arc<SubjectList> {
-        self.writes_lists.store(true, Ordering::Relaxed);
         Arc::clone(lock(&self.lists).entry(subject.clone()).or_default())
     }
 

@@ -25,12 +25,22 @@ const TOGETHER: usize = 16;
 impl RegistryStore {
     /// The referrers of `subject`, from the API and from the tag schema, complete and in order.
     pub(super) async fn find_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
-        let api = self.api_referrers(subject).await?;
+        let (api, list) = if self.registry.known.referrers_api().is_none() {
+            // Whoever finds out whether there is an API asks both ways at once.
+            let list = async { self.tag_referrers(subject).await.map(Some) };
+            futures_util::try_join!(self.api_referrers(subject), list)?
+        } else {
+            (self.api_referrers(subject).await?, None)
+        };
         let has_api = api.is_some();
         let from_api = api.unwrap_or_default();
         let mut from_tag = Vec::new();
         if from_api.is_empty() || self.known.writes_lists() {
-            for entry in self.tag_referrers(subject).await? {
+            let list = match list {
+                Some(list) => list,
+                None => self.tag_referrers(subject).await?,
+            };
+            for entry in list {
                 // With an API nobody takes entries out of the tag's list any more: it may name what is gone.
                 if !has_api || self.find_descriptor(&Target::Digest(entry.digest.clone())).await?.is_some() {
                     from_tag.push(entry);
@@ -121,7 +131,7 @@ impl RegistryStore {
                 return Ok(());
             }
         }
-        self.known.list(subject).wait(manifest.referrer_descriptor());
+        self.known.list_to_write(subject).wait(manifest.referrer_descriptor());
         Ok(())
     }
 
@@ -207,7 +217,8 @@ mod tests {
         let server = with_api(true).await;
         let store = server.store("a");
         store.attach(&referrer("one")).await.unwrap();
-        assert_eq!(server.log().len(), 2);
+        // The push, the list of the tag schema beside it, and the look whether the API has it.
+        assert_eq!(server.log().len(), 3);
         store.attach(&referrer("two")).await.unwrap();
         assert_eq!(server.log().len(), 1);
         store.settle().await.unwrap();

@@ -77,10 +77,20 @@ impl RegistryStore {
 
     /// Every digest that has a list. Nothing: the registry knows better, or there are too many tags.
     pub(super) async fn listed_subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
-        if self.has_api().await? {
+        let (has_api, tags) = if self.registry.known.referrers_api().is_none() {
+            // Whoever finds out whether there is an API does not wait for that.
+            let (has_api, tags) = futures_util::join!(self.has_api(), self.read_tags(MAX_TAG_PAGES));
+            (has_api?, Some(tags))
+        } else {
+            (self.has_api().await?, None)
+        };
+        if has_api {
             return Ok(None);
         }
-        let (tags, is_whole) = self.read_tags(MAX_TAG_PAGES).await?;
+        let (tags, is_whole) = match tags {
+            Some(tags) => tags?,
+            None => self.read_tags(MAX_TAG_PAGES).await?,
+        };
         // The tag of a longer digest does not have all of it.
         let is_cut = |tag: &Tag| tag.is_of_referrers() && tag.referrers_subject().is_none();
         if !is_whole || tags.iter().any(is_cut) {
@@ -89,10 +99,11 @@ impl RegistryStore {
         Ok(Some(tags.iter().filter_map(Tag::referrers_subject).collect()))
     }
 
-    /// Pushes a referrer and lists it. Where nobody else is attaching to its subject, the list is read meanwhile.
+    /// Pushes a referrer and lists it. Where nobody else is attaching to its subject, the list is read meanwhile, also where
+    /// only the answer to the push tells whether there is a list to be kept.
     pub(super) async fn push_and_list(&self, manifest: &Manifest) -> Result<(), StoreError> {
-        let keeps_lists = self.registry.known.referrers_api() == Some(false);
-        let Some(subject) = manifest.subject().filter(|_| keeps_lists).map(|subject| &subject.digest) else {
+        let api = self.registry.known.referrers_api();
+        let Some(subject) = manifest.subject().filter(|_| api != Some(true)).map(|subject| &subject.digest) else {
             self.push(manifest, None).await?;
             return self.list_waiting().await;
         };
@@ -255,7 +266,7 @@ impl RegistryStore {
             return Ok(());
         }
         let tag = Tag::of_referrers(subject);
-        let list = self.known.list(subject);
+        let list = self.known.list_to_write(subject);
         let mut written = list.update.lock().await;
         list.withdraw(referrers);
         // Whoever takes out everything that was listed a moment ago need not read the list again.

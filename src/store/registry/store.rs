@@ -68,6 +68,11 @@ impl Store for RegistryStore {
         self.listed_subjects().await
     }
 
+    fn attached(&self, subject: &Digest) -> Vec<Digest> {
+        let listed = self.known.own_list(subject).map(|list| list.listed()).unwrap_or_default();
+        listed.into_iter().map(|entry| entry.digest).collect()
+    }
+
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {
         self.find_blob(blob).await
     }
