@@ -126,6 +126,7 @@ impl StepError {
         match self {
             Self::TagElsewhere { there, here, .. } => vec![format!("there: {there}"), format!("here:  {here}")],
             Self::Refused { found, .. } => found.clone(),
+            Self::Store { source: StoreError::Registry(error), .. } => error.notes(),
             _ => Vec::new(),
         }
     }
@@ -142,6 +143,7 @@ impl StepError {
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
             }
+            Self::Store { source: StoreError::Registry(error), .. } => error.help().into_iter().collect(),
             _ => Vec::new(),
         }
     }

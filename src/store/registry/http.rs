@@ -104,19 +104,36 @@ impl Http {
     /// One try, with as many logins as make sense: none, a remembered one that has expired, a fresh one.
     async fn authorized(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
         let mut authorization = self.auth.ready(&request.scope).await?;
-        for _ in 0..2 {
+        for is_first in [true, false] {
             let answer = self.exchange(request, authorization.as_ref()).await?;
             // What another host thinks about our login does not concern the registry's.
             if answer.status != StatusCode::UNAUTHORIZED || !origin::is_same(&self.base, &answer.url) {
-                return Ok(answer);
+                return Ok(self.explained(request, answer, authorization.as_ref()).await);
             }
-            let better = self.auth.answer(&request.scope, &answer.headers, authorization.as_ref()).await?;
+            let better = self.auth.answer(&request.scope, &answer.headers, authorization.as_ref(), is_first).await?;
             if better.is_none() {
-                return Ok(answer);
+                return Ok(self.explained(request, answer, authorization.as_ref()).await);
             }
             authorization = better;
         }
-        self.exchange(request, authorization.as_ref()).await
+        let answer = self.exchange(request, authorization.as_ref()).await?;
+        Ok(self.explained(request, answer, authorization.as_ref()).await)
+    }
+
+    /// The answer, with who asked where the registry says that this may not be.
+    async fn explained(&self, request: &Request<'_>, answer: Answer, used: Option<&Authorization>) -> Answer {
+        if !matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || !origin::is_same(&self.base, &answer.url)
+        {
+            return answer;
+        }
+        let access = self.auth.access(&request.scope, &answer, used).await;
+        Answer { access: Some(Box::new(access)), ..answer }
+    }
+
+    /// Whether the registry has asked for a login.
+    pub(super) fn wants_login(&self) -> bool {
+        self.auth.is_wanted()
     }
 
     /// One request and its answer, wherever redirects lead.

@@ -5,12 +5,15 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>
 
+mod access;
 mod answer;
 mod arrivals;
 mod auth;
+mod azure;
 mod blobs;
 mod challenge;
 mod clients;
+mod credential;
 mod credential_file;
 mod credential_helper;
 mod credentials;
@@ -18,8 +21,10 @@ mod deletes;
 mod error;
 mod flights;
 mod http;
+mod identities;
 mod knowledge;
 mod link;
+mod login_file;
 mod manifests;
 mod options;
 mod origin;
@@ -41,13 +46,16 @@ mod token;
 mod turns;
 mod upload;
 
-use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};
 pub use self::{
-    credentials::{Credential, CredentialError, Credentials},
+    access::{Access, Action},
+    credential::{Credential, CredentialSource, Login},
+    credentials::{CredentialError, Credentials},
     error::{RegistryError, RegistryMessage, RegistryProblem},
+    login_file::LoginFile,
     options::RegistryOptions,
     origin::LeadError,
     registries::Registries,
     secret::Secret,
     store::RegistryStore,
 };
+use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};

@@ -57,17 +57,21 @@ impl Registries {
         let inner = &*self.inner;
         let mut open = inner.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = &mut *open;
-        let store = open.stores.entry((registry.clone(), name.clone())).or_insert_with(|| {
-            let registry = open.registries.entry(registry.clone()).or_insert_with(|| {
-                let shared = open.shared.entry(registry.identity()).or_insert_with(|| Shared {
-                    known: Arc::new(RegistryKnowledge::default()),
-                    permits: Permits::new(inner.options.concurrency),
-                });
-                Arc::new(Registry::new(registry, &inner.clients, &inner.options, inner.pace, shared.clone()))
-            });
-            Arc::new(RegistryStore::new(Arc::clone(registry), name))
-        });
+        let Open { shared, registries, stores } = open;
+        let store = stores
+            .entry((registry.clone(), name.clone()))
+            .or_insert_with(|| Arc::new(RegistryStore::new(inner.registry(registry, shared, registries), name)));
         Arc::clone(store)
+    }
+
+    /// Makes sure that the registry takes the credential that there is for it. `false`: it takes anybody.
+    pub async fn check_login(&self, registry: &RegistryName) -> Result<bool, StoreError> {
+        let registry = {
+            let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let Open { shared, registries, .. } = &mut *open;
+            self.inner.registry(registry, shared, registries)
+        };
+        registry.greet().await
     }
 
     /// Forgets what others may have changed: where tags point, and which manifests are there.
@@ -76,6 +80,24 @@ impl Registries {
         for shared in open.shared.values() {
             shared.known.forget();
         }
+    }
+}
+
+impl Inner {
+    fn registry(
+        &self,
+        name: &RegistryName,
+        shared: &mut HashMap<RegistryName, Shared>,
+        registries: &mut HashMap<RegistryName, Arc<Registry>>,
+    ) -> Arc<Registry> {
+        let registry = registries.entry(name.clone()).or_insert_with(|| {
+            let shared = shared.entry(name.identity()).or_insert_with(|| Shared {
+                known: Arc::new(RegistryKnowledge::default()),
+                permits: Permits::new(self.options.concurrency),
+            });
+            Arc::new(Registry::new(name, &self.clients, &self.options, self.pace, shared.clone()))
+        });
+        Arc::clone(registry)
     }
 }
 

@@ -47,12 +47,13 @@ impl RegistryStore {
     ) -> Result<Delivery, StoreError> {
         let mut session = None;
         if let Some(holder) = self.holder(blob, from) {
-            let answer = self.mount(blob, &holder).await?;
-            match answer.status {
-                StatusCode::CREATED => return Ok(Delivery::Mounted),
-                StatusCode::ACCEPTED => session = Some(self.session(&answer)?),
-                // Whoever may not read the source may still write here.
-                _ => {}
+            match self.mount(blob, &holder).await {
+                Ok(answer) if answer.status == StatusCode::CREATED => return Ok(Delivery::Mounted),
+                Ok(answer) if answer.status == StatusCode::ACCEPTED => session = Some(self.session(&answer)?),
+                // Whoever may not read the source may still write here. Some token services refuse both for that.
+                Ok(_) => {}
+                Err(StoreError::Registry(error)) if error.status().is_some() && !error.is_temporary() => {}
+                Err(error) => return Err(error),
             }
         }
         let is_worth_asking = if session.is_some() { blob.size > LARGE } else { blob.size > TINY };
