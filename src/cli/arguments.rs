@@ -69,6 +69,8 @@ pub(super) enum Command {
     Login(LoginArguments),
     /// Removes the login for a registry.
     Logout(LogoutArguments),
+    /// Finds out what a registry can do, and leaves nothing behind.
+    Doctor(DoctorArguments),
     /// Prints the JSON Schema of plans.
     Schema,
     /// Lists the kinds of steps, or explains one.
@@ -233,4 +235,30 @@ pub(super) struct LogoutArguments {
     /// Removes the login from this file.
     #[arg(long, value_name = "FILE")]
     pub(super) authfile: Option<PathBuf>,
+}
+
+/// `consign doctor`
+#[derive(Debug, Args)]
+pub(super) struct DoctorArguments {
+    /// The registry; with a repository that may be written, what can be done there is tried.
+    #[arg(value_name = "REGISTRY[/REPOSITORY]")]
+    pub(super) place: String,
+    /// Pushes a small artifact also where the registry cannot delete it again.
+    #[arg(long)]
+    pub(super) push: bool,
+    /// Asks over plain HTTP. Registries on this machine always are.
+    #[arg(long)]
+    pub(super) plain_http: bool,
+    /// How the findings are written.
+    #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
+    pub(super) format: DoctorFormat,
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DoctorFormat {
+    /// A table, for people.
+    Text,
+    /// For programs.
+    Json,
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod check;
+mod doctor;
 mod graph;
 mod kinds;
 mod login;
@@ -28,6 +29,7 @@ pub fn main() -> process::ExitCode {
         Command::Rehearse(command) => run::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),
         Command::Graph(command) => graph::graph(command, &arguments.global),
+        Command::Doctor(command) => doctor::doctor(command),
         Command::Login(command) => login::login(command),
         Command::Logout(command) => login::logout(command),
         Command::Schema => print(&schema::text()).map(|()| ExitCode::Success),

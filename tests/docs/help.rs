@@ -16,11 +16,12 @@ fn help_of_run_is_this() {
 fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
     let running = ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--outputs"];
-    let commands: [(&str, Vec<&str>); 8] = [
+    let commands: [(&str, Vec<&str>); 9] = [
         ("run", [&values[..], &running].concat()),
         ("rehearse", [&values[..], &running, &["--read-through"]].concat()),
         ("check", values.to_vec()),
         ("graph", [&values[..], &["--format", "--why"]].concat()),
+        ("doctor", vec!["--push", "--plain-http", "--format"]),
         ("login", vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--plain-http"]),
         ("logout", vec!["--authfile"]),
         ("schema", Vec::new()),

@@ -19,6 +19,16 @@ pub enum Credential {
     Token(Secret),
 }
 
+impl Credential {
+    /// The user, where it names one.
+    pub fn username(&self) -> Option<&str> {
+        match self {
+            Self::Basic { username, .. } => Some(username),
+            Self::Identity(_) | Self::Token(_) => None,
+        }
+    }
+}
+
 /// A credential, and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {

@@ -18,6 +18,7 @@ mod credential_file;
 mod credential_helper;
 mod credentials;
 mod deletes;
+pub mod doctor;
 mod error;
 mod flights;
 mod http;

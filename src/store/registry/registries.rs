@@ -6,7 +6,7 @@ use std::{
 use reqwest::Method;
 
 use super::{
-    RegistryError, RegistryOptions, RegistryStore,
+    Credentials, RegistryError, RegistryOptions, RegistryStore,
     clients::Clients,
     http::Permits,
     knowledge::RegistryKnowledge,
@@ -64,14 +64,20 @@ impl Registries {
         Arc::clone(store)
     }
 
+    /// The registry itself.
+    pub(super) fn registry(&self, name: &RegistryName) -> Arc<Registry> {
+        let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let Open { shared, registries, .. } = &mut *open;
+        self.inner.registry(name, shared, registries)
+    }
+
+    pub(super) fn credentials(&self) -> &Credentials {
+        &self.inner.options.credentials
+    }
+
     /// Makes sure that the registry takes the credential that there is for it. `false`: it takes anybody.
     pub async fn check_login(&self, registry: &RegistryName) -> Result<bool, StoreError> {
-        let registry = {
-            let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let Open { shared, registries, .. } = &mut *open;
-            self.inner.registry(registry, shared, registries)
-        };
-        registry.greet().await
+        self.registry(registry).greet().await
     }
 
     /// Forgets what others may have changed: where tags point, and which manifests are there.

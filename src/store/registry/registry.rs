@@ -62,13 +62,17 @@ impl Registry {
         self.http()?.send(request).await
     }
 
+    /// The URL that says whether this is a registry.
+    pub(super) fn root(&self) -> Result<Url, StoreError> {
+        Ok(self.http()?.base().join("/v2/").map_err(|_| self.no_url())?)
+    }
+
     /// Asks whether the registry knows who asks. `false`: it does not want to know.
     ///
     /// <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support>
     pub(super) async fn greet(&self) -> Result<bool, StoreError> {
         let http = self.http()?;
-        let url = http.base().join("/v2/").map_err(|_| self.no_url())?;
-        let answer = http.send(&Request::new(Method::GET, url, Scope::registry())).await?;
+        let answer = http.send(&Request::new(Method::GET, self.root()?, Scope::registry())).await?;
         if answer.status.is_success() { Ok(http.wants_login()) } else { Err(answer.refused().into()) }
     }
 

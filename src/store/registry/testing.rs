@@ -217,7 +217,7 @@ impl Shelf {
             let body = serde_json::json!({ "name": repository, "tags": tags });
             return Reply::status(200).body(body.to_string());
         }
-        Reply::status(404).body("404 page not found\n")
+        Reply::status(if received.path == "/v2/" { 200 } else { 404 }).body("404 page not found\n")
     }
 
     fn upload(&mut self, received: &Received, repository: &str) -> Reply {
