@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 
 /// The top-level modules. Each may import those above it.
 const LAYERS: &[&str] = &[
-    "oci", "output", "event", "text", "tree", "table", "store", "pack", "plan", "step", "graph", "schedule", "program",
+    "oci", "output", "event", "secret", "text", "tree", "table", "store", "pack", "plan", "step", "graph", "schedule", "program",
     "report", "runner", "cli",
 ];
 

@@ -16,6 +16,10 @@ pub struct Document {
     pub inputs: Vec<Input>,
     /// In file order.
     pub vars: Vec<Var>,
+    /// Names and declarations, in file order.
+    pub secrets: Vec<Entry>,
+    /// Names of registries, perhaps with expressions in them, and what is said about each, in file order.
+    pub registries: Vec<Entry>,
     /// In file order.
     pub steps: Vec<StepEntry>,
     /// The ids of steps that could not be read: they are there, but nothing is known of them.
@@ -48,7 +52,7 @@ pub struct StepEntry {
     pub body: Node,
 }
 
-const TOP: &[&str] = &["consign", "name", "description", "inputs", "vars", "steps", "outputs"];
+const TOP: &[&str] = &["consign", "name", "description", "inputs", "vars", "secrets", "registries", "steps", "outputs"];
 const STEP: &[&str] = &["id", "description", "needs"];
 /// The version of the language.
 const VERSION: u64 = 1;
@@ -103,6 +107,8 @@ impl Document {
                 self.vars =
                     vars.iter().map(|entry| Var { key: entry.key.clone(), value: entry.value.clone() }).collect();
             }
+            "secrets" => self.secrets = mapping(value, "secrets", diagnostics).to_vec(),
+            "registries" => self.registries = mapping(value, "registries", diagnostics).to_vec(),
             "steps" => {
                 let span = value.span;
                 let NodeKind::Sequence(items) = entry.value.kind else {
@@ -129,13 +135,14 @@ impl Document {
         let mut seen: std::collections::HashMap<&str, &str> = std::collections::HashMap::new();
         let inputs = self.inputs.iter().map(|input| ("input", &input.key));
         let vars = self.vars.iter().map(|var| ("var", &var.key));
-        for (what, key) in inputs.chain(vars) {
+        let secrets = self.secrets.iter().map(|entry| ("secret", &entry.key));
+        for (what, key) in inputs.chain(vars).chain(secrets) {
             check_name(what, key, diagnostics);
             if matches!(&*key.text, "steps" | "run") {
                 diagnostics.push(Diagnostic::new(format!("`{}` is a reserved name", key.text)).at(key.span));
             }
             if let Some(earlier) = seen.insert(&key.text, what) {
-                let message = format!("`{}` is an {earlier} already; inputs and vars share one name space", key.text);
+                let message = format!("`{}` is an {earlier} already; inputs, vars and secrets share one name space", key.text);
                 diagnostics.push(Diagnostic::new(message).at(key.span).label("give it another name"));
             }
         }

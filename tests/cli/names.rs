@@ -353,7 +353,7 @@ steps:
     3 |   steps: { default: a }
       |   ^^^^^
 
-    error: `NAME` is an input already; inputs and vars share one name space
+    error: `NAME` is an input already; inputs, vars and secrets share one name space
      --> plan.yaml:6:3
       |
     6 |   NAME: b

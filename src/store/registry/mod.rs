@@ -31,7 +31,6 @@ mod registries;
 mod registry;
 mod request;
 mod scope;
-mod secret;
 mod store;
 mod subject_list;
 mod tags;
@@ -48,6 +47,6 @@ pub use self::{
     options::RegistryOptions,
     origin::LeadError,
     registries::Registries,
-    secret::Secret,
     store::RegistryStore,
 };
+pub use crate::secret::Secret;
