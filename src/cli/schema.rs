@@ -3,7 +3,10 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::{plan::InputType, step::KINDS};
+use crate::{
+    plan::{InputType, RegistryDeclaration, SecretDeclaration},
+    step::KINDS,
+};
 
 /// What may stand where a value is worked out.
 const EXPRESSION: &str = "#/$defs/expression";
@@ -24,6 +27,8 @@ pub(super) fn text() -> String {
         kinds.push(json!({ "required": [kind.name] }));
     }
     let input = input(&mut generator);
+    let secret = generator.subschema_for::<SecretDeclaration>().to_value();
+    let registry = generator.subschema_for::<RegistryDeclaration>().to_value();
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(open_fields);
     definitions.insert("input".to_owned(), input);
@@ -82,6 +87,17 @@ pub(super) fn text() -> String {
                     "type": "object",
                     "description": "Derived values; they may look at inputs, vars above them and steps.",
                     "propertyNames": { "$ref": "#/$defs/name" },
+                },
+                "secrets": {
+                    "type": "object",
+                    "description": "Where secrets come from. Only fields that take a secret can hold one.",
+                    "propertyNames": { "$ref": "#/$defs/name" },
+                    "additionalProperties": secret,
+                },
+                "registries": {
+                    "type": "object",
+                    "description": "How registries are asked, each under its `host` or `host:port`.",
+                    "additionalProperties": registry,
                 },
                 "steps": {
                     "type": "array",
@@ -164,11 +180,12 @@ fn open(schema: &mut Value) {
     }
     // The name of a type of Rust.
     members.remove("format");
+    let is_expression = members.get("$ref").is_some_and(|name| name == EXPRESSION);
     let is_text = members.get("type").is_some_and(|name| name == "string");
     let has_shape = ["type", "$ref", "anyOf", "oneOf", "enum"].iter().any(|key| members.contains_key(*key));
     if is_text && !members.contains_key("enum") {
         *members = Map::from_iter([("$ref".to_owned(), TEXT.into())]);
-    } else if has_shape {
+    } else if has_shape && !is_expression {
         for key in ["items", "additionalProperties"] {
             members.get_mut(key).into_iter().for_each(open);
         }

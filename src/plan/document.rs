@@ -142,7 +142,8 @@ impl Document {
                 diagnostics.push(Diagnostic::new(format!("`{}` is a reserved name", key.text)).at(key.span));
             }
             if let Some(earlier) = seen.insert(&key.text, what) {
-                let message = format!("`{}` is an {earlier} already; inputs, vars and secrets share one name space", key.text);
+                let message =
+                    format!("`{}` is an {earlier} already; inputs, vars and secrets share one name space", key.text);
                 diagnostics.push(Diagnostic::new(message).at(key.span).label("give it another name"));
             }
         }

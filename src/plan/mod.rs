@@ -12,7 +12,9 @@ mod input_type;
 mod inputs;
 mod kind_info;
 mod names;
+mod registry_declaration;
 mod scope;
+mod secret_declaration;
 mod source_file;
 mod span;
 mod suggestion;
@@ -28,7 +30,9 @@ pub use self::{
     inputs::{Unset, resolve as resolve_inputs},
     kind_info::KindInfo,
     names::{Names, Position, Uses},
+    registry_declaration::{Referrers, RegistryDeclaration},
     scope::Scope,
+    secret_declaration::SecretDeclaration,
     source_file::SourceFile,
     span::Span,
     suggestion::nearest,

@@ -342,7 +342,8 @@ impl<'a> Names<'a> {
             }
             ("secrets", Some(secret)) if !self.secrets.contains(secret) => {
                 let mistake = mistake.label("a secret is declared in the plan");
-                mistake.help(format!("declare it: `secrets: {{ {secret}: {{ env: {secret} }} }}`, and write `{secret}`"))
+                mistake
+                    .help(format!("declare it: `secrets: {{ {secret}: {{ env: {secret} }} }}`, and write `{secret}`"))
             }
             ("inputs" | "vars" | "secrets", Some(member)) => mistake.label(format!("write `{member}` alone")),
             ("run", _) => mistake.label("there is no `run` here"),
@@ -360,7 +361,8 @@ impl<'a> Names<'a> {
     }
 }
 
-const BEFORE_STEPS: &str = "`registries` and `secrets` are read before any step runs: use inputs, and vars without steps";
+const BEFORE_STEPS: &str =
+    "`registries` and `secrets` are read before any step runs: use inputs, and vars without steps";
 
 /// A secret may stand only where a field may take it; whether that one does, its type says.
 fn check_secret(

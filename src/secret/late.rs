@@ -25,9 +25,9 @@ impl LateSecret {
         found.cloned().map_err(|problem| SecretError { name: Arc::clone(&self.name), problem })
     }
 
-    /// Why it will have no value, as far as that can be told without running a program.
-    pub async fn is_missing(&self) -> Option<SecretError> {
-        if matches!(self.source, SecretSource::Command { .. }) { None } else { self.value().await.err() }
+    /// Why it will have no value, as far as that can be told without reading it or running a program.
+    pub fn missing(&self) -> Option<SecretError> {
+        self.source.missing().map(|problem| SecretError { name: Arc::clone(&self.name), problem })
     }
 }
 

@@ -37,6 +37,20 @@ impl SecretSource {
         self.find_within(LIMIT).await
     }
 
+    /// Why nothing will be found, as far as that can be told from outside.
+    pub(super) fn missing(&self) -> Option<SecretProblem> {
+        match self {
+            Self::Environment(variable) if env::var_os(variable).is_none_or(|value| value.is_empty()) => {
+                Some(SecretProblem::Unset { variable: variable.clone() })
+            }
+            Self::File(path) => {
+                let error = path.metadata().err()?;
+                Some(SecretProblem::File { path: path.clone(), message: error.to_string() })
+            }
+            Self::Environment(_) | Self::Command { .. } => None,
+        }
+    }
+
     async fn find_within(&self, limit: Duration) -> Result<Secret, SecretProblem> {
         let bytes = match self {
             Self::Environment(variable) => match env::var_os(variable).filter(|value| !value.is_empty()) {
@@ -170,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("asked");
         let secret = LateSecret::new("TOKEN".into(), shell(&format!("echo x >> {}; echo hunter2", path.display())));
-        assert_eq!(secret.is_missing().await, None);
+        assert_eq!(secret.missing(), None);
         assert!(!path.exists());
         let values = futures_util::future::join_all((0..4).map(|_| secret.value())).await;
         assert!(values.into_iter().all(|value| value.unwrap().reveal() == "hunter2"));
@@ -183,7 +197,7 @@ mod tests {
         let secret = LateSecret::new("TOKEN".into(), SecretSource::Environment("CONSIGN_TEST_UNSET".to_owned()));
         let problem = SecretProblem::Unset { variable: "CONSIGN_TEST_UNSET".to_owned() };
         let expected = SecretError { name: "TOKEN".into(), problem };
-        assert_eq!(secret.is_missing().await, Some(expected.clone()));
+        assert_eq!((secret.missing(), secret.value().await.unwrap_err()), (Some(expected.clone()), expected.clone()));
         let message = "the secret `TOKEN`: the environment variable `CONSIGN_TEST_UNSET` is not set";
         assert_eq!(expected.to_string(), message);
     }

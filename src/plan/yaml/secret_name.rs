@@ -24,6 +24,8 @@ pub enum TextOrSecret {
 }
 
 impl SecretName {
+    /// How a field is given one.
+    pub const HOW: &'static str = "declare it: `secrets: { NAME: { env: NAME } }`, and write `${{ NAME }}`";
     /// Which fields take one.
     pub const HOLDERS: &'static str =
         "a secret stands alone, as `${{ NAME }}`, in a field that takes one: `username` and `password` of `registries`";
@@ -83,7 +85,7 @@ impl JsonSchema for SecretName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": r"^\$\{\{\s*[A-Za-z_][A-Za-z0-9_]*\s*\}\}$" })
+        json_schema!({ "$ref": "#/$defs/expression" })
     }
 }
 

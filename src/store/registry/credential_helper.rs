@@ -112,7 +112,7 @@ mod tests {
         let answer = run(path.to_str().unwrap(), "r.io", limit).await;
         answer.map_err(|error| match error {
             CredentialError::Helper { message, .. } => message,
-            other @ CredentialError::File { .. } => other.to_string(),
+            other @ (CredentialError::File { .. } | CredentialError::Secret(_)) => other.to_string(),
         })
     }
 

@@ -8,11 +8,14 @@ use std::{
 use tokio::sync::OnceCell;
 
 use super::{
-    Secret,
+    LateCredential, Secret,
     credential_file::{CredentialFile, Place},
     credential_helper::Helpers,
 };
-use crate::oci::{RegistryName, RepositoryName};
+use crate::{
+    oci::{RegistryName, RepositoryName},
+    secret::SecretError,
+};
 
 /// Who to be for a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +37,7 @@ pub enum Credential {
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     given: BTreeMap<RegistryName, Credential>,
+    late: BTreeMap<RegistryName, LateCredential>,
     files: Vec<PathBuf>,
     read: Arc<OnceCell<Vec<CredentialFile>>>,
     helpers: Helpers,
@@ -50,6 +54,9 @@ pub enum CredentialError {
         /// What is wrong.
         message: String,
     },
+    /// The plan names a secret that has no value.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A helper did not answer.
     #[error("the credential helper `{program}`: {message}")]
     Helper {
@@ -84,6 +91,13 @@ impl Credentials {
         self
     }
 
+    /// As [`Credentials::with`], for one that is looked for when it is needed.
+    #[must_use]
+    pub fn with_late(mut self, registry: RegistryName, credential: LateCredential) -> Self {
+        self.late.insert(registry, credential);
+        self
+    }
+
     /// Who to be for that repository, if anybody.
     pub(super) async fn find(
         &self,
@@ -92,6 +106,9 @@ impl Credentials {
     ) -> Result<Option<Credential>, CredentialError> {
         if let Some(given) = self.given.get(registry) {
             return Ok(Some(given.clone()));
+        }
+        if let Some(late) = self.late.get(registry) {
+            return late.find().await.map(Some);
         }
         for file in self.read.get_or_try_init(|| read_all(&self.files)).await? {
             let found = match file.find(registry, repository) {

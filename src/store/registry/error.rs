@@ -100,6 +100,9 @@ pub enum RegistryProblem {
         /// What it names.
         media_type: String,
     },
+    /// The plan says that there is a referrers API, and there is none.
+    #[error("there is no referrers API here, and the plan says `referrers: api`")]
+    NoReferrersApi,
     /// The credentials could not be read.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
@@ -168,6 +171,9 @@ impl RegistryError {
             }
             RegistryProblem::Refused { status, .. } if *status == StatusCode::FORBIDDEN => {
                 Some("who is logged in may not do this: ask for the permission, or log in as somebody else")
+            }
+            RegistryProblem::NoReferrersApi => {
+                Some("say `referrers: auto` for this registry in the plan, or leave it out")
             }
             RegistryProblem::DeletesOff { .. } => {
                 Some("switch deletes on in the registry's configuration, or leave the step out")

@@ -13,6 +13,7 @@ use std::{
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
+    ReferrersMode,
     arrivals::Arrivals,
     flights::Flights,
     subject_list::{Seen, SubjectList},
@@ -26,6 +27,7 @@ pub(super) struct RegistryKnowledge {
     manifests: Mutex<ManifestCache>,
     holders: Mutex<HashMap<Digest, BTreeSet<RepositoryName>>>,
     referrers_api: Mutex<Option<bool>>,
+    is_api_sure: bool,
     /// Held by whoever finds out about the referrers API.
     pub(super) probing: AsyncMutex<()>,
     tag_deletes_off: AtomicBool,
@@ -74,6 +76,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl RegistryKnowledge {
+    pub(super) fn new(referrers: ReferrersMode) -> Self {
+        let referrers_api = match referrers {
+            ReferrersMode::Auto => None,
+            ReferrersMode::Api => Some(true),
+            ReferrersMode::Tag => Some(false),
+        };
+        Self {
+            referrers_api: Mutex::new(referrers_api),
+            is_api_sure: referrers == ReferrersMode::Api,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the plan says that the registry has the referrers API.
+    pub(super) const fn is_api_sure(&self) -> bool {
+        self.is_api_sure
+    }
+
     pub(super) fn repository(&self, name: &RepositoryName) -> Arc<RepositoryKnowledge> {
         Arc::clone(lock(&self.repositories).entry(name.clone()).or_default())
     }

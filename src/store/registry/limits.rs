@@ -1,5 +1,7 @@
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
+use serde::{Deserialize, Deserializer, de};
+
 /// How much one registry gets: at once, and over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -78,6 +80,12 @@ impl fmt::Display for Rate {
             Period::Minute => "min",
         };
         write!(f, "{}/{period}", self.count)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

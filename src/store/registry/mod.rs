@@ -19,9 +19,11 @@ mod error;
 mod flights;
 mod http;
 mod knowledge;
+mod late_credential;
 mod limits;
 mod link;
 mod manifests;
+mod mirrors;
 mod options;
 mod origin;
 mod pace;
@@ -33,11 +35,13 @@ mod registries;
 mod registry;
 mod request;
 mod scope;
+mod settings;
 mod store;
 mod subject_list;
 mod tags;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod token;
 mod turns;
 mod upload;
@@ -46,10 +50,13 @@ use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};
 pub use self::{
     credentials::{Credential, CredentialError, Credentials},
     error::{RegistryError, RegistryMessage, RegistryProblem},
+    late_credential::{LateCredential, LateText},
     limits::{Limits, Rate, RateError},
     options::RegistryOptions,
     origin::LeadError,
     registries::Registries,
+    settings::{ReferrersMode, RegistrySettings, Written},
     store::RegistryStore,
+    tls::{Tls, TlsError},
 };
 pub use crate::secret::Secret;

@@ -8,6 +8,7 @@ use super::{
     clients::Clients,
     http::Http,
     knowledge::RegistryKnowledge,
+    mirrors::Rest,
     origin::{self, LeadError},
     pace::Pace,
     permits::Permits,
@@ -23,6 +24,8 @@ pub(super) struct Registry {
     pub(super) name: RegistryName,
     pub(super) known: Arc<RegistryKnowledge>,
     pub(super) pace: Pace,
+    /// As a mirror.
+    pub(super) rest: Rest,
     /// Nothing where the name is one that no URL can have, such as `300.1.1.1`.
     http: Option<Http>,
 }
@@ -45,11 +48,17 @@ impl Registry {
         pace: Pace,
         shared: Shared,
     ) -> Self {
+        let settings = options.settings(name).cloned().unwrap_or_default();
+        let credentials = match settings.credential {
+            Some(credential) => options.credentials.clone().with_late(name.clone(), credential),
+            None => options.credentials.clone(),
+        };
         let http = base(name, options).map(|base| {
-            let auth = Auth::new(name.clone(), base.clone(), clients.clone(), pace, options.credentials.clone());
-            Http::new(clients.clone(), base, auth, pace, shared.permits)
+            let clients = clients.with_tls(&base, &settings.tls);
+            let auth = Auth::new(name.clone(), base.clone(), clients.clone(), pace, credentials);
+            Http::new(clients, base, auth, pace, shared.permits)
         });
-        Self { name: name.clone(), known: shared.known, pace, http }
+        Self { name: name.clone(), known: shared.known, pace, rest: Rest::default(), http }
     }
 
     /// The URL of a part of a repository.
@@ -86,8 +95,7 @@ impl Registry {
 }
 
 fn base(name: &RegistryName, options: &RegistryOptions) -> Option<Url> {
-    let is_plain = name.is_loopback() || options.plain_http.contains(name);
-    let scheme = if is_plain { "http" } else { "https" };
+    let scheme = if options.is_plain(name) { "http" } else { "https" };
     let host = if name.as_str() == "docker.io" { DOCKER_HUB } else { name.as_str() };
     Url::parse(&format!("{scheme}://{host}/")).ok()
 }

@@ -131,6 +131,11 @@ fn diagnostic(mistake: &Mistake, node: &Node, name: Name<'_>) -> Diagnostic {
         Mistake::Custom(_) | Mistake::Takes(_) if node.secret().is_some() => {
             here(format!("{name} cannot hold {}", shown(node))).help(SecretName::HOLDERS)
         }
+        Mistake::NoSecret => {
+            let diagnostic = here(format!("{name} takes a secret, no text")).help(SecretName::HOW);
+            // What an expression gives does not stand in the plan.
+            if node.scalar().is_some() { diagnostic.hide() } else { diagnostic }
+        }
         Mistake::Custom(message) => here(message.clone()),
         Mistake::Takes(_) if is_nothing(node) => here(format!(
             "{name} is empty: give it a value, or leave {} out",

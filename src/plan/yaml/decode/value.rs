@@ -192,7 +192,8 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
             SPANNED => visitor.visit_seq(SpannedParts::new(self.cx, self.node, self.name)),
             SECRET => match self.node.secret() {
                 Some(name) => visitor.visit_str(name),
-                None => Err(Error::takes("a secret, `${{ NAME }}` of one that is declared under `secrets`")),
+                None if is_nothing(self.node) => Err(Error::takes("a secret")),
+                None => Err(Mistake::NoSecret.into()),
             },
             TEXT_OR_SECRET if self.node.secret().is_some() => visitor.visit_newtype_struct(self),
             TEXT_OR_SECRET => visitor.visit_string(self.text("text or a secret")?),
