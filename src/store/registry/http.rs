@@ -12,7 +12,7 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, LOCATION},
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::OwnedSemaphorePermit,
     time::{Duration, timeout},
 };
 use url::Url;
@@ -25,6 +25,7 @@ use super::{
     error::is_temporary,
     origin::{self, LeadError},
     pace::Pace,
+    permits::Permits,
     request::Body,
 };
 use crate::{
@@ -42,15 +43,6 @@ pub(super) struct Http {
     permits: Permits,
 }
 
-/// How much one registry gets at once.
-#[derive(Debug, Clone)]
-pub(super) struct Permits {
-    requests: Arc<Semaphore>,
-    /// One less than there are requests. Content may come from the same registry: were every permit held by an upload
-    /// that waits for its content, nothing would ever move.
-    uploads: Arc<Semaphore>,
-}
-
 /// Content on its way out: how far it is, and why its source failed.
 #[derive(Debug, Default)]
 struct Sending {
@@ -64,13 +56,6 @@ const SMALL: u64 = 1024 * 1024;
 /// How long a registry may think about an upload after its last byte: it hashes what it got, and may move it.
 const COMMIT: Duration = Duration::from_mins(15);
 const MAX_REDIRECTS: usize = 10;
-
-impl Permits {
-    pub(super) fn new(concurrency: usize) -> Self {
-        let requests = concurrency.clamp(2, Semaphore::MAX_PERMITS);
-        Self { requests: Arc::new(Semaphore::new(requests)), uploads: Arc::new(Semaphore::new(requests - 1)) }
-    }
-}
 
 impl Http {
     pub(super) const fn new(clients: Clients, base: Url, auth: Auth, pace: Pace, permits: Permits) -> Self {
@@ -167,16 +152,16 @@ impl Http {
                 builder.body(read(blob, source.open(blob).await?, SMALL).await?)
             }
             Body::Content { blob, source } => {
-                permits.extend(Arc::clone(&self.permits.uploads).acquire_owned().await);
-                permits.extend(Arc::clone(&self.permits.requests).acquire_owned().await);
+                permits = self.permits.upload().await;
                 sending = Arc::new(Sending { size: blob.size, ..Sending::default() });
                 builder.headers(length(blob)).body(body(source, blob, &sending).await?)
             }
         };
         if permits.is_empty() {
-            // The semaphores are never closed, so there is always a permit to wait for.
-            permits.extend(Arc::clone(&self.permits.requests).acquire_owned().await);
+            permits = self.permits.request().await;
         }
+        // What goes to other hosts is not the registry's to count.
+        let _passage = if origin::is_same(&self.base, url) { Some(self.permits.pass().await) } else { None };
         match sending.watch(builder.send()).await {
             Ok(Ok(response)) => Ok((response, permits)),
             // Where the content failed, the transport only says that something did.

@@ -19,11 +19,13 @@ mod error;
 mod flights;
 mod http;
 mod knowledge;
+mod limits;
 mod link;
 mod manifests;
 mod options;
 mod origin;
 mod pace;
+mod permits;
 mod referrers_api;
 mod referrers_tag;
 mod registries;
@@ -45,6 +47,7 @@ use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};
 pub use self::{
     credentials::{Credential, CredentialError, Credentials},
     error::{RegistryError, RegistryMessage, RegistryProblem},
+    limits::{Limits, Rate, RateError},
     options::RegistryOptions,
     origin::LeadError,
     registries::Registries,

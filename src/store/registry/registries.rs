@@ -6,11 +6,11 @@ use std::{
 use reqwest::Method;
 
 use super::{
-    RegistryError, RegistryOptions, RegistryStore,
+    Limits, RegistryError, RegistryOptions, RegistryStore,
     clients::Clients,
-    http::Permits,
     knowledge::RegistryKnowledge,
     pace::Pace,
+    permits::Permits,
     registry::{Registry, Shared},
 };
 use crate::{
@@ -61,7 +61,7 @@ impl Registries {
             let registry = open.registries.entry(registry.clone()).or_insert_with(|| {
                 let shared = open.shared.entry(registry.identity()).or_insert_with(|| Shared {
                     known: Arc::new(RegistryKnowledge::default()),
-                    permits: Permits::new(inner.options.concurrency),
+                    permits: Permits::new(Limits { concurrency: inner.options.concurrency, rate: None }),
                 });
                 Arc::new(Registry::new(registry, &inner.clients, &inner.options, inner.pace, shared.clone()))
             });

@@ -6,10 +6,11 @@ use url::Url;
 use super::{
     Answer, Auth, RegistryError, RegistryOptions, Request,
     clients::Clients,
-    http::{Http, Permits},
+    http::Http,
     knowledge::RegistryKnowledge,
     origin::{self, LeadError},
     pace::Pace,
+    permits::Permits,
 };
 use crate::{
     oci::{RegistryName, RepositoryName},
