@@ -12,6 +12,7 @@ mod input_type;
 mod inputs;
 mod kind_info;
 mod names;
+mod retry;
 mod scope;
 mod source_file;
 mod span;
@@ -28,6 +29,7 @@ pub use self::{
     inputs::{Unset, resolve as resolve_inputs},
     kind_info::KindInfo,
     names::{Names, Position, Uses},
+    retry::{Defaults, RetryDeclaration, TimeSpan, TryCount},
     scope::Scope,
     source_file::SourceFile,
     span::Span,

@@ -15,6 +15,7 @@ use crate::{
     output::Output,
     plan::{Diagnostic, Scope, SourceFile, yaml::Entry},
     step::{Places, Step},
+    store::RetryPolicy,
 };
 
 /// A plan that can run.
@@ -28,6 +29,7 @@ pub struct Program {
     graph: Arc<Graph>,
     skip: BTreeSet<usize>,
     places: Places,
+    retry: RetryPolicy,
 }
 
 impl Program {
@@ -59,6 +61,11 @@ impl Program {
     /// Where local paths lead.
     pub const fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// How often and how long a step is tried again that does not say otherwise.
+    pub const fn retry(&self) -> RetryPolicy {
+        self.retry
     }
 
     /// The values for one run: inputs and vars, and no step has ended yet.

@@ -8,6 +8,7 @@ use reqwest::Method;
 use super::{
     Limits, RegistryError, RegistryOptions, RegistryStore,
     clients::Clients,
+    cooldown::Cooldown,
     knowledge::RegistryKnowledge,
     pace::Pace,
     permits::Permits,
@@ -62,6 +63,7 @@ impl Registries {
                 let shared = open.shared.entry(registry.identity()).or_insert_with(|| Shared {
                     known: Arc::new(RegistryKnowledge::default()),
                     permits: Permits::new(Limits { concurrency: inner.options.concurrency, rate: None }),
+                    cooldown: Cooldown::default(),
                 });
                 Arc::new(Registry::new(registry, &inner.clients, &inner.options, inner.pace, shared.clone()))
             });
