@@ -43,6 +43,7 @@ pub(super) fn text() -> String {
             "additionalProperties": false,
         }),
     );
+    definitions.insert("retry".to_owned(), retry());
     definitions.insert(
         "name".to_owned(),
         json!({
@@ -99,6 +100,12 @@ pub(super) fn text() -> String {
                     "description": "How registries are asked, each under its `host` or `host:port`.",
                     "additionalProperties": registry,
                 },
+                "defaults": {
+                    "type": "object",
+                    "description": "What holds for every step that does not say otherwise.",
+                    "properties": { "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." } },
+                    "additionalProperties": false,
+                },
                 "steps": {
                     "type": "array",
                     "description": "What is done, in the order in which it is meant.",
@@ -132,7 +139,36 @@ fn base_step() -> Map<String, Value> {
             "items": { "$ref": "#/$defs/name" },
         }),
     );
+    step.insert(
+        "retry".to_owned(),
+        json!({
+            "$ref": "#/$defs/retry",
+            "description": "How often and how long what may pass is tried again; what it leaves open `defaults` says.",
+        }),
+    );
     step
+}
+
+fn retry() -> Value {
+    json!({
+        "type": "object",
+        "description": "How often and how long what may pass is tried again.",
+        "properties": {
+            "max": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 100,
+                "description": "Tries of one request: 8 where nothing is said.",
+            },
+            "budget": {
+                "type": "string",
+                "pattern": "^(0|([0-9]+h)?([0-9]+m)?([0-9]+s)?)$",
+                "minLength": 1,
+                "description": "How long a step waits between tries, all of them together, such as `90s` or `5m`: `5m` where nothing is said. A run waits six times as long at most.",
+            },
+        },
+        "additionalProperties": false,
+    })
 }
 
 fn input(generator: &mut SchemaGenerator) -> Value {

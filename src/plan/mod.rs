@@ -13,6 +13,7 @@ mod inputs;
 mod kind_info;
 mod names;
 mod registry_declaration;
+mod retry;
 mod scope;
 mod secret_declaration;
 mod source_file;
@@ -31,6 +32,7 @@ pub use self::{
     kind_info::KindInfo,
     names::{Names, Position, Uses},
     registry_declaration::{Referrers, RegistryDeclaration},
+    retry::{Defaults, RetryDeclaration, TimeSpan, TryCount},
     scope::Scope,
     secret_declaration::SecretDeclaration,
     source_file::SourceFile,

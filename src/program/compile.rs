@@ -16,6 +16,7 @@ use crate::{
         nearest, resolve_inputs, yaml,
     },
     step::{Effects, Guess, KINDS, Kind, Places, Step, Thing},
+    store::RetryPolicy,
 };
 
 /// Makes a program of a plan's text, or says everything that is wrong with it.
@@ -52,7 +53,8 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
     let graph = Arc::new(Graph::new(&parts));
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
-    let steps = document.steps.into_iter().zip(parts).filter_map(|(entry, part)| plan(entry, part)).collect();
+    let retry = document.defaults.retry.over(RetryPolicy::default());
+    let steps = document.steps.into_iter().zip(parts).filter_map(|(entry, part)| plan(entry, part, retry)).collect();
     Ok(Program {
         name: name.into(),
         source: source.clone(),
@@ -63,10 +65,11 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         skip,
         places,
         registries: settings.registries,
+        retry,
     })
 }
 
-fn plan(entry: StepEntry, part: Part) -> Option<Planned> {
+fn plan(entry: StepEntry, part: Part, retry: RetryPolicy) -> Option<Planned> {
     Some(Planned {
         id: part.id,
         kind: KINDS.get(entry.kind_index)?,
@@ -74,6 +77,7 @@ fn plan(entry: StepEntry, part: Part) -> Option<Planned> {
         span: entry.id.span,
         effects: part.effects,
         gate: part.gate,
+        retry: entry.retry.over(retry),
     })
 }
 

@@ -20,7 +20,10 @@ use crate::{
     output::Output,
     plan::{Diagnostic, Scope, SourceFile, yaml::Entry},
     step::{Access, Places, Step, Thing},
-    store::registry::{RegistrySettings, Written},
+    store::{
+        RetryPolicy,
+        registry::{RegistrySettings, Written},
+    },
 };
 
 /// A plan that can run.
@@ -35,6 +38,7 @@ pub struct Program {
     skip: BTreeSet<usize>,
     places: Places,
     registries: BTreeMap<RegistryName, RegistrySettings>,
+    retry: RetryPolicy,
 }
 
 impl Program {
@@ -88,6 +92,11 @@ impl Program {
     pub fn touches(&self, registry: &RegistryName) -> bool {
         let registry = Thing::registry(registry);
         self.steps.iter().flat_map(|step| step.effects.touches()).any(|(_, thing)| thing.overlaps(&registry))
+    }
+
+    /// How often and how long a step is tried again that does not say otherwise.
+    pub const fn retry(&self) -> RetryPolicy {
+        self.retry
     }
 
     /// The values for one run: inputs and vars, and no step has ended yet.

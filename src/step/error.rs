@@ -142,6 +142,7 @@ impl StepError {
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
             }
+            Self::Store { source, .. } => source.help().map(str::to_owned).into_iter().collect(),
             _ => Vec::new(),
         }
     }

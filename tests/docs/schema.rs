@@ -93,7 +93,12 @@ fn mistakes_do_not_fit_the_schema() {
     for (what, step) in mistakes {
         assert!(!validator.is_valid(&plan_of(step)), "{what} fits");
     }
+    let retry = json!({ "retry": { "max": 3, "budget": "1m30s" } });
+    accepts(&validator, &json!({ "consign": 1, "steps": [], "defaults": retry }));
     for (what, plan) in [
+        ("no tries", json!({ "consign": 1, "steps": [], "defaults": { "retry": { "max": 0 } } })),
+        ("a time without a unit", json!({ "consign": 1, "steps": [], "defaults": { "retry": { "budget": 5 } } })),
+        ("an empty time", json!({ "consign": 1, "steps": [], "defaults": { "retry": { "budget": "" } } })),
         ("no version", json!({ "steps": [] })),
         ("another version", json!({ "consign": 2, "steps": [] })),
         ("no steps", json!({ "consign": 1 })),

@@ -18,9 +18,7 @@ use super::{
     Credential, Credentials, RegistryError, Scope,
     challenge::{self, Challenge},
     clients::Clients,
-    origin,
-    pace::Pace,
-    token,
+    origin, token,
 };
 use crate::oci::RegistryName;
 
@@ -34,7 +32,6 @@ pub(super) struct Auth {
     registry: RegistryName,
     base: Url,
     clients: Clients,
-    pace: Pace,
     credentials: Credentials,
     scheme: Mutex<Option<Scheme>>,
     tokens: Mutex<HashMap<Scope, Slot>>,
@@ -73,14 +70,8 @@ impl Authorization {
 }
 
 impl Auth {
-    pub(super) fn new(
-        registry: RegistryName,
-        base: Url,
-        clients: Clients,
-        pace: Pace,
-        credentials: Credentials,
-    ) -> Self {
-        Self { registry, base, clients, pace, credentials, scheme: Mutex::default(), tokens: Mutex::default() }
+    pub(super) fn new(registry: RegistryName, base: Url, clients: Clients, credentials: Credentials) -> Self {
+        Self { registry, base, clients, credentials, scheme: Mutex::default(), tokens: Mutex::default() }
     }
 
     /// What the registry is known to want, before it asks again.
@@ -156,7 +147,7 @@ impl Auth {
         }
         let credential = self.credential(scope).await?;
         let request = token::Request { realm, service, scope, credential: credential.as_ref() };
-        let token = token::fetch(&self.clients, &request, self.pace).await?;
+        let token = token::fetch(&self.clients, &request).await?;
         let authorization = Authorization::new(&format!("Bearer {}", token.value.reveal()))
             .ok_or_else(|| token::unusable(realm, "the token has characters that no header can have"))?;
         // A token is not used to its last second: the request takes time too, and clocks differ.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{CredentialError, origin::LeadError};
+use crate::{store::OutOfPatience, text};
 
 /// Why a registry, or the way to it, did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +104,14 @@ pub enum RegistryProblem {
     /// The plan says that there is a referrers API, and there is none.
     #[error("there is no referrers API here, and the plan says `referrers: api`")]
     NoReferrersApi,
+    /// The registry wants peace for longer than there is patience.
+    #[error(
+        "the registry asks everybody to wait {} more, and {} no longer than {}",
+        text::duration(.0.wait),
+        if .0.is_run { "all steps together wait" } else { "a step waits" },
+        text::duration(.0.budget)
+    )]
+    Peace(OutOfPatience),
     /// The credentials could not be read.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
@@ -130,9 +139,21 @@ impl RegistryError {
     pub fn is_temporary(&self) -> bool {
         match &self.problem {
             RegistryProblem::Refused { status, .. } => is_temporary(*status),
-            RegistryProblem::Network { .. } | RegistryProblem::Silent { .. } | RegistryProblem::Contended { .. } => {
-                true
+            RegistryProblem::Network { .. }
+            | RegistryProblem::Silent { .. }
+            | RegistryProblem::Contended { .. }
+            | RegistryProblem::Peace(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the registry had too much of this client.
+    pub fn is_throttled(&self) -> bool {
+        match &self.problem {
+            RegistryProblem::Refused { status, retry_after, .. } => {
+                *status == StatusCode::TOO_MANY_REQUESTS || (retry_after.is_some() && is_temporary(*status))
             }
+            RegistryProblem::Peace(_) => true,
             _ => false,
         }
     }

@@ -16,6 +16,7 @@ use super::{
     ReferrersMode,
     arrivals::Arrivals,
     flights::Flights,
+    session::Way,
     subject_list::{Seen, SubjectList},
     turns::Turns,
 };
@@ -31,6 +32,7 @@ pub(super) struct RegistryKnowledge {
     /// Held by whoever finds out about the referrers API.
     pub(super) probing: AsyncMutex<()>,
     tag_deletes_off: AtomicBool,
+    upload_way: Mutex<Option<Way>>,
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }
 
@@ -132,6 +134,26 @@ impl RegistryKnowledge {
         if let Some(holders) = lock(&self.holders).get_mut(blob) {
             holders.remove(repository);
         }
+    }
+
+    /// How a blob of that size is sent at first.
+    pub(super) fn upload_way(&self, size: u64) -> Way {
+        match *lock(&self.upload_way) {
+            Some(Way::Chunks(chunk)) if size <= chunk => Way::Whole,
+            Some(way) => way,
+            None if size > Way::STREAMED => Way::Stream,
+            None => Way::Whole,
+        }
+    }
+
+    /// The registry has refused what was tried before.
+    pub(super) fn learn_upload_way(&self, way: Way) {
+        *lock(&self.upload_way) = Some(way);
+    }
+
+    /// Whether it makes sense to go on with what broke off.
+    pub(super) fn takes_chunks(&self) -> bool {
+        *lock(&self.upload_way) != Some(Way::Whole)
     }
 
     /// Whether the registry has the referrers API, where that is known.

@@ -97,9 +97,9 @@ impl RegistryStore {
             Some(tag) => Target::Tag(tag.clone()),
             None => Target::Digest(manifest.digest().clone()),
         };
-        let answer = self.put_manifest(manifest, &target).await?;
+        let may_list_itself = self.put_manifest(manifest, &target).await?;
         if let Some(subject) = manifest.subject().filter(|_| !is_pushed) {
-            self.expect_listed(&subject.digest, manifest, &answer).await?;
+            self.expect_listed(&subject.digest, manifest, may_list_itself).await?;
         }
         self.registry.known.keep(manifest);
         self.known.is_pushed(manifest.descriptor(), tag);
@@ -107,18 +107,37 @@ impl RegistryStore {
     }
 
     /// The one request of a push. Where the registry does not find a blob, it is asked again: docker-registry writes the
-    /// link to a blob anew whenever somebody pushes that blob, and does not see it for that moment.
-    pub(super) async fn put_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Answer, StoreError> {
-        let request = self.put_request(manifest, target)?;
-        for round in 0..BLIND_ROUNDS {
+    /// link to a blob anew whenever somebody pushes that blob, and does not see it for that moment. `true`: it may be that
+    /// the registry lists what has a subject itself.
+    pub(super) async fn put_manifest(&self, manifest: &Manifest, target: &Target) -> Result<bool, StoreError> {
+        let request = self.put_request(manifest, target)?.single();
+        let mut tries = self.registry.start();
+        let mut round = 0;
+        loop {
             match self.stored(manifest, &request).await {
-                Err(StoreError::Registry(error)) if is_blob_unknown(|code| error.has_code(code)) => {
+                Ok(answer) => return Ok(answer.header("oci-subject").is_some()),
+                Err(StoreError::Registry(error))
+                    if round < BLIND_ROUNDS && is_blob_unknown(|code| error.has_code(code)) =>
+                {
                     sleep(self.registry.pace.moment(round)).await;
+                    round += 1;
                 }
-                stored => return stored,
+                Err(error) => {
+                    let is_unheard = error.is_throttled();
+                    tries.again(error).await?;
+                    // Perhaps only the answer was lost. What would have stood in it has to be looked for.
+                    if !is_unheard && self.has_manifest(manifest, target).await? {
+                        return Ok(true);
+                    }
+                }
             }
         }
-        self.stored(manifest, &request).await
+    }
+
+    /// Whether `target` names this manifest now.
+    async fn has_manifest(&self, manifest: &Manifest, target: &Target) -> Result<bool, StoreError> {
+        let there = self.ask_descriptor(target).await?;
+        Ok(there.is_some_and(|there| there.digest == *manifest.digest()))
     }
 
     /// As [`RegistryStore::put_manifest`], tried once.

@@ -14,10 +14,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::{Method, StatusCode};
 use tokio::time::Instant;
 
-use super::{RegistryStore, Request, Scope, manifests, registry::Registry};
+use super::{RegistryError, RegistryStore, Request, Scope, answer::Incoming, manifests, registry::Registry};
 use crate::{
     oci::{Descriptor, Digest, Hasher, Manifest, RepositoryName, Target},
-    store::{ByteStream, ContentError, StoreError, read},
+    store::{ByteStream, ContentError, StoreError, read, verified},
 };
 
 /// The mirrors of one repository.
@@ -84,7 +84,7 @@ impl Mirror {
         let request = Request::new(Method::GET, url, Scope::pull(&self.name)).streamed().single();
         let answer = self.registry.send(&request).await?;
         let content = match answer.status {
-            StatusCode::OK => answer.into_content(blob),
+            StatusCode::OK => whole(blob, answer.incoming),
             StatusCode::NOT_FOUND => return Ok(None),
             _ => return Err(answer.refused().into()),
         };
@@ -94,6 +94,18 @@ impl Mirror {
         let bytes = read(blob, content, SMALL).await?;
         Ok(Some(Box::pin(stream::iter([Ok(bytes)]))))
     }
+}
+
+/// What comes in one answer, verified. Where it breaks off it ends: somebody else can be asked.
+fn whole(blob: &Descriptor, incoming: Option<Incoming>) -> ByteStream {
+    let pieces = stream::try_unfold(incoming, |incoming| async move {
+        let Some(mut incoming) = incoming else { return Ok(None) };
+        match incoming.piece().await {
+            Ok(piece) => Ok(piece.map(|piece| (piece, Some(incoming)))),
+            Err(problem) => Err(RegistryError::new(&Method::GET, &incoming.url, problem).into()),
+        }
+    });
+    verified(blob, pieces)
 }
 
 impl RegistryStore {

@@ -108,17 +108,18 @@ impl RegistryStore {
         Ok(self.registry.known.referrers_api() == Some(true))
     }
 
-    /// After `manifest` was pushed with this answer: it waits to be listed, unless the registry does that itself.
+    /// After `manifest` was pushed: it waits to be listed, unless the registry does that itself, as its answer may have
+    /// said.
     pub(super) async fn expect_listed(
         &self,
         subject: &Digest,
         manifest: &Manifest,
-        answer: &Answer,
+        may_list_itself: bool,
     ) -> Result<(), StoreError> {
         if self.registry.known.is_api_sure() {
             return Ok(());
         }
-        if answer.header("oci-subject").is_some() && self.registry.known.referrers_api() != Some(false) {
+        if may_list_itself && self.registry.known.referrers_api() != Some(false) {
             let mut lists_itself = self.known.lists_itself.lock().await;
             // Some registries sent the header before they had the API: it counts once the list was seen to hold.
             let holds = if let Some(holds) = *lists_itself {

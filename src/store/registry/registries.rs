@@ -8,6 +8,7 @@ use reqwest::Method;
 use super::{
     Limits, RegistryError, RegistryOptions, RegistryStore,
     clients::Clients,
+    cooldown::Cooldown,
     knowledge::RegistryKnowledge,
     mirrors::Mirror,
     pace::Pace,
@@ -112,6 +113,7 @@ impl RegistryOptions {
         Shared {
             known: Arc::new(RegistryKnowledge::new(referrers)),
             permits: Permits::new(limits.unwrap_or(Limits { concurrency: self.concurrency, rate: None })),
+            cooldown: Cooldown::default(),
         }
     }
 }

@@ -1,21 +1,27 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Method;
+use tokio::{
+    runtime::Handle,
+    task::JoinSet,
+    time::{Duration, timeout},
+};
 use url::Url;
 
 use super::{
     Answer, Auth, RegistryError, RegistryOptions, Request,
     clients::Clients,
+    cooldown::Cooldown,
     http::Http,
     knowledge::RegistryKnowledge,
     mirrors::Rest,
     origin::{self, LeadError},
-    pace::Pace,
+    pace::{Pace, Tries},
     permits::Permits,
 };
 use crate::{
     oci::{RegistryName, RepositoryName},
-    store::StoreError,
+    store::{StoreError, patience},
 };
 
 /// One registry: how to reach it, and what is known about it.
@@ -26,6 +32,8 @@ pub(super) struct Registry {
     pub(super) pace: Pace,
     /// As a mirror.
     pub(super) rest: Rest,
+    cooldown: Cooldown,
+    goodbyes: Mutex<JoinSet<()>>,
     /// Nothing where the name is one that no URL can have, such as `300.1.1.1`.
     http: Option<Http>,
 }
@@ -35,8 +43,11 @@ pub(super) struct Registry {
 pub(super) struct Shared {
     pub(super) known: Arc<RegistryKnowledge>,
     pub(super) permits: Permits,
+    pub(super) cooldown: Cooldown,
 }
 
+/// How long the end of a session that nobody uses may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// Where Docker Hub answers, which is not where its name leads.
 const DOCKER_HUB: &str = "registry-1.docker.io";
 
@@ -55,10 +66,18 @@ impl Registry {
         };
         let http = base(name, options).map(|base| {
             let clients = clients.with_tls(&base, &settings.tls);
-            let auth = Auth::new(name.clone(), base.clone(), clients.clone(), pace, credentials);
-            Http::new(clients, base, auth, pace, shared.permits)
+            let auth = Auth::new(name.clone(), base.clone(), clients.clone(), credentials);
+            Http::new(clients, base, auth, pace, &shared)
         });
-        Self { name: name.clone(), known: shared.known, pace, rest: Rest::default(), http }
+        Self {
+            name: name.clone(),
+            known: shared.known,
+            pace,
+            rest: Rest::default(),
+            cooldown: shared.cooldown,
+            goodbyes: Mutex::default(),
+            http,
+        }
     }
 
     /// The URL of a part of a repository.
@@ -70,6 +89,32 @@ impl Registry {
     /// Sends a request until there is an answer worth giving, whatever its status.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
         self.http()?.send(request).await
+    }
+
+    /// Begins with the first of many tries.
+    pub(super) fn start(&self) -> Tries {
+        self.pace.start(&self.cooldown)
+    }
+
+    /// Sends a request that nobody waits for, and tries it once: the end of an upload session that is not used any more.
+    pub(super) fn abandon(self: &Arc<Self>, request: Request<'static>) {
+        let is_here = self.http.as_ref().is_some_and(|http| origin::is_same(http.base(), &request.url));
+        // Without a runtime nothing runs any more; what is left open the registry clears away itself.
+        let Some(runtime) = Handle::try_current().ok().filter(|_| is_here) else { return };
+        let registry = Arc::clone(self);
+        let request = request.single();
+        let goodbye = async move {
+            let _ = timeout(GOODBYE, registry.send(&request)).await;
+        };
+        let mut goodbyes = self.goodbyes.lock().unwrap_or_else(PoisonError::into_inner);
+        while goodbyes.try_join_next().is_some() {}
+        goodbyes.spawn_on(patience::carried(goodbye), &runtime);
+    }
+
+    /// Waits a moment for what was abandoned.
+    pub(super) async fn say_goodbye(&self) {
+        let goodbyes = std::mem::take(&mut *self.goodbyes.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = timeout(GOODBYE, goodbyes.join_all()).await;
     }
 
     /// The place that the answer names, where a request may go.

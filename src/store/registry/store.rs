@@ -107,6 +107,8 @@ impl Store for RegistryStore {
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
-        self.settle_lists().await
+        let settled = self.settle_lists().await;
+        self.registry.say_goodbye().await;
+        settled
     }
 }

@@ -11,8 +11,6 @@ use super::{
     answer::{Answer, Incoming, network},
     auth::Authorization,
     clients::Clients,
-    error::is_temporary,
-    pace::Pace,
 };
 
 /// What is asked for.
@@ -42,21 +40,9 @@ const LIMIT: usize = 256 * 1024;
 /// <https://distribution.github.io/distribution/spec/auth/token/#token-response-fields>
 const LIFETIME: u64 = 60;
 
-/// Asks until the service answers. It is never followed elsewhere: the credential is for the realm alone.
-pub(super) async fn fetch(clients: &Clients, request: &Request<'_>, pace: Pace) -> Result<Token, RegistryError> {
-    let mut backoff = pace.start();
-    let answer = loop {
-        let result = send(clients, request).await;
-        let wait = match &result {
-            Ok(answer) if is_temporary(answer.status) => backoff.next(answer.retry_after()),
-            Err(error) if error.is_temporary() => backoff.next(None),
-            _ => None,
-        };
-        match wait {
-            Some(wait) => tokio::time::sleep(wait).await,
-            None => break result?,
-        }
-    };
+/// Asks once: whoever needs the token tries again. It is never followed elsewhere: the credential is for the realm alone.
+pub(super) async fn fetch(clients: &Clients, request: &Request<'_>) -> Result<Token, RegistryError> {
+    let answer = send(clients, request).await?;
     if !answer.status.is_success() {
         return Err(answer.refused());
     }
