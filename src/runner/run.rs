@@ -20,7 +20,7 @@ use crate::{
     report::Reporter,
     schedule::{self, Schedule, Settled},
     step::{Done, Made, Pins, Step, StepContext, StepError, Turn},
-    store::StoreError,
+    store::{Patience, RunPatience, StoreError},
 };
 
 /// How often reporters may draw.
@@ -90,6 +90,7 @@ struct Run<'a> {
     scope: Scope,
     pins: Arc<Pins>,
     made: Arc<Made>,
+    patience: Arc<RunPatience>,
     schedule: Schedule,
     settled: Vec<Settled>,
     tasks: JoinSet<Result<Done, StepError>>,
@@ -124,6 +125,7 @@ impl<'a> Run<'a> {
             scope: program.scope(),
             pins: Arc::default(),
             made: Arc::default(),
+            patience: RunPatience::new(program.retry()),
             schedule,
             settled,
             tasks: JoinSet::new(),
@@ -198,12 +200,14 @@ impl<'a> Run<'a> {
             epoch: self.options.epoch,
             concurrency: TRANSFERS,
         };
-        Some(self.tasks.spawn(async move {
+        let policy = self.program.steps().get(step).map_or_else(|| self.program.retry(), |planned| planned.retry);
+        let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
+        Some(self.tasks.spawn(patience.scope(async move {
             let done = instance.run(&cx).await;
             // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
             turn.wait().await;
             done
-        }))
+        })))
     }
 
     fn end(&mut self, joined: Joined) {
@@ -315,7 +319,8 @@ impl<'a> Run<'a> {
     /// Looks once more that everything attached is listed, unless nobody wants to wait for it.
     async fn make_sure(&mut self, interrupts: &mut mpsc::UnboundedReceiver<()>) -> Option<Failure> {
         let stores = Arc::clone(&self.options.stores);
-        let mut settle = std::pin::pin!(stores.settle());
+        let patience = Patience::new(self.program.retry(), &self.patience, None);
+        let mut settle = std::pin::pin!(patience.scope(stores.settle()));
         let error = loop {
             tokio::select! {
                 biased;

@@ -147,7 +147,7 @@ fn listing(stores: &[Arc<Scripted>]) -> String {
 }
 
 fn program(steps: &str) -> Program {
-    let places = Places { plan_folder: "/".into(), workdir: "/".into() };
+    let places = Places::new("/", "/");
     let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
     compile(&SourceFile::new("plan.yaml", format!("consign: 1\nsteps:\n{steps}")), &options).unwrap()
 }

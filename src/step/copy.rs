@@ -164,6 +164,7 @@ impl Step for Copy {
             At::Free(there) => there,
             At::Kept(there) => return Ok(self.done(Outcome::Unchanged, &there, &Copied::nothing(&there))),
         };
+        cx.made.arrived(target.repository());
         let copied = copied.map_err(StepError::store("copy to", &self.to.value))?;
         let copied = copied.unwrap_or_else(|| Copied::nothing(&root.descriptor()));
         let moved = self.finish(cx, &root, there.as_ref()).await?;

@@ -1,5 +1,5 @@
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,13 +21,26 @@ pub struct Made {
 struct Seen {
     manifests: HashSet<(Repository, Digest)>,
     tags: HashSet<(Repository, Tag)>,
+    /// How often this run has brought something to a repository.
+    arrivals: HashMap<Repository, u64>,
 }
 
 impl Made {
     /// Says that a manifest is not there and will be. It is said before the manifest can be seen.
     pub fn add(&self, repository: &Repository, manifest: &Digest) {
         self.lock().manifests.insert((repository.identity(), manifest.clone()));
+        self.arrived(repository);
         self.changed.notify_waiters();
+    }
+
+    /// Says that something has come to a repository, whatever it is.
+    pub fn arrived(&self, repository: &Repository) {
+        *self.lock().arrivals.entry(repository.identity()).or_default() += 1;
+    }
+
+    /// How often something has come to a repository: what was absent at one time is absent as long as this is the same.
+    pub fn arrivals(&self, repository: &Repository) -> u64 {
+        self.lock().arrivals.get(&repository.identity()).copied().unwrap_or_default()
     }
 
     /// Says that a tag is about to point to such a manifest.

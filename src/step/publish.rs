@@ -90,32 +90,30 @@ impl Publication<'_> {
         Ok(self.done(outcome, descriptor))
     }
 
-    /// Before its turn: pushes the blobs of a manifest that is not there, and says whether it is not. What fails here
-    /// fails again in its turn, and is told then.
+    /// Before its turn: pushes the blobs of a manifest that is not there, and says whether that is known in its turn. What
+    /// fails here fails again in its turn, and is told then.
     async fn go_ahead(&self, cx: &StepContext, store: &dyn Store) -> bool {
         if cx.turn.has_come() {
             return false;
         }
+        let arrivals = cx.made.arrivals(store.repository());
         let is_absent = matches!(store.resolve(&self.by_digest()).await, Ok(None));
         if is_absent {
             let _ = push_blobs(cx, store, &self.blobs).await;
         }
         cx.turn.wait().await;
-        is_absent
+        is_absent && cx.made.arrivals(store.repository()) == arrivals
     }
 
-    /// Whether the manifest is there, whatever names it. If not, this run is about to bring it. It `was_absent` a moment
-    /// ago, and only this run is of interest since.
-    async fn is_there(&self, cx: &StepContext, store: &dyn Store, was_absent: bool) -> Result<bool, StepError> {
-        if was_absent && !cx.made.contains(store.repository(), self.manifest.digest()) {
-            cx.made.add(store.repository(), self.manifest.digest());
-            return Ok(false);
+    /// Whether the manifest is there, whatever names it, unless it is known to be absent. If not, this run is about to
+    /// bring it.
+    async fn is_there(&self, cx: &StepContext, store: &dyn Store, is_absent: bool) -> Result<bool, StepError> {
+        let fail = StepError::store("look for", self.to);
+        if !is_absent && store.resolve(&self.by_digest()).await.map_err(fail)?.is_some() {
+            return Ok(true);
         }
-        let found = store.resolve(&self.by_digest()).await.map_err(StepError::store("look for", self.to))?;
-        if found.is_none() {
-            cx.made.add(store.repository(), self.manifest.digest());
-        }
-        Ok(found.is_some())
+        cx.made.add(store.repository(), self.manifest.digest());
+        Ok(false)
     }
 
     fn by_digest(&self) -> Target {

@@ -28,6 +28,11 @@ impl Thing {
         Self(vec![REGISTRY.into()])
     }
 
+    /// A registry with all its repositories.
+    pub fn registry(registry: &RegistryName) -> Self {
+        Self(vec![REGISTRY.into(), host(&registry.identity())])
+    }
+
     /// A repository with all that is in it.
     pub fn repository(repository: &Repository) -> Self {
         Self(match repository.identity() {
@@ -84,6 +89,11 @@ impl Thing {
     /// Whether this is no content but what points to it: a tag, all tags, or the tag list.
     pub fn is_name(&self) -> bool {
         matches!(self.0.as_slice(), [registry, _, _, what, ..] if **registry == *REGISTRY && [TAG, TAG_LIST].contains(&&**what))
+    }
+
+    /// Whether one of the two is the other or in it.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other) || other.contains(self)
     }
 
     /// This and everything that contains it, the root last.

@@ -386,7 +386,7 @@ async fn an_entra_token_goes_to_no_other_service() {
     let name: RegistryName = "r.azurecr.io".parse().unwrap();
     let base: Url = "https://r.azurecr.io/".parse().unwrap();
     let clients = Clients::new().unwrap();
-    let auth = Auth::new(name, base, clients, Pace::immediate(), Credentials::none());
+    let auth = Auth::new(name, base, clients, Credentials::none());
     let value =
         HeaderValue::from_static("Bearer realm=\"https://tokens.example/oauth2/token\",service=\"r.azurecr.io\"");
     let headers = [(WWW_AUTHENTICATE, value)].into_iter().collect();
