@@ -6,6 +6,7 @@
 mod failure;
 mod outcome;
 mod progress;
+mod rehearsed;
 mod step_id;
 mod summary;
 mod transfer;
@@ -16,6 +17,7 @@ pub use self::{
     failure::{Failure, FailureKind, Place},
     outcome::Outcome,
     progress::{Progress, RunningTransfer},
+    rehearsed::{Change, InjectedFault, Rehearsed, RehearsedRepository, Rights},
     step_id::StepId,
     summary::{ExitCode, Finished, Summary},
     transfer::Transfer,

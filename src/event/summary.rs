@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Failure, FailureKind, Outcome, StepId};
+use super::{Failure, FailureKind, Outcome, Rehearsed, StepId};
 use crate::output::Output;
 
 /// What became of every step.
@@ -12,6 +12,8 @@ pub struct Summary {
     pub interrupted: bool,
     /// What went wrong after the last step: what was attached may not all be listed.
     pub unsettled: Option<Failure>,
+    /// What a real run would do, where this was a rehearsal.
+    pub rehearsed: Option<Rehearsed>,
     /// Of the whole run.
     pub elapsed: Duration,
 }

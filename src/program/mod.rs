@@ -5,6 +5,7 @@ mod compile;
 mod known;
 mod options;
 mod planned;
+mod rights;
 mod settings;
 
 use std::{

@@ -13,8 +13,11 @@
 //! | `printed` | `step`, `text` |
 //! | `warned` | `step`, `message` |
 //! | `step_finished` | `step`, `outcome`, `because` (of `skipped`), `by` (of `blocked`: the step that failed), `failure` (of `failed`), `elapsed_ms`, `output` (an object, by name) |
+//! | `rehearsed` | `repositories`: a list of `{repository, rights, changes}`, sorted; `faults`: a list of `{spec, wanted, injected}`; `tries` (how many more they cost). Once, in a rehearsal, before the last event |
 //! | `run_finished` | `counts` (an object: how many steps, by outcome), `interrupted`, `exit_code`, `elapsed_ms` |
 //!
+//! `rights` are a list of `pull`, `push` and `delete`. A change is `{change, tag}` or `{change, manifest}`, of a tag with
+//! `before` and `after`, the digests that it named; `change` is `create`, `move`, `delete` or `create and delete`.
 //! A `failure` is `{kind, message, help, place}`: `kind` is `step`, `gate` or `temporary`, `help` is a list,
 //! `place` is `{file, line, column}`. Events come in the order in which things happened; `printed` is not in file order.
 
@@ -27,7 +30,7 @@ use std::{
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::Reporter;
+use super::{Reporter, rehearsed::RehearsedLine};
 use crate::{
     event::{Event, Failure, FailureKind, Outcome, Place, Summary, Transfer},
     oci::Digest,
@@ -44,14 +47,23 @@ impl<W: Write> Events<W> {
     pub const fn new(writer: W) -> Self {
         Self { writer }
     }
+
+    fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
+        let line = serde_json::to_string(line)?;
+        // Where this goes to a terminal, it must not command it; the escapes are JSON's own.
+        self.writer.write_all(format!("{}\n", text::safe_line(&line)).as_bytes())?;
+        self.writer.flush()
+    }
 }
 
 impl<W: Write + Send> Reporter for Events<W> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
-        let line = serde_json::to_string(&Line::of(event))?;
-        // Where this goes to a terminal, it must not command it; the escapes are JSON's own.
-        self.writer.write_all(format!("{}\n", text::safe_line(&line)).as_bytes())?;
-        self.writer.flush()
+        if let Event::RunFinished { summary } = event
+            && let Some(rehearsed) = &summary.rehearsed
+        {
+            self.write(&RehearsedLine::of(rehearsed))?;
+        }
+        self.write(&Line::of(event))
     }
 }
 
@@ -247,6 +259,7 @@ mod tests {
         {"event":"step_finished","step":"sign","outcome":"blocked","by":"push_app","elapsed_ms":0}
         {"event":"step_finished","step":"push_app","outcome":"failed","failure":{"kind":"step","message":"failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J","help":["log in with `consign login myregistry.azurecr.io`"],"place":{"file":"plans/x.yaml","line":12,"column":5}},"elapsed_ms":120}
         {"event":"step_finished","step":"sbom_signature","outcome":"cancelled","elapsed_ms":0}
+        {"event":"rehearsed","repositories":[{"repository":"myregistry.azurecr.io/base","rights":["pull"],"changes":[]},{"repository":"myregistry.azurecr.io/net-monitor","rights":["pull","push","delete"],"changes":[{"change":"move","tag":"latest","before":"sha256:cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4","after":"sha256:ea0890697a77af0a2e054cccec587c8a42feb5cf38e778c6c6e2a96bfb945c0b"},{"change":"create and delete","tag":"passing"},{"change":"delete","tag":"stale","before":"sha256:cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4"},{"change":"create","tag":"v1","after":"sha256:ea0890697a77af0a2e054cccec587c8a42feb5cf38e778c6c6e2a96bfb945c0b"},{"change":"create","manifest":"sha256:ea0890697a77af0a2e054cccec587c8a42feb5cf38e778c6c6e2a96bfb945c0b"}]}],"faults":[{"spec":"copy:503*2","wanted":2,"injected":1}],"tries":1}
         {"event":"run_finished","counts":{"blocked":1,"cancelled":1,"created":1,"deleted":1,"failed":1,"passed":1,"skipped":1,"unchanged":1,"updated":1},"interrupted":false,"exit_code":1,"elapsed_ms":1234}
         "#);
     }

@@ -9,6 +9,7 @@ mod github;
 mod palette;
 mod plain;
 mod prints;
+mod rehearsed;
 mod status;
 mod summary;
 mod terminal;

@@ -128,6 +128,15 @@ mod tests {
           push_app: failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J
         1 created, 1 updated, 1 unchanged, 1 deleted, 1 passed, 1 skipped, 1 blocked, 1 failed, 1 cancelled in 1.2 s
         run it again: what succeeded is found unchanged
+        a real run:
+          in                                 needs               to
+          myregistry.azurecr.io/base         pull
+          myregistry.azurecr.io/net-monitor  pull, push, delete  move               latest: sha256:cba06b5736fa → sha256:ea0890697a77
+                                                                 create and delete  passing
+                                                                 delete             stale, now sha256:cba06b5736fa
+                                                                 create             v1 → sha256:ea0890697a77
+                                                                 create             sha256:ea0890697a77
+        faults: `copy:503*2` 1 of 2 times; they cost 1 more try
         ");
     }
 

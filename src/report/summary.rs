@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 
-use super::Palette;
+use super::{Palette, rehearsed};
 use crate::{
     event::{ExitCode, Finished, Outcome, Summary},
     text,
@@ -24,6 +24,7 @@ pub(super) fn draw(summary: &Summary, palette: Palette) -> String {
     if let Some(advice) = advice(summary.exit_code()) {
         let _ = writeln!(drawn, "{advice}");
     }
+    drawn.extend(summary.rehearsed.iter().map(|rehearsed| rehearsed::draw(rehearsed, palette)));
     drawn
 }
 
@@ -111,6 +112,7 @@ mod tests {
             steps: outcomes.into_iter().enumerate().map(finished).collect(),
             interrupted: false,
             unsettled: None,
+            rehearsed: None,
             elapsed: Duration::from_millis(1200),
         }
     }

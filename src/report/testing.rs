@@ -4,8 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::Reporter;
 use crate::{
-    event::{Event, Failure, FailureKind, Finished, Outcome, Place, StepId, Summary, Transfer},
-    oci::{Descriptor, Digest, Repository},
+    event::{
+        Change, Event, Failure, FailureKind, Finished, InjectedFault, Outcome, Place, Rehearsed, RehearsedRepository,
+        Rights, StepId, Summary, Transfer,
+    },
+    oci::{Descriptor, Digest, Repository, Target},
     output::Output,
 };
 
@@ -59,6 +62,33 @@ pub(super) fn outcomes() -> [Outcome; 9] {
     ]
 }
 
+/// Every kind of change, and a fault.
+pub(super) fn rehearsed() -> Rehearsed {
+    let digest = |text: &str| Digest::sha256(text.as_bytes());
+    let tag = |name: &str, before, after| Change { target: Target::Tag(name.parse().unwrap()), before, after };
+    let repository = |name: &str| Repository::Registry {
+        registry: "myregistry.azurecr.io".parse().unwrap(),
+        name: name.parse().unwrap(),
+    };
+    let made = digest("made");
+    let changes = vec![
+        tag("latest", Some(digest("old")), Some(made.clone())),
+        tag("passing", None, None),
+        tag("stale", Some(digest("old")), None),
+        tag("v1", None, Some(made.clone())),
+        Change { target: Target::Digest(made.clone()), before: None, after: Some(made) },
+    ];
+    let all = Rights { pull: true, push: true, delete: true };
+    Rehearsed {
+        repositories: vec![
+            RehearsedRepository { repository: repository("base"), rights: Rights::PULL, changes: Vec::new() },
+            RehearsedRepository { repository: repository("net-monitor"), rights: all, changes },
+        ],
+        faults: vec![InjectedFault { spec: "copy:503*2".to_owned(), wanted: 2, injected: 1 }],
+        tries: 1,
+    }
+}
+
 /// The run. Every variant of [`Event`] is in it, and every outcome.
 pub(super) fn events() -> Vec<Event> {
     let names = ["image", "sbom", "docs", "remove", "tree", "promote", "sign", "push_app", "sbom_signature"];
@@ -94,8 +124,13 @@ pub(super) fn events() -> Vec<Event> {
         let elapsed = if started { Duration::from_millis(120) } else { Duration::ZERO };
         Event::StepFinished { step, outcome, output, elapsed }
     }));
-    let summary =
-        Summary { steps: finished, interrupted: false, unsettled: None, elapsed: Duration::from_millis(1234) };
+    let summary = Summary {
+        steps: finished,
+        interrupted: false,
+        unsettled: None,
+        rehearsed: Some(rehearsed()),
+        elapsed: Duration::from_millis(1234),
+    };
     events.push(Event::RunFinished { summary: Arc::new(summary) });
     events
 }

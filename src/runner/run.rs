@@ -305,10 +305,15 @@ impl<'a> Run<'a> {
             self.conclude(step, Outcome::Cancelled, None, Duration::ZERO);
         }
         let unsettled = self.make_sure(interrupts).await;
+        let mut rehearsed = self.options.stores.rehearsed();
+        if let Some(rehearsed) = &mut rehearsed {
+            rehearsed.need(self.program.rights());
+        }
         let summary = Arc::new(Summary {
             steps: self.finished.drain(..).flatten().collect(),
             interrupted: self.interrupted,
             unsettled,
+            rehearsed,
             elapsed: self.begun.elapsed(),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });

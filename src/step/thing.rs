@@ -1,4 +1,8 @@
-use std::{fmt, path::Path, sync::Arc};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::oci::{RegistryName, Repository, Tag};
 
@@ -68,6 +72,19 @@ impl Thing {
         let mut parts = vec![Arc::from(FILE)];
         parts.extend(path.components().map(|part| Arc::from(part.as_os_str().to_string_lossy().as_ref())));
         Self(parts)
+    }
+
+    /// The repository that this is or is in, by its identity.
+    pub fn in_repository(&self) -> Option<Repository> {
+        match self.0.as_slice() {
+            [root, layout, path, ..] if **root == *REGISTRY && **layout == *LAYOUT => {
+                Some(Repository::Layout(PathBuf::from(&**path)))
+            }
+            [root, host, name, ..] if **root == *REGISTRY => {
+                Some(Repository::Registry { registry: host.parse().ok()?, name: name.parse().ok()? })
+            }
+            _ => None,
+        }
     }
 
     /// The parts from the root down.

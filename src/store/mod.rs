@@ -15,6 +15,7 @@ mod open;
 mod overlay;
 pub mod patience;
 pub mod registry;
+mod rehearsal;
 mod source;
 mod walk;
 
@@ -33,6 +34,7 @@ pub use self::{
     open::Stores,
     overlay::OverlayStore,
     patience::{OutOfPatience, Patience, RetryPolicy, RunPatience},
+    rehearsal::Rehearsal,
     source::Source,
     walk::{Graph, referrers_graph},
 };

@@ -4,8 +4,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{LayoutStore, MemoryRegistry, OverlayStore, Store, StoreError, registry::Registries};
-use crate::oci::Repository;
+use super::{LayoutStore, Rehearsal, Store, StoreError, registry::Registries};
+use crate::{event::Rehearsed, oci::Repository};
 
 /// The repositories of a run: each opened when it is first named, and the same store ever after.
 #[derive(Debug)]
@@ -16,11 +16,8 @@ pub struct Stores {
 
 enum Access {
     Real(Registries),
-    /// Nothing outside is written; with registries, what is not found in the rehearsal is read from them.
-    Rehearsal {
-        embedded: MemoryRegistry,
-        real: Option<Registries>,
-    },
+    /// Nothing outside is written.
+    Rehearsal(Rehearsal),
     /// Whatever the function gives.
     Custom(Box<Opener>),
 }
@@ -32,8 +29,7 @@ impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Real(_) => "Real",
-            Self::Rehearsal { real: None, .. } => "Rehearsal",
-            Self::Rehearsal { real: Some(_), .. } => "Rehearsal over Real",
+            Self::Rehearsal(_) => "Rehearsal",
             Self::Custom(_) => "Custom",
         })
     }
@@ -48,8 +44,12 @@ impl Stores {
     /// Stand-ins for every repository: empty, or over the real ones where `read_through` gives them. Image layouts are
     /// read, and written only in memory.
     pub fn rehearsal(read_through: Option<Registries>) -> Self {
-        let access = Access::Rehearsal { embedded: MemoryRegistry::default(), real: read_through };
-        Self { access, opened: Mutex::default() }
+        Self::rehearse(Rehearsal::new(read_through))
+    }
+
+    /// The repositories of that rehearsal.
+    pub fn rehearse(rehearsal: Rehearsal) -> Self {
+        Self { access: Access::Rehearsal(rehearsal), opened: Mutex::default() }
     }
 
     /// These stores, and a rehearsal's for every other repository.
@@ -71,6 +71,14 @@ impl Stores {
         Arc::clone(store)
     }
 
+    /// What was done, where this is a rehearsal.
+    pub fn rehearsed(&self) -> Option<Rehearsed> {
+        match &self.access {
+            Access::Rehearsal(rehearsal) => Some(rehearsal.rehearsed()),
+            Access::Real(_) | Access::Custom(_) => None,
+        }
+    }
+
     /// Makes sure that everything that was attached is still listed. Every store is asked, also after one has failed.
     pub async fn settle(&self) -> Result<(), StoreError> {
         let opened: Vec<_> = {
@@ -88,16 +96,7 @@ impl Access {
             (Self::Custom(opener), _) => opener(repository),
             (Self::Real(registries), Repository::Registry { registry, name }) => registries.repository(registry, name),
             (Self::Real(_), Repository::Layout(path)) => Arc::new(LayoutStore::open(path)),
-            (Self::Rehearsal { embedded, real }, Repository::Registry { registry, name }) => {
-                let top = embedded.repository(repository);
-                match real {
-                    None => top,
-                    Some(real) => Arc::new(OverlayStore::on(Some(real.repository(registry, name)), top)),
-                }
-            }
-            (Self::Rehearsal { .. }, Repository::Layout(path)) => {
-                Arc::new(OverlayStore::new(Some(Arc::new(LayoutStore::open(path))), repository.clone()))
-            }
+            (Self::Rehearsal(rehearsal), _) => rehearsal.open(repository),
         }
     }
 }

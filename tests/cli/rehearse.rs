@@ -36,6 +36,10 @@ fn a_run_that_succeeds() {
       created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
       deleted localhost:5000/app:v1
     2 created, 1 deleted in [TIME]
+    a real run:
+      in                  needs               to
+      localhost:5000/app  pull, push, delete  create and delete  v1
+                                              create and delete  sha256:31856667fd5e
     ");
     assert_snapshot!(test.run("rehearse plan.yaml --progress none").shown(), @"exit code 0");
 }
@@ -66,6 +70,10 @@ fn a_step_that_fails_stops_what_was_not_started() {
       missing: `localhost:5000/app:v1` does not exist
     2 blocked, 1 failed, 1 cancelled in [TIME]
     run it again: what succeeded is found unchanged
+    a real run:
+      in                    needs       to
+      localhost:5000/app    pull, push
+      localhost:5001/other  pull, push
     ");
     assert_snapshot!(test.run("rehearse plan.yaml --jobs 1 --keep-going").shown(), @"
     exit code 1
@@ -82,6 +90,11 @@ fn a_step_that_fails_stops_what_was_not_started() {
       missing: `localhost:5000/app:v1` does not exist
     1 created, 2 blocked, 1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    a real run:
+      in                    needs       to
+      localhost:5000/app    pull, push
+      localhost:5001/other  pull, push  create  v1 → sha256:73c461d7659d
+                                        create  sha256:73c461d7659d
     ");
 }
 
@@ -126,6 +139,12 @@ fn gates_say_no_and_list_what_they_found() {
       contains: localhost:5000/app has no tag `v2`, `v3`
     2 created, 2 blocked, 2 failed in [TIME]
     a gate said no; when it holds, run it again: what succeeded is found unchanged
+    a real run:
+      in                    needs       to
+      localhost:5000/after  pull, push
+      localhost:5000/app    pull, push  create  v1 → sha256:31856667fd5e
+                                        create  sha256:31856667fd5e
+                                        create  sha256:b265b578bba1
     ");
     let asserts = plan(&format!(
         "{APP}  - id: asserts
@@ -153,6 +172,10 @@ fn gates_say_no_and_list_what_they_found() {
       asserts: 4 assertions do not hold
     1 created, 1 failed in [TIME]
     a gate said no; when it holds, run it again: what succeeded is found unchanged
+    a real run:
+      in                  needs       to
+      localhost:5000/app  pull, push  create  v1 → sha256:31856667fd5e
+                                      create  sha256:31856667fd5e
     "#);
 }
 
@@ -188,6 +211,10 @@ fn a_skipped_gate_holds_back_unless_told_otherwise() {
     skipped   after  `gate` was skipped
     passed    looks  [TIME]
     1 passed, 2 skipped in [TIME]
+    a real run:
+      in                    needs       to
+      localhost:5000/after  pull, push
+      localhost:5000/app    pull
     ");
     assert_snapshot!(test.run("rehearse plan.yaml --jobs 1 --skip gate --skip-gates").shown(), @"
     exit code 0
@@ -199,6 +226,11 @@ fn a_skipped_gate_holds_back_unless_told_otherwise() {
     changed:
       created localhost:5000/after@sha256:4b1d2e2090c9b9a030a9e277a2710503d508358480e87d8099c2098230432570
     1 created, 1 passed, 1 skipped in [TIME]
+    a real run:
+      in                    needs       to
+      localhost:5000/after  pull, push  create  v1 → sha256:4b1d2e2090c9
+                                        create  sha256:4b1d2e2090c9
+      localhost:5000/app    pull
     ");
 }
 
@@ -272,6 +304,7 @@ fn the_events_of_a_failure() {
     {"event":"step_started","step":"missing"}
     {"event":"step_finished","step":"missing","outcome":"failed","failure":{"kind":"step","message":"`localhost:5000/app:v2` does not exist","help":[],"place":{"file":"plan.yaml","line":6,"column":9}},"elapsed_ms":"[TIME]"}
     {"event":"step_finished","step":"blocked","outcome":"blocked","by":"missing","elapsed_ms":"[TIME]"}
+    {"event":"rehearsed","repositories":[{"repository":"localhost:5000/app","rights":["pull","push"],"changes":[{"change":"create","tag":"v1","after":"sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497"},{"change":"create","manifest":"sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497"}]}],"faults":[],"tries":0}
     {"event":"run_finished","counts":{"blocked":1,"created":1,"failed":1,"skipped":1},"interrupted":false,"exit_code":1,"elapsed_ms":"[TIME]"}
     "#);
 }
@@ -320,6 +353,10 @@ fn a_rehearsal_leaves_nothing_behind() {
       created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
       created download
     2 created in [TIME]
+    a real run:
+      in                  needs       to
+      localhost:5000/app  pull, push  create  v1 → sha256:31856667fd5e
+                                      create  sha256:31856667fd5e
     ");
     assert!(!test.path("download").exists());
     assert_eq!(test.run("rehearse plan.yaml --workdir kept").code, 0);

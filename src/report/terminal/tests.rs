@@ -163,6 +163,17 @@ fn every_event() {
     1 created, 1 updated, 1 unchanged, 1 deleted, 1 passed, 1 skipped, 1 blocked, 1 failed, 1 cancelled
     in 1.2 s
     run it again: what succeeded is found unchanged
+    a real run:
+      in                                 needs               to
+      myregistry.azurecr.io/base         pull
+      myregistry.azurecr.io/net-monitor  pull, push, delete  move               latest: sha256:cba06b573
+    6fa → sha256:ea0890697a77
+                                                             create and delete  passing
+                                                             delete             stale, now sha256:cba06b
+    5736fa
+                                                             create             v1 → sha256:ea0890697a77
+                                                             create             sha256:ea0890697a77
+    faults: `copy:503*2` 1 of 2 times; they cost 1 more try
     ");
 }
 
@@ -174,7 +185,7 @@ fn bars_are_gone_when_the_run_is_over() {
         terminal.tick(Instant::now()).unwrap();
     }
     let contents = term.contents();
-    assert!(contents.ends_with("run it again: what succeeded is found unchanged"), "{contents}");
+    assert!(contents.ends_with("they cost 1 more try"), "{contents}");
     assert!(!contents.contains('░') && !contents.contains("waiting"), "{contents}");
 }
 

@@ -1,0 +1,129 @@
+//! What a real run would do, at the end of a rehearsal: a table for people, an event for programs.
+
+use serde::Serialize;
+
+use super::Palette;
+use crate::{
+    event::{Change, InjectedFault, Rehearsed, RehearsedRepository},
+    oci::{Digest, Target},
+    table, text,
+};
+
+/// More changes of one repository than this are only counted.
+const LISTED: usize = 20;
+
+/// A row for each change, then what became of the faults. Ends with a newline where there is anything to say.
+pub(super) fn draw(rehearsed: &Rehearsed, palette: Palette) -> String {
+    let mut drawn = String::new();
+    let rows: Vec<_> = rehearsed.repositories.iter().flat_map(rows).collect();
+    if !rows.is_empty() {
+        drawn.extend([&palette.heading("a real run:"), "\n"]);
+        let table = table::draw(&["in", "needs", "to", ""], &rows);
+        drawn.extend(table.lines().flat_map(|line| ["  ", line, "\n"]));
+    }
+    if !rehearsed.faults.is_empty() {
+        let faults: Vec<_> = rehearsed.faults.iter().map(fault).collect();
+        let tries = text::count(usize::try_from(rehearsed.tries).unwrap_or(usize::MAX), "more try");
+        let tries = tries.replace("trys", "tries");
+        drawn.extend(["faults: ", &faults.join(", "), "; they cost ", &tries, "\n"]);
+    }
+    drawn
+}
+
+fn rows(it: &RehearsedRepository) -> Vec<Vec<String>> {
+    let mut rows: Vec<_> = it.changes.iter().take(LISTED).map(change).collect();
+    if it.changes.len() > LISTED {
+        rows.push(["", "", "", &format!("and {} more", it.changes.len() - LISTED)].map(str::to_owned).into());
+    }
+    if rows.is_empty() {
+        rows.push(vec![String::new(); 4]);
+    }
+    if let Some([repository, rights, ..]) = rows.first_mut().map(Vec::as_mut_slice) {
+        *repository = it.repository.to_string();
+        // Nobody asks who writes to a folder.
+        if it.repository.is_registry() {
+            *rights = it.rights.words().join(", ");
+        }
+    }
+    rows
+}
+
+fn change(change: &Change) -> Vec<String> {
+    let short = |digest: &Digest| format!("{}:{}", digest.algorithm().name(), digest.short());
+    let what = match (&change.target, &change.before, &change.after) {
+        (Target::Digest(digest), _, _) => short(digest),
+        (Target::Tag(tag), Some(before), Some(after)) => format!("{tag}: {} → {}", short(before), short(after)),
+        (Target::Tag(tag), None, Some(after)) => format!("{tag} → {}", short(after)),
+        (Target::Tag(tag), Some(before), None) => format!("{tag}, now {}", short(before)),
+        (Target::Tag(tag), None, None) => tag.to_string(),
+    };
+    vec![String::new(), String::new(), change.verb().to_owned(), what]
+}
+
+fn fault(fault: &InjectedFault) -> String {
+    format!("`{}` {} of {}", text::safe_line(&fault.spec), fault.injected, text::count(fault.wanted as usize, "time"))
+}
+
+/// The same as an event.
+#[derive(Serialize)]
+#[serde(tag = "event", rename = "rehearsed")]
+pub(super) struct RehearsedLine<'a> {
+    repositories: Vec<RepositoryLine<'a>>,
+    faults: Vec<FaultLine<'a>>,
+    tries: u64,
+}
+
+#[derive(Serialize)]
+struct RepositoryLine<'a> {
+    repository: String,
+    rights: Vec<&'static str>,
+    changes: Vec<ChangeLine<'a>>,
+}
+
+#[derive(Serialize)]
+struct ChangeLine<'a> {
+    change: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tag: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manifest: Option<&'a Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<&'a Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<&'a Digest>,
+}
+
+#[derive(Serialize)]
+struct FaultLine<'a> {
+    spec: &'a str,
+    wanted: u32,
+    injected: u32,
+}
+
+impl<'a> RehearsedLine<'a> {
+    pub(super) fn of(rehearsed: &'a Rehearsed) -> Self {
+        let repository = |it: &'a RehearsedRepository| RepositoryLine {
+            repository: it.repository.to_string(),
+            rights: it.rights.words(),
+            changes: it.changes.iter().map(ChangeLine::of).collect(),
+        };
+        let fault = |it: &'a InjectedFault| FaultLine { spec: &it.spec, wanted: it.wanted, injected: it.injected };
+        Self {
+            repositories: rehearsed.repositories.iter().map(repository).collect(),
+            faults: rehearsed.faults.iter().map(fault).collect(),
+            tries: rehearsed.tries,
+        }
+    }
+}
+
+impl<'a> ChangeLine<'a> {
+    fn of(change: &'a Change) -> Self {
+        let bare = Self { change: change.verb(), tag: None, manifest: None, before: None, after: None };
+        match &change.target {
+            Target::Tag(tag) => {
+                Self { tag: Some(tag.as_str()), before: change.before.as_ref(), after: change.after.as_ref(), ..bare }
+            }
+            Target::Digest(digest) => Self { manifest: Some(digest), ..bare },
+        }
+    }
+}
