@@ -157,8 +157,20 @@ pub(super) struct RehearseArguments {
     #[command(flatten)]
     pub(super) runner: RunnerArguments,
     /// Reads the real registries where the rehearsal has nothing of its own. Every write stays in the rehearsal.
-    #[arg(long, help_heading = "Running")]
+    #[arg(long, help_heading = "Rehearsing")]
     pub(super) read_through: bool,
+    /// Begins with this content: `REPOSITORY[:TAG]=[oci-layout:]PATH`, or the folder alone of an image layout whose names
+    /// are whole references, or of what `--keep` left; may be given several times.
+    #[arg(long, value_name = "LAYOUT", help_heading = "Rehearsing")]
+    pub(super) seed: Vec<String>,
+    /// Leaves what the rehearsal brought and made in this new folder, as an image layout for each repository:
+    /// `DIR/REGISTRY/REPOSITORY`, with `+` for the colon before a port.
+    #[arg(long, value_name = "DIR", help_heading = "Rehearsing")]
+    pub(super) keep: Option<PathBuf>,
+    /// Makes something go wrong: `[STEP:]STATUS`, where STEP is the id of a step or a kind, `cut:upload`, `cut:download`,
+    /// `lost:manifest` or `no-referrers`, with `*TIMES` and `@REGISTRY` behind it or without; may be given several times.
+    #[arg(long, value_name = "SPEC", help_heading = "Rehearsing")]
+    pub(super) fault: Vec<String>,
 }
 
 #[derive(Debug, Args)]

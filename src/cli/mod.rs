@@ -7,6 +7,7 @@ mod graph;
 mod kinds;
 mod login;
 mod plan_file;
+mod rehearse;
 mod run;
 mod schema;
 mod settings;
@@ -26,7 +27,7 @@ pub fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Run(command) => run::run(command, &arguments.global),
-        Command::Rehearse(command) => run::rehearse(command, &arguments.global),
+        Command::Rehearse(command) => rehearse::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),
         Command::Graph(command) => graph::graph(command, &arguments.global),
         Command::Doctor(command) => doctor::doctor(command),

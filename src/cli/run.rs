@@ -6,10 +6,10 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::mpsc;
+use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{
-    arguments::{Global, ProgressHow, RehearseArguments, RunArguments, RunnerArguments},
+    arguments::{Global, ProgressHow, RunArguments, RunnerArguments},
     complain, plan_file, settings, warn,
 };
 use crate::{
@@ -31,27 +31,15 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
         return Ok(ExitCode::Invalid);
     };
     let Some(registries) = registries(&command.runner, &program) else { return Ok(ExitCode::Invalid) };
-    execute(&program, Stores::real(registries), &command.runner, global)
+    let runtime = runtime()?;
+    let code = execute(&program, Stores::real(registries), &command.runner, global, &runtime);
+    // What still runs after a second interrupt is not waited for.
+    runtime.shutdown_background();
+    code
 }
 
-/// `consign rehearse PLAN`
-pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Result<ExitCode> {
-    // What the plan writes to disk is thrown away with this folder, unless one was named for it.
-    let scratch = tempfile::Builder::new().prefix("consign-rehearsal-").tempdir()?;
-    let workdir = command.values.workdir.as_deref().unwrap_or(scratch.path());
-    let Some(program) = plan_file::open(&command.plan, &command.values, Some(workdir), global)? else {
-        return Ok(ExitCode::Invalid);
-    };
-    let read_through = if command.read_through {
-        let Some(registries) = registries(&command.runner, &program) else { return Ok(ExitCode::Invalid) };
-        Some(registries)
-    } else {
-        None
-    };
-    execute(&program, Stores::rehearsal(read_through), &command.runner, global)
-}
-
-fn registries(runner: &RunnerArguments, program: &Program) -> Option<Registries> {
+/// What the plan's registries are asked with. Nothing: something is wrong, which has been said.
+pub(super) fn registries(runner: &RunnerArguments, program: &Program) -> Option<Registries> {
     let touched: Vec<_> = program.registries().iter().filter(|(name, _)| program.touches(name)).collect();
     let mut is_complete = true;
     for (name, settings) in touched {
@@ -92,7 +80,17 @@ fn registries(runner: &RunnerArguments, program: &Program) -> Option<Registries>
     }
 }
 
-fn execute(program: &Program, stores: Stores, runner: &RunnerArguments, global: &Global) -> io::Result<ExitCode> {
+pub(super) fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+pub(super) fn execute(
+    program: &Program,
+    stores: Stores,
+    runner: &RunnerArguments,
+    global: &Global,
+    runtime: &Runtime,
+) -> io::Result<ExitCode> {
     let epoch = match settings::epoch() {
         Ok(epoch) => epoch,
         Err(message) => {
@@ -114,14 +112,11 @@ fn execute(program: &Program, stores: Stores, runner: &RunnerArguments, global: 
             return Ok(ExitCode::Invalid);
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let (tx, rx) = mpsc::unbounded_channel();
         tokio::spawn(listen(tx));
         runner::run(program, &options, &mut reporters, rx).await
     });
-    // What still runs after a second interrupt is not waited for.
-    runtime.shutdown_background();
     finish(runner, ended)
 }
 

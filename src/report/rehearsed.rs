@@ -23,8 +23,10 @@ pub(super) fn draw(rehearsed: &Rehearsed, palette: Palette) -> String {
     }
     if !rehearsed.faults.is_empty() {
         let faults: Vec<_> = rehearsed.faults.iter().map(fault).collect();
-        let tries = text::count(usize::try_from(rehearsed.tries).unwrap_or(usize::MAX), "more try");
-        let tries = tries.replace("trys", "tries");
+        let tries = match rehearsed.tries {
+            1 => "1 more try".to_owned(),
+            tries => format!("{tries} more tries"),
+        };
         drawn.extend(["faults: ", &faults.join(", "), "; they cost ", &tries, "\n"]);
     }
     drawn

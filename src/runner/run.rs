@@ -308,6 +308,9 @@ impl<'a> Run<'a> {
         let mut rehearsed = self.options.stores.rehearsed();
         if let Some(rehearsed) = &mut rehearsed {
             rehearsed.need(self.program.rights());
+            for it in &mut rehearsed.repositories {
+                it.repository = self.program.places().shown(&it.repository);
+            }
         }
         let summary = Arc::new(Summary {
             steps: self.finished.drain(..).flatten().collect(),

@@ -67,6 +67,16 @@ impl Places {
         }
     }
 
+    /// The same repository, the path of an image layout as it is written in a plan, where it is under the work folder.
+    pub fn shown(&self, repository: &Repository) -> Repository {
+        match repository {
+            Repository::Layout(path) => {
+                Repository::Layout(path.strip_prefix(normalize(&self.workdir)).unwrap_or(path).to_path_buf())
+            }
+            Repository::Registry { .. } => repository.clone(),
+        }
+    }
+
     /// The same reference, its repository as [`Places::repository`] has it.
     pub fn reference(&self, reference: &Reference) -> Reference {
         Reference { repository: self.repository(&reference.repository), ..reference.clone() }

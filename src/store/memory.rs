@@ -47,6 +47,13 @@ impl MemoryStore {
         self.state().insert(manifest, tag);
     }
 
+    /// Every manifest, sorted by digest.
+    pub(super) fn manifests(&self) -> Vec<Manifest> {
+        let mut manifests: Vec<_> = self.state().manifests.values().cloned().collect();
+        manifests.sort_by(|one, other| one.digest().cmp(other.digest()));
+        manifests
+    }
+
     pub(super) fn stored_blob(&self, digest: &Digest) -> Option<Bytes> {
         self.state().blobs.get(digest).cloned()
     }

@@ -34,7 +34,7 @@ pub use self::{
     open::Stores,
     overlay::OverlayStore,
     patience::{OutOfPatience, Patience, RetryPolicy, RunPatience},
-    rehearsal::Rehearsal,
+    rehearsal::{Fault, FaultError, Faults, Rehearsal, Seed, SeedError},
     source::Source,
     walk::{Graph, referrers_graph},
 };

@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{LayoutStore, Rehearsal, Store, StoreError, registry::Registries};
+use super::{Faults, LayoutStore, Rehearsal, Store, StoreError, registry::Registries};
 use crate::{event::Rehearsed, oci::Repository};
 
 /// The repositories of a run: each opened when it is first named, and the same store ever after.
@@ -17,7 +17,7 @@ pub struct Stores {
 enum Access {
     Real(Registries),
     /// Nothing outside is written.
-    Rehearsal(Rehearsal),
+    Rehearsal(Arc<Rehearsal>),
     /// Whatever the function gives.
     Custom(Box<Opener>),
 }
@@ -44,11 +44,11 @@ impl Stores {
     /// Stand-ins for every repository: empty, or over the real ones where `read_through` gives them. Image layouts are
     /// read, and written only in memory.
     pub fn rehearsal(read_through: Option<Registries>) -> Self {
-        Self::rehearse(Rehearsal::new(read_through))
+        Self::rehearse(Arc::new(Rehearsal::new(read_through, Faults::default())))
     }
 
     /// The repositories of that rehearsal.
-    pub fn rehearse(rehearsal: Rehearsal) -> Self {
+    pub fn rehearse(rehearsal: Arc<Rehearsal>) -> Self {
         Self { access: Access::Rehearsal(rehearsal), opened: Mutex::default() }
     }
 

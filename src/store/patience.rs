@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{task_local, time::Instant};
 
-use crate::event::{Event, Progress};
+use crate::event::{Event, Progress, StepId};
 
 /// How often and how long is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +103,11 @@ impl Patience {
             let policy = RetryPolicy::default();
             Self::new(policy, &RunPatience::new(policy), None)
         })
+    }
+
+    /// The step that has it, where one has.
+    pub fn step(&self) -> Option<&StepId> {
+        self.progress.as_ref().map(Progress::step)
     }
 
     /// Tries of one request.

@@ -8,6 +8,7 @@ mod login;
 mod mistakes;
 mod names;
 mod registries;
+mod rehearsals;
 mod rehearse;
 mod test;
 

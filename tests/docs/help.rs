@@ -18,7 +18,7 @@ fn help_of_every_command_lists_its_flags() {
     let running = ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--outputs"];
     let commands: [(&str, Vec<&str>); 9] = [
         ("run", [&values[..], &running].concat()),
-        ("rehearse", [&values[..], &running, &["--read-through"]].concat()),
+        ("rehearse", [&values[..], &running, &["--read-through", "--seed", "--keep", "--fault"]].concat()),
         ("check", values.to_vec()),
         ("graph", [&values[..], &["--format", "--why"]].concat()),
         ("doctor", vec!["--push", "--plain-http", "--format"]),

@@ -33,6 +33,36 @@ fn every_plan_can_be_rehearsed() {
     }
 }
 
+#[test]
+fn every_plan_copes_with_what_goes_wrong() {
+    for plan in plans() {
+        let expected = consign(&["rehearse", &plan]).stdout;
+        for fault in ["copy:503*2", "429*3", "cut:upload", "cut:download*2", "lost:manifest*2", "no-referrers"] {
+            let said = consign(&["rehearse", &plan, "--fault", fault]);
+            assert_eq!((said.code, &said.stdout), (Some(0), &expected), "{plan}, {fault}: {}", said.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_release_that_was_kept_is_found_unchanged() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let rehearse = |arguments: &[&str]| {
+        let events = path("events");
+        let workdir = path("work");
+        let arguments = [&["rehearse", "plans/release.yaml", "--events", &events, "--workdir", &workdir], arguments];
+        let arguments = arguments.concat();
+        let said = consign(&arguments);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let heard = fs::read_to_string(&events).unwrap();
+        let end: Value = serde_json::from_str(heard.lines().last().unwrap()).unwrap();
+        end["counts"].clone()
+    };
+    assert_eq!(rehearse(&["--keep", &path("kept")]), serde_json::json!({ "created": 10, "passed": 5 }));
+    assert_eq!(rehearse(&["--seed", &path("kept")]), serde_json::json!({ "passed": 5, "unchanged": 10 }));
+}
+
 /// The names that the step's kind gives to its outputs, but those that only `expect: one` has.
 fn promised(step: &Value) -> BTreeSet<String> {
     let kind = KINDS.iter().find(|kind| step.get(kind.name).is_some()).unwrap();

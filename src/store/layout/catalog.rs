@@ -61,6 +61,10 @@ impl Catalog {
         self.resolve(target)?.map_or(Ok(None), |descriptor| self.read(&descriptor))
     }
 
+    pub(super) fn entries(&self) -> Result<Vec<Descriptor>, StoreError> {
+        Ok(self.index()?.manifests().cloned().collect())
+    }
+
     pub(super) fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         Ok(self.index()?.tags())
     }

@@ -40,6 +40,11 @@ impl LayoutStore {
         Self { repository, path, catalog, writing: Arc::default() }
     }
 
+    /// The manifests that `index.json` lists, each as often as it is listed and with the name under which it is.
+    pub async fn entries(&self) -> Result<Vec<Descriptor>, StoreError> {
+        self.run(Catalog::entries).await
+    }
+
     /// Does work that blocks where it may.
     async fn run<T: Send + 'static>(
         &self,

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 /// Until when a registry wants peace. All of its names share it, and whoever asks it waits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cooldown {
+pub(in crate::store) struct Cooldown {
     until: Arc<Mutex<Option<Instant>>>,
 }
 

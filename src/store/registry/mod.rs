@@ -50,7 +50,7 @@ mod store;
 mod subject_list;
 mod tags;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 mod tls;
 mod token;
 mod turns;
@@ -72,4 +72,9 @@ pub use self::{
     tls::{Tls, TlsError},
 };
 use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};
+/// What tries a rehearsal's requests again, as real ones are.
+pub(super) use self::{
+    cooldown::Cooldown,
+    pace::{Pace, Tries},
+};
 pub use crate::secret::Secret;

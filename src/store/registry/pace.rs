@@ -16,13 +16,13 @@ use crate::store::{
 
 /// How long a run waits where a registry does not say.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pace {
+pub(in crate::store) struct Pace {
     first: Duration,
 }
 
 /// The tries of one thing.
 #[derive(Debug)]
-pub(super) struct Tries {
+pub(in crate::store) struct Tries {
     pace: Pace,
     cooldown: Cooldown,
     patience: Arc<Patience>,
@@ -42,13 +42,12 @@ impl Pace {
     }
 
     /// The same without a pause.
-    #[cfg(test)]
-    pub(super) const fn immediate() -> Self {
+    pub(in crate::store) const fn immediate() -> Self {
         Self { first: Duration::ZERO }
     }
 
     /// Begins with the first try, with the patience of whoever calls this.
-    pub(super) fn start(self, cooldown: &Cooldown) -> Tries {
+    pub(in crate::store) fn start(self, cooldown: &Cooldown) -> Tries {
         let cooldown = cooldown.clone();
         Tries { pace: self, cooldown, patience: Patience::current(), tried: 1, in_vain: 1, since: Instant::now() }
     }
@@ -89,7 +88,7 @@ impl Tries {
 
     /// Waits before the next try, or gives back what there is to say: `error` is none that passes, there were tries
     /// enough, or the wait that the registry asks for is longer than there is patience.
-    pub(super) async fn again(&mut self, error: StoreError) -> Result<(), StoreError> {
+    pub(in crate::store) async fn again(&mut self, error: StoreError) -> Result<(), StoreError> {
         self.again_if(error, false).await
     }
 

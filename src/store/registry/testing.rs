@@ -41,15 +41,15 @@ type Hook = Box<dyn FnMut(&Received, &mut Shelf) -> Option<Reply> + Send>;
 
 /// What the registry keeps, of all repositories together but for their names.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
-    pub(super) blobs: BTreeMap<(String, Digest), Bytes>,
-    pub(super) manifests: BTreeMap<(String, Digest), (String, Bytes)>,
-    pub(super) tags: BTreeMap<(String, String), Digest>,
+pub(in crate::store) struct Shelf {
+    pub(in crate::store) blobs: BTreeMap<(String, Digest), Bytes>,
+    pub(in crate::store) manifests: BTreeMap<(String, Digest), (String, Bytes)>,
+    pub(in crate::store) tags: BTreeMap<(String, String), Digest>,
 }
 
 /// A registry that runs until the test ends.
-pub(super) struct Server {
-    pub(super) name: RegistryName,
+pub(in crate::store) struct Server {
+    pub(in crate::store) name: RegistryName,
     state: Arc<Mutex<State>>,
 }
 
@@ -101,7 +101,7 @@ impl Received {
 
 impl Server {
     /// A registry without the referrers API, like CNCF distribution.
-    pub(super) async fn start() -> Self {
+    pub(in crate::store) async fn start() -> Self {
         Self::with(|_, _| None).await
     }
 
@@ -121,12 +121,12 @@ impl Server {
     }
 
     /// A repository for a run of its own.
-    pub(super) fn store(&self, repository: &str) -> Arc<RegistryStore> {
+    pub(in crate::store) fn store(&self, repository: &str) -> Arc<RegistryStore> {
         registries(Credentials::none()).repository(&self.name, &repository.parse().unwrap())
     }
 
     /// Every request since this was last asked.
-    pub(super) fn log(&self) -> Vec<String> {
+    pub(in crate::store) fn log(&self) -> Vec<String> {
         let log = std::mem::take(&mut self.state.lock().unwrap().log);
         log.iter().map(Received::line).collect()
     }
@@ -136,13 +136,13 @@ impl Server {
         std::mem::take(&mut self.state.lock().unwrap().log)
     }
 
-    pub(super) fn shelf<T>(&self, look: impl FnOnce(&mut Shelf) -> T) -> T {
+    pub(in crate::store) fn shelf<T>(&self, look: impl FnOnce(&mut Shelf) -> T) -> T {
         look(&mut self.state.lock().unwrap().shelf)
     }
 }
 
 /// A run of its own.
-pub(super) fn registries(credentials: Credentials) -> Registries {
+pub(in crate::store) fn registries(credentials: Credentials) -> Registries {
     Registries::with_pace(RegistryOptions { credentials, ..RegistryOptions::default() }, Pace::immediate()).unwrap()
 }
 

@@ -44,6 +44,11 @@ impl Recorder {
         Self { inner, record: Mutex::default(), names: OnceCell::new() }
     }
 
+    /// The same repository without anybody who watches.
+    pub(super) const fn inner(&self) -> &Arc<dyn Store> {
+        &self.inner
+    }
+
     /// What steps did, in the words of rights.
     pub(super) fn rights(&self) -> Rights {
         self.record().rights

@@ -1,0 +1,77 @@
+//! The folders of a kept rehearsal: an image layout for each repository, under its name.
+
+use std::path::{Component, Path, PathBuf};
+
+use walkdir::WalkDir;
+
+use crate::oci::Repository;
+
+/// Where the image layouts of the plan itself go. It is no name of a registry: those have a dot or a port, or are `localhost`.
+const LAYOUTS: &str = "oci-layout";
+
+/// The folder of `repository` in `folder`. File systems do not like colons, and no registry has a `+` in its name.
+pub(super) fn place(folder: &Path, repository: &Repository, workdir: &Path) -> PathBuf {
+    match repository {
+        Repository::Registry { registry, name } => folder.join(registry.as_str().replace(':', "+")).join(name.as_str()),
+        Repository::Layout(path) => {
+            let below = path.strip_prefix(workdir).unwrap_or(path);
+            let parts = below.components().filter(|part| matches!(part, Component::Normal(_)));
+            folder.join(LAYOUTS).join(parts.collect::<PathBuf>())
+        }
+    }
+}
+
+/// The repository whose folder in a kept one this is; the path of an image layout begins at the work folder.
+pub(super) fn repository(below: &Path) -> Option<Repository> {
+    let mut parts = below.components();
+    let first = parts.next()?.as_os_str().to_str()?;
+    let rest = parts.as_path();
+    if first == LAYOUTS {
+        return Some(Repository::Layout(rest.to_path_buf()));
+    }
+    let registry = first.replace('+', ":").parse().ok()?;
+    // The separator of the system, not of names.
+    let name: Option<Vec<_>> = rest.components().map(|part| part.as_os_str().to_str()).collect();
+    Some(Repository::Registry { registry, name: name?.join("/").parse().ok()? })
+}
+
+/// Whether there is an image layout.
+pub(super) fn is_layout(path: &Path) -> bool {
+    path.join("oci-layout").is_file()
+}
+
+/// The image layouts in a kept folder, sorted.
+pub(super) fn layouts(folder: &Path) -> Vec<PathBuf> {
+    let entries = WalkDir::new(folder).sort_by_file_name().into_iter().filter_map(Result::ok);
+    let markers = entries.filter(|entry| entry.file_type().is_file() && entry.file_name() == "oci-layout");
+    markers.filter_map(|marker| marker.path().parent().map(Path::to_path_buf)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Reference;
+
+    #[test]
+    fn a_folder_names_its_repository() {
+        let (folder, workdir) = (Path::new("/kept"), Path::new("/scratch"));
+        for (text, expected) in [
+            ("localhost:5000/a", "/kept/localhost+5000/a"),
+            ("[::1]:5000/a/b", "/kept/[++1]+5000/a/b"),
+            ("registry.example.com/team/app", "/kept/registry.example.com/team/app"),
+            ("oci-layout:export/tally", "/kept/oci-layout/export/tally"),
+        ] {
+            let named = text.parse::<Reference>().unwrap().repository;
+            let absolute = match &named {
+                Repository::Layout(path) => Repository::Layout(workdir.join(path)),
+                Repository::Registry { .. } => named.clone(),
+            };
+            let placed = place(folder, &absolute, workdir);
+            assert_eq!(placed, Path::new(expected));
+            assert_eq!(repository(placed.strip_prefix(folder).unwrap()), Some(named));
+        }
+        for nothing in ["", "registry.example.com", "a b/c", "registry.example.com/UPPER"] {
+            assert_eq!(repository(Path::new(nothing)), None, "{nothing}");
+        }
+    }
+}
