@@ -636,5 +636,9 @@ steps:
     passed    one  [TIME]
     passed    two  [TIME]
     2 passed in [TIME]
+    a real run:
+      in                needs  to
+      127.0.0.1:10/app  pull
+      127.0.0.1:9/app   pull
     ");
 }
