@@ -12,6 +12,8 @@ mod ledger;
 mod member;
 mod why;
 
+use std::collections::HashSet;
+
 use petgraph::graph::{DiGraph, NodeIndex};
 
 pub use self::{
@@ -42,6 +44,8 @@ pub struct Part {
 pub struct Graph {
     graph: DiGraph<Member, Edge>,
     steps: Vec<NodeIndex>,
+    /// Which of them tell what blobs were there.
+    telling: HashSet<usize>,
 }
 
 impl Graph {
@@ -63,6 +67,11 @@ impl Graph {
     /// Steps and joins with the edges between them.
     pub const fn as_petgraph(&self) -> &DiGraph<Member, Edge> {
         &self.graph
+    }
+
+    /// Whether the outputs of a step tell which blobs were there.
+    pub fn tells_blobs(&self, step: usize) -> bool {
+        self.telling.contains(&step)
     }
 
     /// The node of the step at this place in the file.
