@@ -44,6 +44,12 @@ pub enum RegistryProblem {
         /// What the registry said about it.
         messages: Vec<RegistryMessage>,
     },
+    /// The registry does not delete what one of its indexes lists.
+    #[error("an index still lists this manifest{}", Said(.messages))]
+    StillListed {
+        /// What the registry said about it.
+        messages: Vec<RegistryMessage>,
+    },
     /// No answer came, or it broke off.
     #[error("{message}")]
     Network {
@@ -179,6 +185,7 @@ impl RegistryError {
         match &self.problem {
             RegistryProblem::Refused { messages, .. }
             | RegistryProblem::DeletesOff { messages }
+            | RegistryProblem::StillListed { messages }
             | RegistryProblem::TagDeletesOff { messages } => messages.iter().any(|message| message.code == wanted),
             _ => false,
         }
@@ -193,6 +200,12 @@ impl RegistryError {
             RegistryProblem::Refused { status, .. } if *status == StatusCode::FORBIDDEN => {
                 Some("who is logged in may not do this: ask for the permission, or log in as somebody else")
             }
+            RegistryProblem::Refused { status, .. } if *status == StatusCode::FAILED_DEPENDENCY => {
+                Some("this registry asks another one, which did not answer: name that one itself, or try again later")
+            }
+            RegistryProblem::StillListed { .. } => Some(
+                "delete the index first; an index of referrers lists what was attached, and `graph: true` goes through it",
+            ),
             RegistryProblem::NoReferrersApi => {
                 Some("say `referrers: auto` for this registry in the plan, or leave it out")
             }
