@@ -5,6 +5,7 @@ mod hostile;
 mod inputs;
 mod mistakes;
 mod names;
+mod proxy;
 mod registries;
 mod rehearse;
 mod test;
