@@ -147,5 +147,8 @@ pub(super) fn network(error: reqwest::Error) -> RegistryProblem {
         }
         cause = error.source();
     }
-    RegistryProblem::Network { message }
+    // The transport has no better way to say it.
+    let is_about_certificates = message.contains("invalid peer certificate")
+        || (message.contains("received fatal alert") && message.to_lowercase().contains("certificate"));
+    if is_about_certificates { RegistryProblem::Certificate { message } } else { RegistryProblem::Network { message } }
 }

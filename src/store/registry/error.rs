@@ -56,6 +56,12 @@ pub enum RegistryProblem {
         /// What the transport said, outermost first.
         message: String,
     },
+    /// One of the two does not believe who the other is. Waiting does not help.
+    #[error("{message}")]
+    Certificate {
+        /// What the transport said, outermost first.
+        message: String,
+    },
     /// Nothing moved for too long.
     #[error("nothing came for {} seconds", .limit.as_secs())]
     Silent {
