@@ -341,6 +341,13 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_that_cannot_ask_is_told_from_absence() {
+        // As Azure's artifact cache answers for referrers.
+        let error = refused(424, "");
+        assert!(error.help().is_some_and(|help| help.starts_with("this registry asks another one")));
+    }
+
+    #[test]
     fn what_may_pass_is_temporary() {
         for (status, temporary) in [(400, false), (401, false), (404, false), (429, true), (500, true), (503, true)] {
             assert_eq!(refused(status, "").is_temporary(), temporary, "{status}");

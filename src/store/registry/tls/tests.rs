@@ -156,6 +156,8 @@ fn files_that_are_something_else_are_refused() {
         let error = Tls::default().with_roots(&house.path(file)).unwrap_err().to_string();
         assert!(error.contains("holds no certificate") && !error.contains("hunter2"), "{file}: {error}");
     }
+    #[cfg(unix)]
+    assert!(Tls::default().with_roots(Path::new("/dev/zero")).unwrap_err().to_string().contains("cannot be read: "));
     let known = format!("{:?}", house.known());
     assert_eq!(known, "Tls { roots: 1, has_identity: true, is_unverified: false }");
 }
