@@ -8,6 +8,8 @@ pub mod output;
 
 pub mod event;
 
+pub mod secret;
+
 pub mod store;
 
 pub mod pack;

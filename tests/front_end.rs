@@ -17,7 +17,7 @@ static TUTORIAL: LazyLock<String> = LazyLock::new(|| {
 fn try_to_compile(text: &str) {
     let source = SourceFile::new("plan.yaml", text);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
-    let places = Places { workdir: folder.clone(), plan_folder: folder };
+    let places = Places::new(folder.clone(), folder);
     let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
     if let Err(diagnostics) = compile(&source, &options) {
         assert!(!diagnostics.list().is_empty());

@@ -10,8 +10,8 @@ use walkdir::WalkDir;
 
 /// The top-level modules. Each may import those above it.
 const LAYERS: &[&str] = &[
-    "oci", "output", "event", "text", "tree", "table", "store", "pack", "plan", "step", "graph", "schedule", "program",
-    "report", "runner", "cli",
+    "oci", "output", "event", "secret", "text", "tree", "table", "store", "pack", "plan", "step", "graph", "schedule",
+    "program", "report", "runner", "cli",
 ];
 
 fn sources() -> Vec<PathBuf> {

@@ -221,6 +221,9 @@ pub(super) struct LoginArguments {
     /// Stores the login in this file.
     #[arg(long, value_name = "FILE")]
     pub(super) authfile: Option<PathBuf>,
+    /// Trusts these certificates too, in PEM.
+    #[arg(long, value_name = "FILE", conflicts_with = "plain_http")]
+    pub(super) ca_file: Option<PathBuf>,
     /// Asks the registry over plain HTTP, as loopback registries are anyway.
     #[arg(long)]
     pub(super) plain_http: bool,

@@ -1,6 +1,9 @@
 //! `consign login` and `consign logout`: a login that the registry takes, kept where the other programs look for it.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal, Read, Write},
+};
 
 use super::{
     arguments::{LoginArguments, LogoutArguments},
@@ -12,7 +15,8 @@ use crate::{
     store::{
         StoreError,
         registry::{
-            Credential, CredentialError, CredentialSource, Credentials, LoginFile, Registries, RegistryOptions, Secret,
+            Credential, CredentialError, CredentialSource, Credentials, LoginFile, Registries, RegistryOptions,
+            RegistrySettings, Secret, Tls,
         },
     },
 };
@@ -27,9 +31,10 @@ pub(super) fn login(command: &LoginArguments) -> io::Result<ExitCode> {
             Some(path) => LoginFile::at(path.clone()),
             None => LoginFile::from_environment().map_err(|error| error.to_string())?,
         };
-        Ok((registry, file, credential(command)?))
+        let options = options(command, &registry)?;
+        Ok((registry, file, options, credential(command)?))
     });
-    let (registry, file, credential) = match ready {
+    let (registry, file, options, credential) = match ready {
         Ok(ready) => ready,
         Err(message) => {
             complain(&message);
@@ -37,7 +42,7 @@ pub(super) fn login(command: &LoginArguments) -> io::Result<ExitCode> {
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let is_asked = match runtime.block_on(check(command, &registry, &credential)) {
+    let is_asked = match runtime.block_on(check(options, &registry, &credential)) {
         Ok(is_asked) => is_asked,
         Err(error) => {
             complain(&refusal(&registry, &error));
@@ -115,14 +120,21 @@ async fn found(registry: &RegistryName) -> Result<Option<CredentialSource>, Cred
     Ok(Credentials::from_environment().find(registry, None).await?.map(|login| login.source))
 }
 
+/// How the registry is asked.
+fn options(command: &LoginArguments, registry: &RegistryName) -> Result<RegistryOptions, String> {
+    let plain_http = command.plain_http.then(|| registry.clone()).into_iter().collect();
+    let mut settings = BTreeMap::new();
+    if let Some(path) = &command.ca_file {
+        let tls = Tls::default().with_roots(path).map_err(|error| error.to_string())?;
+        settings.insert(registry.clone(), RegistrySettings { tls, ..RegistrySettings::default() });
+    }
+    Ok(RegistryOptions { plain_http, settings, ..RegistryOptions::default() })
+}
+
 /// Whether the registry asked who one is; an error where it did not like the answer.
-async fn check(command: &LoginArguments, registry: &RegistryName, credential: &Credential) -> Result<bool, StoreError> {
-    let options = RegistryOptions {
-        plain_http: command.plain_http.then(|| registry.clone()).into_iter().collect(),
-        credentials: Credentials::none().with(registry.clone(), credential.clone()),
-        ..RegistryOptions::default()
-    };
-    Registries::new(options)?.check_login(registry).await
+async fn check(options: RegistryOptions, registry: &RegistryName, credential: &Credential) -> Result<bool, StoreError> {
+    let credentials = Credentials::none().with(registry.clone(), credential.clone());
+    Registries::new(RegistryOptions { credentials, ..options })?.check_login(registry).await
 }
 
 fn refusal(registry: &RegistryName, error: &StoreError) -> String {

@@ -57,6 +57,11 @@ fn complain(message: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {message}");
 }
 
+/// Writes a warning to stderr.
+fn warn(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "warning: {message}");
+}
+
 /// The JSON Schema of plans, as `consign schema` prints it.
 pub fn schema_text() -> String {
     schema::text()

@@ -37,10 +37,9 @@ pub(super) fn open(
         }
     };
     let current = env::current_dir()?;
-    let places = Places {
-        plan_folder: current.join(path).parent().map_or_else(|| current.clone(), Path::to_path_buf),
-        workdir: workdir.or(values.workdir.as_deref()).map_or_else(|| current.clone(), |workdir| current.join(workdir)),
-    };
+    let plan_folder = current.join(path).parent().map_or_else(|| current.clone(), Path::to_path_buf);
+    let workdir = workdir.or(values.workdir.as_deref());
+    let places = Places::new(plan_folder, workdir.map_or_else(|| current.clone(), |workdir| current.join(workdir)));
     let options = CompileOptions { given, skip: values.skip.clone(), select: values.select.clone(), places };
     match compile(&source, &options) {
         Ok(program) => Ok(Some(program)),

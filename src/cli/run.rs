@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::{
     arguments::{Global, ProgressHow, RehearseArguments, RunArguments, RunnerArguments},
-    complain, plan_file, settings,
+    complain, plan_file, settings, warn,
 };
 use crate::{
     event::ExitCode,
@@ -18,9 +18,10 @@ use crate::{
     program::Program,
     report::{Disarmed, Events, Github, Palette, Plain, Prints, Reporter, Reporters, Terminal},
     runner::{self, Ended, RunOptions},
+    secret::LateSecret,
     store::{
         Stores,
-        registry::{Credentials, Registries, RegistryOptions},
+        registry::{Credentials, LateCredential, Registries, RegistryOptions},
     },
 };
 
@@ -29,7 +30,7 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
     let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
         return Ok(ExitCode::Invalid);
     };
-    let Some(registries) = registries(&command.runner) else { return Ok(ExitCode::Invalid) };
+    let Some(registries) = registries(&command.runner, &program) else { return Ok(ExitCode::Invalid) };
     execute(&program, Stores::real(registries), &command.runner, global)
 }
 
@@ -42,7 +43,7 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
         return Ok(ExitCode::Invalid);
     };
     let read_through = if command.read_through {
-        let Some(registries) = registries(&command.runner) else { return Ok(ExitCode::Invalid) };
+        let Some(registries) = registries(&command.runner, &program) else { return Ok(ExitCode::Invalid) };
         Some(registries)
     } else {
         None
@@ -50,7 +51,21 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
     execute(&program, Stores::rehearsal(read_through), &command.runner, global)
 }
 
-fn registries(runner: &RunnerArguments) -> Option<Registries> {
+fn registries(runner: &RunnerArguments, program: &Program) -> Option<Registries> {
+    let touched: Vec<_> = program.registries().iter().filter(|(name, _)| program.touches(name)).collect();
+    let mut is_complete = true;
+    for (name, settings) in touched {
+        for missing in settings.credential.iter().flat_map(LateCredential::secrets).filter_map(LateSecret::missing) {
+            complain(&format!("`{name}` needs {missing}"));
+            is_complete = false;
+        }
+        if settings.tls.is_unverified() {
+            warn(&format!("`{name}`: whoever answers is believed, as the plan says with `insecure_skip_verify`"));
+        }
+    }
+    if !is_complete {
+        return None;
+    }
     let mut plain_http = std::collections::BTreeSet::new();
     for host in &runner.plain_http {
         match host.parse::<RegistryName>() {
@@ -61,8 +76,13 @@ fn registries(runner: &RunnerArguments) -> Option<Registries> {
             }
         }
     }
-    let options =
-        RegistryOptions { plain_http, credentials: Credentials::from_environment(), ..RegistryOptions::default() };
+    let options = RegistryOptions {
+        plain_http,
+        credentials: Credentials::from_environment(),
+        settings: program.registries().clone(),
+        written: program.written(),
+        ..RegistryOptions::default()
+    };
     match Registries::new(options) {
         Ok(registries) => Some(registries),
         Err(error) => {

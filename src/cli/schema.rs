@@ -3,7 +3,10 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::{plan::InputType, step::KINDS};
+use crate::{
+    plan::{InputType, RegistryDeclaration, SecretDeclaration},
+    step::KINDS,
+};
 
 /// What may stand where a value is worked out.
 const EXPRESSION: &str = "#/$defs/expression";
@@ -24,6 +27,8 @@ pub(super) fn text() -> String {
         kinds.push(json!({ "required": [kind.name] }));
     }
     let input = input(&mut generator);
+    let secret = generator.subschema_for::<SecretDeclaration>().to_value();
+    let registry = generator.subschema_for::<RegistryDeclaration>().to_value();
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(open_fields);
     definitions.insert("input".to_owned(), input);
@@ -38,6 +43,7 @@ pub(super) fn text() -> String {
             "additionalProperties": false,
         }),
     );
+    definitions.insert("retry".to_owned(), retry());
     definitions.insert(
         "name".to_owned(),
         json!({
@@ -83,6 +89,23 @@ pub(super) fn text() -> String {
                     "description": "Derived values; they may look at inputs, vars above them and steps.",
                     "propertyNames": { "$ref": "#/$defs/name" },
                 },
+                "secrets": {
+                    "type": "object",
+                    "description": "Where secrets come from. Only fields that take a secret can hold one.",
+                    "propertyNames": { "$ref": "#/$defs/name" },
+                    "additionalProperties": secret,
+                },
+                "registries": {
+                    "type": "object",
+                    "description": "How registries are asked, each under its `host` or `host:port`.",
+                    "additionalProperties": registry,
+                },
+                "defaults": {
+                    "type": "object",
+                    "description": "What holds for every step that does not say otherwise.",
+                    "properties": { "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." } },
+                    "additionalProperties": false,
+                },
                 "steps": {
                     "type": "array",
                     "description": "What is done, in the order in which it is meant.",
@@ -116,7 +139,36 @@ fn base_step() -> Map<String, Value> {
             "items": { "$ref": "#/$defs/name" },
         }),
     );
+    step.insert(
+        "retry".to_owned(),
+        json!({
+            "$ref": "#/$defs/retry",
+            "description": "How often and how long what may pass is tried again; what it leaves open `defaults` says.",
+        }),
+    );
     step
+}
+
+fn retry() -> Value {
+    json!({
+        "type": "object",
+        "description": "How often and how long what may pass is tried again.",
+        "properties": {
+            "max": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": 100,
+                "description": "Tries of one request: 8 where nothing is said.",
+            },
+            "budget": {
+                "type": "string",
+                "pattern": "^(0|([0-9]+h)?([0-9]+m)?([0-9]+s)?)$",
+                "minLength": 1,
+                "description": "How long a step waits between tries, all of them together, such as `90s` or `5m`: `5m` where nothing is said. A run waits six times as long at most.",
+            },
+        },
+        "additionalProperties": false,
+    })
 }
 
 fn input(generator: &mut SchemaGenerator) -> Value {
@@ -164,11 +216,12 @@ fn open(schema: &mut Value) {
     }
     // The name of a type of Rust.
     members.remove("format");
+    let is_expression = members.get("$ref").is_some_and(|name| name == EXPRESSION);
     let is_text = members.get("type").is_some_and(|name| name == "string");
     let has_shape = ["type", "$ref", "anyOf", "oneOf", "enum"].iter().any(|key| members.contains_key(*key));
     if is_text && !members.contains_key("enum") {
         *members = Map::from_iter([("$ref".to_owned(), TEXT.into())]);
-    } else if has_shape {
+    } else if has_shape && !is_expression {
         for key in ["items", "additionalProperties"] {
             members.get_mut(key).into_iter().for_each(open);
         }

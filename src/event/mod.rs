@@ -45,7 +45,9 @@ pub enum Event {
         attempt: u32,
         /// How long it waits before the next try.
         wait: Duration,
-        /// What failed.
+        /// What failed: a method and a URL without its query.
+        request: Arc<str>,
+        /// How it failed: a status and what the registry said, or what the network did.
         error: Arc<str>,
     },
     /// Content began to move.

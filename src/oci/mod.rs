@@ -17,6 +17,7 @@ mod platform;
 mod reference;
 mod reference_error;
 mod registry_name;
+mod registry_prefix;
 mod repository;
 mod repository_name;
 mod tag;
@@ -36,6 +37,7 @@ pub use self::{
     reference::Reference,
     reference_error::ReferenceError,
     registry_name::RegistryName,
+    registry_prefix::RegistryPrefix,
     repository::Repository,
     repository_name::RepositoryName,
     tag::Tag,

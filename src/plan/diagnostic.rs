@@ -11,18 +11,27 @@ pub struct Diagnostic {
     pub label: String,
     /// Further lines, in order. One that begins with `help: ` is shown as help.
     pub notes: Vec<String>,
+    /// Whether what stands there may be a secret, and is not shown with any diagnostic.
+    pub hides: bool,
 }
 
 impl Diagnostic {
     /// A mistake without a place.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), span: None, label: String::new(), notes: Vec::new() }
+        Self { message: message.into(), span: None, label: String::new(), notes: Vec::new(), hides: false }
     }
 
     /// The same at `span`.
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {
         self.span = Some(span);
+        self
+    }
+
+    /// The same about what must not be shown.
+    #[must_use]
+    pub fn hide(mut self) -> Self {
+        self.hides = true;
         self
     }
 

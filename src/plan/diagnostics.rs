@@ -32,6 +32,9 @@ impl Diagnostics {
     /// No control character of the plan comes through.
     pub fn render(&self, source: &SourceFile, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let hidden: Vec<_> =
+            self.list.iter().filter(|diagnostic| diagnostic.hides).filter_map(|diagnostic| diagnostic.span).collect();
+        let source = &if hidden.is_empty() { source.clone() } else { source.without(&hidden) };
         let mut text = String::new();
         for diagnostic in self.list.iter().take(SHOWN) {
             if !text.is_empty() {
@@ -140,6 +143,28 @@ mod tests {
             "plans/release.yaml",
             "steps:\n  - id: a\n    attach:\n      artifact_typ: sbom/example\n\ttab: \u{1b}[31mü\r\n",
         )
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_shown_with_no_diagnostic() {
+        let source = SourceFile::new("plan.yaml", "password: hünter2, usr: x");
+        let list = vec![
+            Diagnostic::new("that is a secret").at(Span::new(10, 18)).hide(),
+            Diagnostic::new("unknown key `usr`").at(Span::new(20, 23)),
+        ];
+        insta::assert_snapshot!(Diagnostics::new(list).render(&source, false), @r"
+        error: that is a secret
+         --> plan.yaml:1:11
+          |
+        1 | password: *·*****, usr: x
+          |           ^^^^^^^
+
+        error: unknown key `usr`
+         --> plan.yaml:1:20
+          |
+        1 | password: *·*****, usr: x
+          |                    ^^^
+        ");
     }
 
     #[test]

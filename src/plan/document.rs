@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Diagnostic, Input, KindInfo, Span,
+    Defaults, Diagnostic, Input, KindInfo, RetryDeclaration, Span,
     input::InputDeclaration,
     nearest,
     yaml::{Entry, Key, Node, NodeKind, Spanned, decode},
@@ -12,10 +12,16 @@ use super::{
 pub struct Document {
     /// What people call it.
     pub name: Option<String>,
+    /// What holds for every step that does not say otherwise.
+    pub defaults: Defaults,
     /// In file order.
     pub inputs: Vec<Input>,
     /// In file order.
     pub vars: Vec<Var>,
+    /// Names and declarations, in file order.
+    pub secrets: Vec<Entry>,
+    /// Names of registries, perhaps with expressions in them, and what is said about each, in file order.
+    pub registries: Vec<Entry>,
     /// In file order.
     pub steps: Vec<StepEntry>,
     /// The ids of steps that could not be read: they are there, but nothing is known of them.
@@ -40,6 +46,8 @@ pub struct StepEntry {
     pub id: Key,
     /// The steps that it waits for by hand.
     pub needs: Vec<Spanned<String>>,
+    /// How often and how long it is tried again.
+    pub retry: RetryDeclaration,
     /// The kind's key.
     pub kind: Key,
     /// The kind's place in the list of kinds.
@@ -48,8 +56,9 @@ pub struct StepEntry {
     pub body: Node,
 }
 
-const TOP: &[&str] = &["consign", "name", "description", "inputs", "vars", "steps", "outputs"];
-const STEP: &[&str] = &["id", "description", "needs"];
+const TOP: &[&str] =
+    &["consign", "name", "description", "inputs", "vars", "secrets", "registries", "defaults", "steps", "outputs"];
+const STEP: &[&str] = &["id", "description", "needs", "retry"];
 /// The version of the language.
 const VERSION: u64 = 1;
 
@@ -103,6 +112,9 @@ impl Document {
                 self.vars =
                     vars.iter().map(|entry| Var { key: entry.key.clone(), value: entry.value.clone() }).collect();
             }
+            "secrets" => self.secrets = mapping(value, "secrets", diagnostics).to_vec(),
+            "registries" => self.registries = mapping(value, "registries", diagnostics).to_vec(),
+            "defaults" => self.defaults = decode(value, "defaults", diagnostics).unwrap_or_default(),
             "steps" => {
                 let span = value.span;
                 let NodeKind::Sequence(items) = entry.value.kind else {
@@ -129,13 +141,15 @@ impl Document {
         let mut seen: std::collections::HashMap<&str, &str> = std::collections::HashMap::new();
         let inputs = self.inputs.iter().map(|input| ("input", &input.key));
         let vars = self.vars.iter().map(|var| ("var", &var.key));
-        for (what, key) in inputs.chain(vars) {
+        let secrets = self.secrets.iter().map(|entry| ("secret", &entry.key));
+        for (what, key) in inputs.chain(vars).chain(secrets) {
             check_name(what, key, diagnostics);
             if matches!(&*key.text, "steps" | "run") {
                 diagnostics.push(Diagnostic::new(format!("`{}` is a reserved name", key.text)).at(key.span));
             }
             if let Some(earlier) = seen.insert(&key.text, what) {
-                let message = format!("`{}` is an {earlier} already; inputs and vars share one name space", key.text);
+                let message =
+                    format!("`{}` is an {earlier} already; inputs, vars and secrets share one name space", key.text);
                 diagnostics.push(Diagnostic::new(message).at(key.span).label("give it another name"));
             }
         }
@@ -196,7 +210,7 @@ fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) 
         diagnostics.push(diagnostic.help("write `- id: name` and a kind such as `push:`"));
         return None;
     };
-    let (mut id, mut needs, mut found) = (None, Vec::new(), Vec::new());
+    let (mut id, mut needs, mut retry, mut found) = (None, Vec::new(), RetryDeclaration::default(), Vec::new());
     let place = entries.first().map_or(item.span, |entry| entry.key.span);
     for entry in &entries {
         let kind = kinds.iter().position(|kind| kind.name == &*entry.key.text);
@@ -207,6 +221,7 @@ fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) 
             }
             ("description", _) => drop(decode::<String>(&entry.value, "a step", diagnostics)),
             ("needs", _) => needs = decode(&entry.value, "needs", diagnostics).unwrap_or_default(),
+            ("retry", _) => retry = decode(&entry.value, "retry", diagnostics).unwrap_or_default(),
             (_, Some(kind)) => found.push((kind, entry)),
             (other, None) => {
                 let known: Vec<_> = STEP.iter().copied().chain(kinds.iter().map(|kind| kind.name)).collect();
@@ -239,5 +254,5 @@ fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) 
     let (kind_index, key) = (*kind_index, kind.key.clone());
     // Moved, not copied: the bodies are most of a large plan.
     let body = entries.into_iter().find(|entry| entry.key == key)?.value;
-    Some(StepEntry { id: id?, needs, kind: key, kind_index, body })
+    Some(StepEntry { id: id?, needs, retry, kind: key, kind_index, body })
 }

@@ -90,8 +90,13 @@ fn refuse_strangers(document: &Document, given: &Given, diagnostics: &mut Vec<Di
     };
     for (name, origin) in given.names().filter(|(name, _)| !inputs.contains(name)) {
         let derived = document.vars.iter().any(|var| &*var.key.text == name);
+        let is_secret = document.secrets.iter().any(|secret| &*secret.key.text == name);
         let diagnostic = if derived {
             Diagnostic::new(format!("{origin}: `{name}` is derived; {list}"))
+        } else if is_secret {
+            let diagnostic = Diagnostic::new(format!("{origin}: `{name}` is a secret, which cannot be set; {list}"));
+            diagnostics.push(diagnostic.help("the plan says where it comes from: a variable, a file or a program"));
+            continue;
         } else {
             Diagnostic::new(format!("{origin}: there is no input `{name}`; {list}"))
         };

@@ -12,7 +12,10 @@ mod input_type;
 mod inputs;
 mod kind_info;
 mod names;
+mod registry_declaration;
+mod retry;
 mod scope;
+mod secret_declaration;
 mod source_file;
 mod span;
 mod suggestion;
@@ -28,7 +31,10 @@ pub use self::{
     inputs::{Unset, resolve as resolve_inputs},
     kind_info::KindInfo,
     names::{Names, Position, Uses},
+    registry_declaration::{Referrers, RegistryDeclaration},
+    retry::{Defaults, RetryDeclaration, TimeSpan, TryCount},
     scope::Scope,
+    secret_declaration::SecretDeclaration,
     source_file::SourceFile,
     span::Span,
     suggestion::nearest,

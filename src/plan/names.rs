@@ -1,6 +1,6 @@
 //! Every name in every expression, looked up before anything runs.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
     expression::{Expression, Mention, Mistake, OutputMention},
     nearest,
     templates::Templates,
-    yaml::{Node, NodeKind},
+    yaml::{Node, NodeKind, SecretName},
 };
 
 /// What a value looks at, through vars too.
@@ -37,6 +37,8 @@ pub enum Position {
     Step(usize),
     /// The plan's outputs: everything.
     Outputs,
+    /// `registries` and `secrets`: inputs, and vars that look at no step.
+    Settings,
 }
 
 /// The names of a document.
@@ -48,6 +50,7 @@ pub struct Names<'a> {
     templates: &'a Templates,
     inputs: HashMap<&'a str, usize>,
     vars: HashMap<&'a str, usize>,
+    secrets: HashSet<&'a str>,
     steps: HashMap<&'a str, usize>,
     var_uses: Vec<Uses>,
 }
@@ -68,6 +71,7 @@ impl<'a> Names<'a> {
             templates,
             inputs: document.inputs.iter().enumerate().map(|(at, input)| (&*input.key.text, at)).collect(),
             vars: document.vars.iter().enumerate().map(|(at, var)| (&*var.key.text, at)).collect(),
+            secrets: document.secrets.iter().map(|entry| &*entry.key.text).collect(),
             steps: document.steps.iter().enumerate().map(|(at, step)| (&*step.id.text, at)).collect(),
             var_uses: Vec::new(),
         };
@@ -119,6 +123,7 @@ impl<'a> Names<'a> {
                         diagnostics.push(self.place(node, &mistake));
                         continue;
                     }
+                    let stands_alone = template.lone_name().is_some();
                     for mention in &expression.mentions.list {
                         looks_at_steps |= self.looks_at_steps(mention);
                         if matches!(mention, Mention::Output(output) if self.is_unread(&output.step)) {
@@ -126,7 +131,7 @@ impl<'a> Names<'a> {
                             uses.broken = true;
                             continue;
                         }
-                        if let Err(mistake) = self.look_up(mention, position, uses) {
+                        if let Err(mistake) = self.look_up(mention, stands_alone, position, uses) {
                             uses.broken = true;
                             diagnostics.push(self.place(node, &mistake));
                         } else if let Mention::Output(OutputMention { step, output: Some((output, range)), .. }) =
@@ -154,7 +159,7 @@ impl<'a> Names<'a> {
                     self.visit(&entry.value, position, uses, diagnostics);
                 }
             }
-            NodeKind::Value(_) | NodeKind::Unknown => {}
+            NodeKind::Value(_) | NodeKind::Secret(_) | NodeKind::Unknown => {}
         }
     }
 
@@ -174,7 +179,7 @@ impl<'a> Names<'a> {
                 if is_step {
                     self.steps.contains_key(name) || self.is_unread(name)
                 } else {
-                    self.inputs.contains_key(name) || self.vars.contains_key(name)
+                    self.inputs.contains_key(name) || self.vars.contains_key(name) || self.secrets.contains(name)
                 }
             };
             let rest = text.get(range.start..)?;
@@ -204,7 +209,13 @@ impl<'a> Names<'a> {
         mistake.diagnostic(node, self.source)
     }
 
-    fn look_up(&self, mention: &Mention, position: Position, uses: &mut Uses) -> Result<(), Mistake> {
+    fn look_up(
+        &self,
+        mention: &Mention,
+        stands_alone: bool,
+        position: Position,
+        uses: &mut Uses,
+    ) -> Result<(), Mistake> {
         match mention {
             Mention::Output(output) => {
                 let step = self.check_output(output, position)?;
@@ -214,6 +225,9 @@ impl<'a> Names<'a> {
                 };
                 uses.steps.entry(step).or_insert_with(|| written.into());
                 Ok(())
+            }
+            Mention::Name { name, range, .. } if self.secrets.contains(name.as_str()) => {
+                check_secret(name, range, stands_alone, position)
             }
             Mention::Name { name, range, member } => {
                 if let Some(input) = self.inputs.get(name.as_str()) {
@@ -252,6 +266,12 @@ impl<'a> Names<'a> {
         uses.inputs.extend(of_var.inputs.iter().cloned());
         uses.opaque |= of_var.opaque;
         uses.broken |= of_var.broken;
+        if let (Position::Settings, Some(step)) = (position, of_var.steps.keys().next())
+            && let Some(step) = self.document.steps.get(*step)
+        {
+            let message = format!("`{name}` looks at step `{}`", step.id.text);
+            return Err(Mistake::new(range.clone(), message).help(BEFORE_STEPS));
+        }
         for step in of_var.steps.keys() {
             if let Position::Step(at) = position
                 && *step >= at
@@ -288,6 +308,10 @@ impl<'a> Names<'a> {
             Position::Input(_) => {
                 return Err(Mistake::new(mention.step_range.clone(), "a default cannot look at steps"));
             }
+            Position::Settings => {
+                let mistake = Mistake::new(mention.step_range.clone(), format!("this cannot look at step `{id}`"));
+                return Err(mistake.help(BEFORE_STEPS));
+            }
             Position::Step(_) | Position::Var(_) | Position::Outputs => {}
         }
         let kind = self.document.steps.get(step).and_then(|step| self.kinds.get(step.kind_index));
@@ -316,16 +340,18 @@ impl<'a> Names<'a> {
                     "declare it: `inputs: {{ {variable}: {{ env: {variable} }} }}`, and write `{variable}`"
                 ))
             }
-            ("secrets", Some(_)) => mistake
-                .label("a plan has no secrets")
-                .help("registries take the logins of the Docker and Podman credential files; see `docker login`"),
-            ("inputs" | "vars", Some(member)) => mistake.label(format!("write `{member}` alone")),
+            ("secrets", Some(secret)) if !self.secrets.contains(secret) => {
+                let mistake = mistake.label("a secret is declared in the plan");
+                mistake
+                    .help(format!("declare it: `secrets: {{ {secret}: {{ env: {secret} }} }}`, and write `{secret}`"))
+            }
+            ("inputs" | "vars" | "secrets", Some(member)) => mistake.label(format!("write `{member}` alone")),
             ("run", _) => mistake.label("there is no `run` here"),
             _ if self.steps.contains_key(name) => {
                 mistake.label(format!("`{name}` is a step: write `steps.{name}.<output>`"))
             }
             _ => {
-                let known = self.inputs.keys().chain(self.vars.keys()).copied();
+                let known = self.inputs.keys().chain(self.vars.keys()).chain(&self.secrets).copied();
                 match nearest(name, known) {
                     Some(near) => mistake.label(format!("did you mean `{near}`?")),
                     None => mistake.help("declare it under `inputs` or `vars`"),
@@ -333,6 +359,27 @@ impl<'a> Names<'a> {
             }
         }
     }
+}
+
+const BEFORE_STEPS: &str =
+    "`registries` and `secrets` are read before any step runs: use inputs, and vars without steps";
+
+/// A secret may stand only where a field may take it; whether that one does, its type says.
+fn check_secret(
+    name: &str,
+    range: &std::ops::Range<usize>,
+    stands_alone: bool,
+    position: Position,
+) -> Result<(), Mistake> {
+    let holder = match position {
+        Position::Step(_) | Position::Settings if stands_alone => return Ok(()),
+        Position::Step(_) | Position::Settings => "text and other expressions",
+        Position::Input(_) => "defaults of inputs",
+        Position::Var(_) => "vars",
+        Position::Outputs => "outputs",
+    };
+    let mistake = Mistake::new(range.clone(), format!("`{name}` is a secret: {holder} cannot hold it"));
+    Err(mistake.help(SecretName::HOLDERS))
 }
 
 #[cfg(test)]

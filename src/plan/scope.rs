@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -14,11 +14,13 @@ use super::{
 };
 use crate::output::Output;
 
-/// What every name means: inputs at once, vars when they are first used, steps when they have ended.
+/// What every name means: inputs at once, vars when they are first used, steps when they have ended. A secret means
+/// its name.
 #[derive(Debug, Clone)]
 pub struct Scope {
     source: SourceFile,
     vars: Arc<HashMap<Arc<str>, Node>>,
+    secrets: Arc<HashSet<Arc<str>>>,
     templates: Arc<Templates>,
     values: Arc<Values>,
 }
@@ -59,7 +61,8 @@ impl Scope {
     /// A scope in which only the vars of `document` are known.
     pub fn new(source: SourceFile, document: &Document, templates: Arc<Templates>) -> Self {
         let vars = document.vars.iter().map(|var| (Arc::clone(&var.key.text), var.value.clone())).collect();
-        Self { source, vars: Arc::new(vars), templates, values: Arc::default() }
+        let secrets = document.secrets.iter().map(|entry| Arc::clone(&entry.key.text)).collect();
+        Self { source, vars: Arc::new(vars), secrets: Arc::new(secrets), templates, values: Arc::default() }
     }
 
     /// Another scope with the same inputs and vars and no steps: vars are worked out anew there.
@@ -96,6 +99,9 @@ impl Scope {
                     None => Diagnostic::new("this is not an expression").at(node.span),
                 })?;
                 let Some(template) = template else { return Ok(node.clone()) };
+                if let Some(secret) = template.lone_name().and_then(|name| self.secrets.get(name)) {
+                    return Ok(Node { span: node.span, kind: NodeKind::Secret(Arc::clone(secret)) });
+                }
                 for expression in template.expressions() {
                     for mention in &expression.mentions.list {
                         if let Mention::Name { name, .. } = mention {
@@ -118,7 +124,7 @@ impl Scope {
                 }
                 Ok(Node { span: node.span, kind: NodeKind::Mapping(evaluated) })
             }
-            NodeKind::Value(_) | NodeKind::Unknown => Ok(node.clone()),
+            NodeKind::Value(_) | NodeKind::Secret(_) | NodeKind::Unknown => Ok(node.clone()),
         }
     }
 

@@ -49,6 +49,25 @@ impl SourceFile {
         Span { start, end: self.boundary(span.end).max(start) }
     }
 
+    /// The same with dots in the place of what stands in `spans`. Everything else stays where it is.
+    #[must_use]
+    pub fn without(&self, spans: &[Span]) -> Self {
+        let dot = |letter: char| match (letter, letter.len_utf8()) {
+            ('\n', _) => letter,
+            (_, 1) => '*',
+            (_, 2) => '·',
+            (_, 3) => '•',
+            _ => '🞄',
+        };
+        let mut text = self.text.to_string();
+        for span in spans {
+            let Span { start, end } = self.clamp(*span);
+            let dots: String = self.text.get(start..end).unwrap_or_default().chars().map(dot).collect();
+            text.replace_range(start..end, &dots);
+        }
+        Self { text: text.into(), ..self.clone() }
+    }
+
     fn boundary(&self, offset: usize) -> usize {
         self.text.floor_char_boundary(offset)
     }

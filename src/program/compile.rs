@@ -6,6 +6,7 @@ use std::{
 use super::{
     CompileOptions, Planned, Program,
     known::{Known, STAND_IN},
+    settings,
 };
 use crate::{
     event::StepId,
@@ -14,7 +15,8 @@ use crate::{
         Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Unset, Uses,
         nearest, resolve_inputs, yaml,
     },
-    step::{Effects, Guess, KINDS, Kind, Step, Thing},
+    step::{Effects, Guess, KINDS, Kind, Places, Step, Thing},
+    store::RetryPolicy,
 };
 
 /// Makes a program of a plan's text, or says everything that is wrong with it.
@@ -27,14 +29,16 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let names = Names::new(&document, &kinds, source, &templates, &mut diagnostics);
     let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));
     let unset = resolve_inputs(&document, &options.given, &names, &scope, &mut diagnostics);
+    let settings = settings::read(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
+    let places = Places { aliases: settings.aliases, ..options.places.clone() };
     let skip = skipped(&document, &names, options, &mut diagnostics);
     let mut check = Check {
         document: &document,
         names: &names,
         worlds: [scope.without_steps(), scope.without_steps()],
-        options,
+        places: &places,
         unset: &unset,
-        needed_by: BTreeMap::new(),
+        needed_by: settings.lacking.into_iter().map(|input| (input, vec!["registries".to_owned()])).collect(),
         skip: &skip,
         ids: document.steps.iter().map(|step| step.id.text.to_string()).collect(),
         known: Known::default(),
@@ -49,7 +53,8 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
     let graph = Arc::new(Graph::new(&parts));
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
-    let steps = document.steps.into_iter().zip(parts).filter_map(|(entry, part)| plan(entry, part)).collect();
+    let retry = document.defaults.retry.over(RetryPolicy::default());
+    let steps = document.steps.into_iter().zip(parts).filter_map(|(entry, part)| plan(entry, part, retry)).collect();
     Ok(Program {
         name: name.into(),
         source: source.clone(),
@@ -58,11 +63,13 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         outputs: document.outputs,
         graph,
         skip,
-        places: options.places.clone(),
+        places,
+        registries: settings.registries,
+        retry,
     })
 }
 
-fn plan(entry: StepEntry, part: Part) -> Option<Planned> {
+fn plan(entry: StepEntry, part: Part, retry: RetryPolicy) -> Option<Planned> {
     Some(Planned {
         id: part.id,
         kind: KINDS.get(entry.kind_index)?,
@@ -70,6 +77,7 @@ fn plan(entry: StepEntry, part: Part) -> Option<Planned> {
         span: entry.id.span,
         effects: part.effects,
         gate: part.gate,
+        retry: entry.retry.over(retry),
     })
 }
 
@@ -113,7 +121,7 @@ struct Check<'a> {
     document: &'a Document,
     names: &'a Names<'a>,
     worlds: [Scope; 2],
-    options: &'a CompileOptions,
+    places: &'a Places,
     unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
     needed_by: BTreeMap<Arc<str>, Vec<String>>,
@@ -154,20 +162,20 @@ impl Check<'_> {
         let [first, second] = self.worlds.clone();
         let (step, effects) = self.decode(kind, entry, &first, true)?;
         let id = &*entry.id.text;
-        let mut wrong = step.check(&self.options.places);
-        wrong.extend(self.known.check_sources(&*step, &self.options.places));
+        let mut wrong = step.check(self.places);
+        wrong.extend(self.known.check_sources(&*step, self.places));
         let mut effects = effects;
         let mut opaque = self.is_opaque(at, entry, kind, uses);
         let outputs = [0, 1].map(|world| Guess { world, step: id });
         if uses.steps.is_empty() {
-            wrong.extend(self.known.check_moves(id, &*step, entry.id.span));
+            wrong.extend(self.known.check_moves(id, &*step, self.places, entry.id.span));
             first.set_step(id, &step.foresee(&outputs[0]));
             second.set_step(id, &step.foresee(&outputs[1]));
         } else {
             first.set_step(id, &step.foresee(&outputs[0]));
             if let Some((other, others)) = self.decode(kind, entry, &second, false) {
                 if !opaque && step.moves() == other.moves() {
-                    wrong.extend(self.known.check_moves(id, &*step, entry.id.span));
+                    wrong.extend(self.known.check_moves(id, &*step, self.places, entry.id.span));
                 }
                 effects = effects.common(&others);
                 second.set_step(id, &other.foresee(&outputs[1]));
@@ -197,12 +205,12 @@ impl Check<'_> {
         let mut wrong = Vec::new();
         let step = kind.decode(&body, &mut wrong);
         if let Some(step) = &step {
-            let missing = self.known.check_sources(&**step, &self.options.places);
+            let missing = self.known.check_sources(&**step, self.places);
             self.diagnostics.extend(missing);
         }
         match step {
             Some(step) if wrong.is_empty() && !is_incomplete => {
-                self.known.remember_written(&step.effects(&self.options.places));
+                self.known.remember_written(&step.effects(self.places));
             }
             _ => self.known.may_write_anything(),
         }
@@ -226,7 +234,7 @@ impl Check<'_> {
         let Some((field, subject)) = step.subject().filter(|(_, subject)| subject.digest.is_some()) else {
             return effects;
         };
-        let repository = self.options.places.repository(&subject.repository);
+        let repository = self.places.repository(&subject.repository);
         let Some(written) = entry.body.get(field) else { return effects };
         let uses = self.names.check(written, Position::Step(at), &mut Vec::new());
         let graph = Thing::graph(&repository);
@@ -259,7 +267,7 @@ impl Check<'_> {
             self.diagnostics.append(&mut wrong);
         }
         let step = step?;
-        let effects = step.effects(&self.options.places);
+        let effects = step.effects(self.places);
         Some((step, effects))
     }
 

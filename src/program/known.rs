@@ -97,10 +97,10 @@ impl Known {
     }
 
     /// Two steps that move one tag must both say what happens then: otherwise the second would fail.
-    pub(super) fn check_moves(&mut self, id: &str, step: &dyn Step, span: Span) -> Vec<Diagnostic> {
+    pub(super) fn check_moves(&mut self, id: &str, step: &dyn Step, places: &Places, span: Span) -> Vec<Diagnostic> {
         let mut diagnostics = Vec::new();
         for (repository, tag, if_exists) in step.moves() {
-            let key = (repository.identity(), tag.clone());
+            let key = (places.repository(repository).identity(), tag.clone());
             if let Some((earlier, before)) = self.moved.get(&key)
                 && (*before == IfExists::Fail || if_exists == IfExists::Fail)
             {

@@ -5,16 +5,25 @@ mod compile;
 mod known;
 mod options;
 mod planned;
+mod settings;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 pub use self::{compile::compile, options::CompileOptions, planned::Planned};
 use crate::{
     event::{Failure, FailureKind},
     graph::Graph,
+    oci::RegistryName,
     output::Output,
     plan::{Diagnostic, Scope, SourceFile, yaml::Entry},
-    step::{Places, Step},
+    step::{Access, Places, Step, Thing},
+    store::{
+        RetryPolicy,
+        registry::{RegistrySettings, Written},
+    },
 };
 
 /// A plan that can run.
@@ -28,6 +37,8 @@ pub struct Program {
     graph: Arc<Graph>,
     skip: BTreeSet<usize>,
     places: Places,
+    registries: BTreeMap<RegistryName, RegistrySettings>,
+    retry: RetryPolicy,
 }
 
 impl Program {
@@ -59,6 +70,33 @@ impl Program {
     /// Where local paths lead.
     pub const fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// How registries are asked of which the plan says something.
+    pub const fn registries(&self) -> &BTreeMap<RegistryName, RegistrySettings> {
+        &self.registries
+    }
+
+    /// The repositories that steps may write.
+    pub fn written(&self) -> Written {
+        let touches = self.steps.iter().flat_map(|step| step.effects.touches());
+        let written = touches.filter(|(access, _)| *access != Access::Read).map(|(_, thing)| thing.clone());
+        let written: BTreeSet<Thing> = written.collect();
+        Written::by(move |repository| {
+            let repository = Thing::repository(repository);
+            written.iter().any(|thing| thing.overlaps(&repository))
+        })
+    }
+
+    /// Whether a step that is to run may have to do with that registry.
+    pub fn touches(&self, registry: &RegistryName) -> bool {
+        let registry = Thing::registry(registry);
+        self.steps.iter().flat_map(|step| step.effects.touches()).any(|(_, thing)| thing.overlaps(&registry))
+    }
+
+    /// How often and how long a step is tried again that does not say otherwise.
+    pub const fn retry(&self) -> RetryPolicy {
+        self.retry
     }
 
     /// The values for one run: inputs and vars, and no step has ended yet.

@@ -2,6 +2,7 @@ use crate::{
     event::StepId,
     plan::{Span, yaml::Node},
     step::{Effects, Kind},
+    store::RetryPolicy,
 };
 
 /// A step of a program: what is known of it before it runs.
@@ -19,4 +20,6 @@ pub struct Planned {
     pub effects: Effects,
     /// Whether it may say no.
     pub gate: bool,
+    /// How often and how long it is tried again.
+    pub retry: RetryPolicy,
 }

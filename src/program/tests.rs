@@ -5,7 +5,7 @@ use crate::{
 };
 
 fn options() -> CompileOptions {
-    let places = Places { plan_folder: "/plans".into(), workdir: "/work".into() };
+    let places = Places::new("/plans", "/work");
     CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places }
 }
 

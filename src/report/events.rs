@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | `run_started` | `version` (1), `plan`, `steps`: a list of `{step, kind}` in file order |
 //! | `step_started` | `step` |
-//! | `step_retried` | `step`, `attempt` (how often it was tried, from 1), `wait_ms`, `error` |
+//! | `step_retried` | `step`, `attempt` (how often it was tried, from 1), `wait_ms`, `request` (method and URL), `error` |
 //! | `transfer_started` | `step`, `name`, `digest`, `bytes` (its size) |
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
@@ -71,6 +71,7 @@ enum Line<'a> {
         attempt: u32,
         #[serde(serialize_with = "millis")]
         wait_ms: Duration,
+        request: &'a str,
         error: &'a str,
     },
     TransferStarted {
@@ -150,8 +151,8 @@ impl<'a> Line<'a> {
                 steps: steps.iter().map(|(step, kind)| StepLine { step: step.name(), kind }).collect(),
             },
             Event::StepStarted { step } => Self::StepStarted { step: step.name() },
-            Event::StepRetried { step, attempt, wait, error } => {
-                Self::StepRetried { step: step.name(), attempt: *attempt, wait_ms: *wait, error }
+            Event::StepRetried { step, attempt, wait, request, error } => {
+                Self::StepRetried { step: step.name(), attempt: *attempt, wait_ms: *wait, request, error }
             }
             Event::TransferStarted { step, transfer } => {
                 let (name, digest, bytes) = parts(transfer);
@@ -233,7 +234,7 @@ mod tests {
         {"event":"step_started","step":"image"}
         {"event":"transfer_started","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080}
         {"event":"step_started","step":"tree"}
-        {"event":"step_retried","step":"image","attempt":1,"wait_ms":1500,"error":"503 Service Unavailable"}
+        {"event":"step_retried","step":"image","attempt":1,"wait_ms":1500,"request":"GET https://r.io/v2/","error":"503 Service Unavailable"}
         {"event":"printed","step":"tree","text":"myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n"}
         {"event":"warned","step":"tree","message":"the registry has no referrers API"}
         {"event":"transfer_finished","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080,"moved":0}

@@ -63,8 +63,8 @@ impl<W: Write + Send> Reporter for Plain<W> {
                 self.lines.align(steps.iter().map(|(step, _)| step));
                 self.write(&summary::opening(plan, steps.len()))
             }
-            Event::StepRetried { step, attempt, wait, error } => {
-                self.write(&self.lines.retried(step, *attempt, *wait, error))
+            Event::StepRetried { step, attempt, wait, request, error } => {
+                self.write(&self.lines.retried(step, *attempt, *wait, request, error))
             }
             Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
             Event::StepFinished { step, outcome, output, elapsed } => {
@@ -107,7 +107,7 @@ mod tests {
         assert!(!written.contains(['\r', '\u{1b}']));
         insta::assert_snapshot!(written, @r"
         acr-tutorial: 9 steps
-        retrying  image           in 1.5 s, after attempt 1: 503 Service Unavailable
+        retrying  image           in 1.5 s, after attempt 1: GET https://r.io/v2/: 503 Service Unavailable
         warning   tree            the registry has no referrers API
         created   image           myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
         updated   sbom            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s

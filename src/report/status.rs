@@ -66,8 +66,8 @@ impl StatusLines {
         }
     }
 
-    pub(super) fn retried(self, step: &StepId, attempt: u32, wait: Duration, error: &str) -> String {
-        let detail = format!("in {}, after attempt {attempt}: {error}", text::duration(wait));
+    pub(super) fn retried(self, step: &StepId, attempt: u32, wait: Duration, request: &str, error: &str) -> String {
+        let detail = format!("in {}, after attempt {attempt}: {request}: {error}", text::duration(wait));
         self.line(|text| self.palette.caution(text), "retrying", step, &detail)
     }
 
@@ -130,7 +130,8 @@ mod tests {
                 drawn += &lines.finished(&step, &outcome, output, elapsed, usize::MAX);
             }
         }
-        drawn += &lines.retried(&step, 1, Duration::from_millis(1500), "503 Service Unavailable");
+        drawn +=
+            &lines.retried(&step, 1, Duration::from_millis(1500), "GET https://r.io/v2/", "503 Service Unavailable");
         drawn += &lines.warned(&step, "the registry lists no referrers");
         insta::assert_snapshot!(drawn, @r"
         created   image           myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
@@ -155,7 +156,7 @@ mod tests {
           help: log in with `consign login myregistry.azurecr.io`
         cancelled image           stopped after 0.12 s
         cancelled image           never started
-        retrying  image           in 1.5 s, after attempt 1: 503 Service Unavailable
+        retrying  image           in 1.5 s, after attempt 1: GET https://r.io/v2/: 503 Service Unavailable
         warning   image           the registry lists no referrers
         ");
     }

@@ -77,6 +77,7 @@ pub(super) fn events() -> Vec<Event> {
             step: step(0),
             attempt: 1,
             wait: Duration::from_millis(1500),
+            request: "GET https://r.io/v2/".into(),
             error: "503 Service Unavailable".into(),
         },
         Event::Printed { step: step(4), text: "myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n".into() },

@@ -20,7 +20,7 @@ use crate::{
     report::Reporter,
     schedule::{self, Schedule, Settled},
     step::{Done, Made, Pins, StepContext, StepError},
-    store::StoreError,
+    store::{Patience, RunPatience, StoreError},
 };
 
 /// How often reporters may draw.
@@ -84,6 +84,7 @@ struct Run<'a> {
     scope: Scope,
     pins: Arc<Pins>,
     made: Arc<Made>,
+    patience: Arc<RunPatience>,
     schedule: Schedule,
     settled: Vec<Settled>,
     tasks: JoinSet<Result<Done, StepError>>,
@@ -117,6 +118,7 @@ impl<'a> Run<'a> {
             scope: program.scope(),
             pins: Arc::default(),
             made: Arc::default(),
+            patience: RunPatience::new(program.retry()),
             schedule,
             settled,
             tasks: JoinSet::new(),
@@ -162,7 +164,9 @@ impl<'a> Run<'a> {
             epoch: self.options.epoch,
             concurrency: TRANSFERS,
         };
-        let task = self.tasks.spawn(async move { instance.run(&cx).await });
+        let policy = self.program.steps().get(step).map_or_else(|| self.program.retry(), |planned| planned.retry);
+        let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
+        let task = self.tasks.spawn(patience.scope(async move { instance.run(&cx).await }));
         self.running.insert(task.id(), (step, Instant::now()));
     }
 
@@ -257,7 +261,8 @@ impl<'a> Run<'a> {
     /// Looks once more that everything attached is listed, unless nobody wants to wait for it.
     async fn make_sure(&mut self, interrupts: &mut mpsc::UnboundedReceiver<()>) -> Option<Failure> {
         let stores = Arc::clone(&self.options.stores);
-        let mut settle = std::pin::pin!(stores.settle());
+        let patience = Patience::new(self.program.retry(), &self.patience, None);
+        let mut settle = std::pin::pin!(patience.scope(stores.settle()));
         let error = loop {
             tokio::select! {
                 biased;

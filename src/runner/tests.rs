@@ -140,7 +140,7 @@ fn program(stores: &[Arc<Scripted>]) -> Program {
         format!("  - id: {name}\n    list_tags: {{ repository: \"{repository}\" }}\n")
     };
     let steps: String = stores.iter().map(step).collect();
-    let places = Places { plan_folder: "/".into(), workdir: "/".into() };
+    let places = Places::new("/", "/");
     let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
     compile(&SourceFile::new("plan.yaml", format!("consign: 1\nsteps:\n{steps}")), &options).unwrap()
 }

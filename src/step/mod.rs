@@ -3,6 +3,7 @@
 //! A step touches content only through a store, and knows nothing of the graph that it stands in. Adding a kind is
 //! one file and one line in `KINDS`; parser, schema, `consign kinds` and the example test follow from that list.
 
+mod aliases;
 mod artifact;
 mod assert;
 mod attach;
@@ -37,6 +38,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 pub use self::{
+    aliases::Aliases,
     assert::Assert,
     attach::Attach,
     context::StepContext,

@@ -1,6 +1,6 @@
 use std::path::{Component, Path, PathBuf};
 
-use super::Thing;
+use super::{Aliases, Thing};
 use crate::oci::{Reference, Repository};
 
 /// Where the local paths of a plan lead: what is read starts at the plan's folder, what is written at the work folder.
@@ -10,6 +10,8 @@ pub struct Places {
     pub plan_folder: PathBuf,
     /// Absolute.
     pub workdir: PathBuf,
+    /// Other names of registries.
+    pub aliases: Aliases,
 }
 
 /// Why a path cannot be written to.
@@ -26,6 +28,11 @@ pub enum PlaceError {
 }
 
 impl Places {
+    /// Where paths lead from these two folders, both absolute.
+    pub fn new(plan_folder: impl Into<PathBuf>, workdir: impl Into<PathBuf>) -> Self {
+        Self { plan_folder: plan_folder.into(), workdir: workdir.into(), aliases: Aliases::default() }
+    }
+
     /// The file or folder to read, absolute, without `.` and `..`.
     pub fn source(&self, path: &str) -> PathBuf {
         normalize(&self.plan_folder.join(path))
@@ -52,15 +59,15 @@ impl Places {
         }
     }
 
-    /// The same repository; the path of an image layout made absolute.
+    /// The same repository; under the name of the registry behind an alias, the path of an image layout made absolute.
     pub fn repository(&self, repository: &Repository) -> Repository {
         match repository {
-            Repository::Registry { .. } => repository.clone(),
+            Repository::Registry { .. } => self.aliases.behind(repository),
             Repository::Layout(path) => Repository::Layout(normalize(&self.workdir.join(path))),
         }
     }
 
-    /// The same reference; the path of an image layout made absolute.
+    /// The same reference, its repository as [`Places::repository`] has it.
     pub fn reference(&self, reference: &Reference) -> Reference {
         Reference { repository: self.repository(&reference.repository), ..reference.clone() }
     }
@@ -85,7 +92,7 @@ mod tests {
 
     #[test]
     fn what_is_written_stays_under_the_work_folder() {
-        let places = Places { plan_folder: "/plans".into(), workdir: "/there".into() };
+        let places = Places::new("/plans", "/there");
         assert_eq!(places.source("../x/./y"), Path::new("/x/y"));
         assert_eq!(places.target("a/../b"), Ok(PathBuf::from("/there/b")));
         assert!(places.target("../x").is_err());

@@ -28,6 +28,11 @@ impl Thing {
         Self(vec![REGISTRY.into()])
     }
 
+    /// A registry with all its repositories.
+    pub fn registry(registry: &RegistryName) -> Self {
+        Self(vec![REGISTRY.into(), host(&registry.identity())])
+    }
+
     /// A repository with all that is in it.
     pub fn repository(repository: &Repository) -> Self {
         Self(match repository.identity() {
@@ -79,6 +84,11 @@ impl Thing {
     /// Whether `other` is this or in it.
     pub fn contains(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)
+    }
+
+    /// Whether one of the two is the other or in it.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.contains(other) || other.contains(self)
     }
 
     /// This and everything that contains it, the root last.

@@ -1,7 +1,10 @@
-use std::{io, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
-use super::registry::RegistryError;
-use crate::oci::{Digest, ManifestError};
+use super::{OutOfPatience, registry::RegistryError};
+use crate::{
+    oci::{Digest, ManifestError},
+    text,
+};
 
 /// Why a store could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,24 @@ pub enum StoreError {
     /// A registry, or the way to it, failed.
     #[error(transparent)]
     Registry(#[from] Box<RegistryError>),
+    /// What may pass did not, as often and as long as the plan's `retry` says.
+    #[error("{source} ({})", Tried { tries: *.tries, over: *.over, out: *.out })]
+    GaveUp {
+        /// How often it was tried.
+        tries: u32,
+        /// From the first try to the last.
+        over: Duration,
+        /// The wait that there was no time left for, where that is why.
+        out: Option<OutOfPatience>,
+        /// How the last try failed.
+        source: Box<StoreError>,
+    },
+}
+
+struct Tried {
+    tries: u32,
+    over: Duration,
+    out: Option<OutOfPatience>,
 }
 
 /// How content differs from its descriptor.
@@ -103,14 +124,64 @@ impl StoreError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Registry(error) => error.retry_after(),
+            Self::GaveUp { source, .. } => source.retry_after(),
             _ => None,
         }
+    }
+
+    /// Whether a registry had too much of this client.
+    pub fn is_throttled(&self) -> bool {
+        match self {
+            Self::Registry(error) => error.is_throttled(),
+            Self::GaveUp { source, .. } => source.is_throttled(),
+            _ => false,
+        }
+    }
+
+    /// What failed, and how: the method and the URL of a request, and what became of it.
+    pub fn request_and_reason(&self) -> (String, String) {
+        match self {
+            Self::Registry(error) => (format!("{} {}", error.method, error.url), error.problem.to_string()),
+            Self::GaveUp { source, .. } => source.request_and_reason(),
+            _ => (String::new(), self.to_string()),
+        }
+    }
+
+    /// What else there is to know, one line each.
+    pub fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Registry(error) => error.notes(),
+            Self::GaveUp { source, .. } => source.notes(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Registry(error) => return error.help(),
+            Self::GaveUp { out: Some(out), .. } if out.is_run => {
+                "run again later, or give the run more time: `defaults.retry.budget` is that of a step, and a run has 6 of them"
+            }
+            Self::GaveUp { out: Some(_), .. } => {
+                "run again later, or give it more time: `retry: { budget: … }` of the step or of `defaults`"
+            }
+            Self::GaveUp { source, .. } if source.is_throttled() => {
+                "run again later, or ask less of the registry: `concurrency` and `rate` under `registries`"
+            }
+            Self::GaveUp { .. } => {
+                "run again later; `retry: { max: … }` of the step or of `defaults` says how often it is tried"
+            }
+            _ => return None,
+        };
+        Some(help.to_owned())
     }
 
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         match self {
             Self::Registry(error) => error.is_temporary(),
+            Self::GaveUp { source, .. } => source.is_temporary(),
             Self::Content(ContentError::BrokenOff { .. }) => true,
             Self::Missing { .. }
             | Self::Content(_)
@@ -119,5 +190,18 @@ impl StoreError {
             | Self::GraphTooLarge { .. }
             | Self::Layout { .. } => false,
         }
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.tries {
+            1 => f.write_str("tried once")?,
+            tries => write!(f, "tried {tries} times over {}", text::duration(self.over))?,
+        }
+        let Some(out) = self.out else { return Ok(()) };
+        let (wait, budget) = (text::duration(out.wait), text::duration(out.budget));
+        let whose = if out.is_run { "all steps together wait" } else { "a step waits" };
+        write!(f, "; the next try is {wait} away, and {whose} no longer than {budget}")
     }
 }

@@ -13,6 +13,7 @@ mod memory_registry;
 mod needs;
 mod open;
 mod overlay;
+pub mod patience;
 pub mod registry;
 mod source;
 mod walk;
@@ -31,6 +32,7 @@ pub use self::{
     memory_registry::MemoryRegistry,
     open::Stores,
     overlay::OverlayStore,
+    patience::{OutOfPatience, Patience, RetryPolicy, RunPatience},
     source::Source,
     walk::{Graph, referrers_graph},
 };

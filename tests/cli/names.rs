@@ -37,9 +37,9 @@ steps:
      --> plan.yaml:4:14
       |
     4 |   TOKEN: ${{ secrets.TOKEN }}
-      |              ^^^^^^^ a plan has no secrets
+      |              ^^^^^^^ a secret is declared in the plan
       |
-      = help: registries take the logins of the Docker and Podman credential files; see `docker login`
+      = help: declare it: `secrets: { TOKEN: { env: TOKEN } }`, and write `TOKEN`
 
     error: outputs follow the step's id directly
      --> plan.yaml:9:62
@@ -353,7 +353,7 @@ steps:
     3 |   steps: { default: a }
       |   ^^^^^
 
-    error: `NAME` is an input already; inputs and vars share one name space
+    error: `NAME` is an input already; inputs, vars and secrets share one name space
      --> plan.yaml:6:3
       |
     6 |   NAME: b

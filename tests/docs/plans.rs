@@ -63,7 +63,7 @@ fn a_step_hands_on_what_its_kind_says() {
 
 fn program(plan: &str, workdir: &TempDir) -> Program {
     let source = SourceFile::new(plan, read(plan));
-    let places = Places { plan_folder: root().join("plans"), workdir: workdir.path().to_owned() };
+    let places = Places::new(root().join("plans"), workdir.path());
     let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
     compile(&source, &options).unwrap()
 }

@@ -59,6 +59,16 @@ fn text_may_look_like_a_number() {
 }
 
 #[test]
+fn registries_and_secrets_fit_the_schema() {
+    let plan = yaml(
+        "{ consign: 1, steps: [], secrets: { A: { env: A }, B: { command: [a, b] } }, registries: { '${{ HOST }}': \
+         { ca_file: ca.pem, mirrors: [a.io/b], concurrency: 4, rate: 1/s, username: me, password: '${{ A }}', \
+         referrers: api }, 'a:1': { plain_http: true } } }",
+    );
+    accepts(&validator(), &plan);
+}
+
+#[test]
 fn mistakes_do_not_fit_the_schema() {
     let validator = validator();
     let mistakes = [
@@ -83,11 +93,21 @@ fn mistakes_do_not_fit_the_schema() {
     for (what, step) in mistakes {
         assert!(!validator.is_valid(&plan_of(step)), "{what} fits");
     }
+    let retry = json!({ "retry": { "max": 3, "budget": "1m30s" } });
+    accepts(&validator, &json!({ "consign": 1, "steps": [], "defaults": retry }));
     for (what, plan) in [
+        ("no tries", json!({ "consign": 1, "steps": [], "defaults": { "retry": { "max": 0 } } })),
+        ("a time without a unit", json!({ "consign": 1, "steps": [], "defaults": { "retry": { "budget": 5 } } })),
+        ("an empty time", json!({ "consign": 1, "steps": [], "defaults": { "retry": { "budget": "" } } })),
         ("no version", json!({ "steps": [] })),
         ("another version", json!({ "consign": 2, "steps": [] })),
         ("no steps", json!({ "consign": 1 })),
         ("an unknown key", json!({ "consign": 1, "steps": [], "outptus": {} })),
+        (
+            "a password that is no secret",
+            json!({ "consign": 1, "steps": [], "registries": { "a": { "password": "x" } } }),
+        ),
+        ("a secret itself", json!({ "consign": 1, "steps": [], "secrets": { "A": "hunter2" } })),
         ("an unknown type", json!({ "consign": 1, "steps": [], "inputs": { "A": { "type": "number" } } })),
     ] {
         assert!(!validator.is_valid(&plan), "{what} fits");

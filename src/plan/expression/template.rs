@@ -74,6 +74,17 @@ impl Template {
         })
     }
 
+    /// The name, where the text is nothing but `${{ NAME }}`.
+    pub fn lone_name(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [Piece::Expression(Expression { compiled: Compiled::Path(path), .. })] => match path.as_slice() {
+                [name] => Some(name),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The value, with `scope` giving every name. A text that is nothing but one expression keeps the type of its value.
     pub fn evaluate(&self, scope: &minijinja::Value) -> Result<Value, Mistake> {
         if let [Piece::Expression(expression)] = self.pieces.as_slice() {

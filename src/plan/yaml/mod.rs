@@ -10,6 +10,7 @@ mod locate;
 mod node;
 mod parse;
 mod repair;
+mod secret_name;
 mod spanned;
 mod syntax;
 
@@ -17,5 +18,6 @@ pub use self::{
     decode::decode,
     node::{Entry, Key, Node, NodeKind, Scalar, Style},
     parse::{parse, recover},
+    secret_name::{SecretName, TextOrSecret},
     spanned::Spanned,
 };

@@ -25,6 +25,8 @@ pub enum NodeKind {
     Mapping(Vec<Entry>),
     /// A null, boolean, number or text that an expression gave: not read as YAML again.
     Value(Value),
+    /// The secret of that name. What it says never stands in a tree.
+    Secret(Arc<str>),
     /// What cannot be worked out because of a mistake that was reported elsewhere.
     Unknown,
 }
@@ -84,7 +86,7 @@ impl Node {
                 )
             }
             NodeKind::Sequence(items) => NodeKind::Sequence(items.iter().map(|item| item.without(keys)).collect()),
-            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Unknown => self.kind.clone(),
+            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Secret(_) | NodeKind::Unknown => self.kind.clone(),
         };
         Self { span: self.span, kind }
     }
@@ -113,7 +115,7 @@ impl Node {
     #[must_use]
     pub fn with_stand_in(&self, text: &Arc<str>) -> (Self, bool) {
         let (kind, replaced) = match &self.kind {
-            NodeKind::Scalar(_) | NodeKind::Value(_) => (self.kind.clone(), false),
+            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Secret(_) => (self.kind.clone(), false),
             NodeKind::Unknown => {
                 (NodeKind::Scalar(Scalar { text: Arc::clone(text), style: Style::DoubleQuoted }), true)
             }
@@ -141,6 +143,11 @@ impl Node {
     /// The text, where this is a scalar that was written in the file.
     pub const fn scalar(&self) -> Option<&Scalar> {
         if let NodeKind::Scalar(scalar) = &self.kind { Some(scalar) } else { None }
+    }
+
+    /// The secret's name, where this is one.
+    pub fn secret(&self) -> Option<&Arc<str>> {
+        if let NodeKind::Secret(name) = &self.kind { Some(name) } else { None }
     }
 
     /// The entries, where this is a mapping.

@@ -149,7 +149,7 @@ mod tests {
                     places(&entry.value, text, found);
                 }
             }
-            NodeKind::Value(_) | NodeKind::Unknown => {}
+            NodeKind::Value(_) | NodeKind::Secret(_) | NodeKind::Unknown => {}
         }
     }
 

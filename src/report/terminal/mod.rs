@@ -110,8 +110,8 @@ impl Reporter for Terminal {
                 self.lines.align(steps.iter().map(|(step, _)| step));
                 self.pending += &summary::opening(plan, steps.len());
             }
-            Event::StepRetried { step, attempt, wait, error } => {
-                self.pending += &self.lines.retried(step, *attempt, *wait, error);
+            Event::StepRetried { step, attempt, wait, request, error } => {
+                self.pending += &self.lines.retried(step, *attempt, *wait, request, error);
             }
             Event::Warned { step, message } => self.pending += &self.lines.warned(step, message),
             Event::StepFinished { step, outcome, output, elapsed } => {

@@ -23,7 +23,7 @@ use super::{
 use crate::{
     event::Progress,
     oci::{Descriptor, Digest, Manifest, Repository},
-    store::{Delivery, Source, Store, StoreError, content, needs},
+    store::{Delivery, Source, Store, StoreError, content, needs, patience},
 };
 
 pub(super) struct Mover {
@@ -169,7 +169,7 @@ impl Mover {
             (subject, list)
         });
         let (target, permits) = (Arc::clone(&self.target), Arc::clone(&self.permits));
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             let existed = was_there(&target, &permits, &digest, subject).await?;
             Ok(Done::Answer(digest, existed))
         });
@@ -206,7 +206,7 @@ impl Mover {
         let source = source.watched(self.progress.clone());
         let (target, permits) = (Arc::clone(&self.target), Arc::clone(&self.permits));
         let from = self.mount_from.clone();
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             let _permit = permits.acquire().await;
             if is_likely_there && target.has_blob(&blob).await? {
                 return Ok(Done::Blob(blob.digest, Delivery::Existing));
@@ -214,6 +214,10 @@ impl Mover {
             let delivery = target.push_blob(&blob, &source, from.as_ref()).await?;
             Ok(Done::Blob(blob.digest, delivery))
         });
+    }
+
+    fn spawn(&mut self, task: impl Future<Output = Result<Done, StoreError>> + Send + 'static) {
+        self.tasks.spawn(patience::carried(task));
     }
 
     fn note(&mut self, done: Result<Result<Done, StoreError>, JoinError>) -> Result<(), StoreError> {
@@ -273,7 +277,7 @@ impl Mover {
 
     fn push(&mut self, manifest: Manifest) {
         let (target, permits) = (Arc::clone(&self.target), Arc::clone(&self.permits));
-        self.tasks.spawn(async move {
+        self.spawn(async move {
             let _permit = permits.acquire().await;
             target.push_manifest(&manifest, None).await?;
             Ok(Done::Pushed(manifest.digest().clone()))

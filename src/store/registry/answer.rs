@@ -1,19 +1,15 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
+use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     Method, Response, StatusCode,
-    header::{HeaderMap, RETRY_AFTER},
+    header::{DATE, HeaderMap, RETRY_AFTER},
 };
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use super::{Access, RegistryError, RegistryProblem, error};
-use crate::{
-    oci::Descriptor,
-    store::{ByteStream, ContentError, verified},
-};
 
 /// What a registry answered, whatever the status.
 #[derive(Debug)]
@@ -46,7 +42,7 @@ impl Incoming {
     /// How long a peer may send nothing.
     pub(super) const SILENCE: Duration = Duration::from_mins(2);
 
-    async fn piece(&mut self) -> Result<Option<Bytes>, RegistryProblem> {
+    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, RegistryProblem> {
         match tokio::time::timeout(Self::SILENCE, self.response.chunk()).await {
             Ok(Ok(piece)) => Ok(piece),
             Ok(Err(error)) => Err(network(error)),
@@ -90,9 +86,27 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim)
     }
 
-    /// How long the registry asks to wait.
+    /// Whether the same request may have another answer later.
+    pub(super) fn is_temporary(&self) -> bool {
+        error::is_temporary(self.status)
+    }
+
+    /// How long the registry asks to wait, in seconds or until a date.
+    ///
+    /// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
     pub(super) fn retry_after(&self) -> Option<Duration> {
-        self.header(RETRY_AFTER.as_str()).and_then(|value| value.parse().ok()).map(Duration::from_secs)
+        let value = self.header(RETRY_AFTER.as_str())?;
+        let wait = match value.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            Err(_) => {
+                let until = Timestamp::from_second(date(value)?).ok()?;
+                // The registry's own clock counts, where it says what it shows.
+                let now = self.header(DATE.as_str()).and_then(date).and_then(|now| Timestamp::from_second(now).ok());
+                Duration::try_from(until.duration_since(now.unwrap_or_else(Timestamp::now))).unwrap_or_default()
+            }
+        };
+        // Nobody has that much time, and a sum with it must not overflow.
+        Some(wait.min(Duration::from_hours(24 * 365)))
     }
 
     /// The error that this answer is.
@@ -116,23 +130,11 @@ impl Answer {
     pub(super) fn problem(&self, problem: impl Into<RegistryProblem>) -> RegistryError {
         RegistryError::new(&self.method, &self.url, problem)
     }
+}
 
-    /// The body as the content that `blob` says, ending with an error where it is not.
-    pub(super) fn into_content(self, blob: &Descriptor) -> ByteStream {
-        let digest = blob.digest.clone();
-        let pieces = stream::try_unfold(self.incoming, move |incoming| {
-            let digest = digest.clone();
-            async move {
-                let Some(mut incoming) = incoming else { return Ok(None) };
-                match incoming.piece().await {
-                    Ok(Some(piece)) => Ok(Some((piece, Some(incoming)))),
-                    Ok(None) => Ok(None),
-                    Err(problem) => Err(ContentError::BrokenOff { digest, message: problem.to_string() }.into()),
-                }
-            }
-        });
-        verified(blob, pieces)
-    }
+/// A date of HTTP, in seconds since 1970.
+fn date(text: &str) -> Option<i64> {
+    rfc2822::parse(text).ok().map(|date| date.timestamp().as_second())
 }
 
 /// What the transport said, with its causes and without the URL, whose query may be a secret.

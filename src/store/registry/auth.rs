@@ -26,7 +26,6 @@ use super::{
     clients::Clients,
     identities::Identities,
     origin::{self, LeadError},
-    pace::Pace,
     token::{self, Grant, Token},
 };
 use crate::oci::RegistryName;
@@ -41,7 +40,6 @@ pub(super) struct Auth {
     registry: RegistryName,
     base: Url,
     clients: Clients,
-    pace: Pace,
     credentials: Credentials,
     scheme: Mutex<Option<Scheme>>,
     tokens: Mutex<HashMap<Scope, Slot>>,
@@ -87,18 +85,11 @@ impl Authorization {
 }
 
 impl Auth {
-    pub(super) fn new(
-        registry: RegistryName,
-        base: Url,
-        clients: Clients,
-        pace: Pace,
-        credentials: Credentials,
-    ) -> Self {
+    pub(super) fn new(registry: RegistryName, base: Url, clients: Clients, credentials: Credentials) -> Self {
         Self {
             registry,
             base,
             clients,
-            pace,
             credentials,
             scheme: Mutex::default(),
             tokens: Mutex::default(),
@@ -121,28 +112,28 @@ impl Auth {
         }
     }
 
-    /// What to answer to a 401 with these headers to a request that came with `used`, for the first time or not.
-    /// Nothing: there is nothing better.
+    /// Gets ready for the same request after a 401 with these headers, for the first time or not, where it came with
+    /// `used`. `false`: there is nothing better.
     pub(super) async fn answer(
         &self,
         scope: &Scope,
         headers: &HeaderMap,
         used: Option<&Authorization>,
         is_first: bool,
-    ) -> Result<Option<Authorization>, RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let challenges = challenges(headers);
         let Some(scheme) = self.wanted(&challenges)? else {
-            return Ok(None);
+            return Ok(false);
         };
         *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = Some(scheme.clone());
         if used.is_some() && challenges.iter().any(Challenge::is_about_rights) {
-            return Ok(None);
+            return Ok(false);
         }
         // A token that was fetched for this very request and is not taken: the next one would not be either, unless it
         // has run out meanwhile.
         let refused = used.filter(|_| is_first || challenges.iter().any(Challenge::is_about_the_token));
         let better = self.authorization(&scheme, scope, refused).await?;
-        Ok(better.filter(|better| Some(better) != used))
+        Ok(better.is_some() && better.as_ref() != used)
     }
 
     /// For an answer that says no: to whom, and to what.
@@ -247,7 +238,7 @@ impl Auth {
         let is_azure = azure::is_token_service(&self.base, realm);
         let request = token::Request { realm, service, scope, grant: Grant::Anonymous };
         let token = match self.credential(scope).await? {
-            None => token::fetch(&self.clients, request, self.pace).await,
+            None => token::fetch(&self.clients, request).await,
             Some(Credential::Token(token)) => {
                 Ok(Token { value: token, lifetime: Duration::from_hours(24), refresh: None })
             }
@@ -258,7 +249,7 @@ impl Auth {
             Some(Credential::Basic { username, password }) => {
                 let by_post = self.posts.load(Ordering::Relaxed);
                 let login = (username.as_str(), &password);
-                let fetched = token::fetch_with_password(&self.clients, request, login, by_post, self.pace).await;
+                let fetched = token::fetch_with_password(&self.clients, request, login, by_post).await;
                 fetched.map(|(token, by_post)| {
                     self.posts.store(by_post, Ordering::Relaxed);
                     token
@@ -291,13 +282,12 @@ impl Auth {
         let mut identity = self.identities.hold(first).await;
         if is_azure && azure::is_entra(&identity.token) {
             let service = request.service.unwrap_or(self.registry.host());
-            identity.token =
-                token::exchange_entra(&self.clients, &self.base, service, &identity.token, self.pace).await?;
+            identity.token = token::exchange_entra(&self.clients, &self.base, service, &identity.token).await?;
         }
         let shown = identity.token.clone();
         let held = (!identity.is_lasting).then_some(identity);
         let request = token::Request { grant: Grant::Refresh(&shown), ..request };
-        let token = token::fetch(&self.clients, request, self.pace).await?;
+        let token = token::fetch(&self.clients, request).await?;
         let mut identity = match held {
             Some(identity) => identity,
             None => self.identities.hold(first).await,

@@ -4,7 +4,7 @@
 
 use reqwest::{Method, StatusCode};
 
-use super::{RegistryStore, Request, Scope};
+use super::{RegistryStore, Request, Scope, download::Download};
 use crate::{
     oci::Descriptor,
     store::{ByteStream, StoreError},
@@ -20,7 +20,7 @@ impl RegistryStore {
     }
 
     pub(super) async fn ask_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {
-        let answer = self.registry.send(&self.blob_request(Method::HEAD, blob)?).await?;
+        let answer = self.registry.send(&self.blob_request(blob)?).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(false),
             status if status.is_success() => {
@@ -33,23 +33,16 @@ impl RegistryStore {
 
     /// The content, verified on its way.
     pub(super) async fn open_blob(&self, blob: &Descriptor) -> Result<ByteStream, StoreError> {
-        let answer = self.registry.send(&self.blob_request(Method::GET, blob)?.streamed()).await?;
-        match answer.status {
-            StatusCode::OK => {
-                self.registry.known.blob_is_there(&self.name, &blob.digest);
-                Ok(answer.into_content(blob))
-            }
-            StatusCode::NOT_FOUND => {
-                self.registry.known.blob_is_gone(&self.name, &blob.digest);
-                let repository = self.repository.to_string();
-                Err(StoreError::Missing { digest: blob.digest.clone(), repository })
-            }
-            _ => Err(answer.refused().into()),
+        if let Some(content) = Download::open(&self.registry, &self.name, blob).await? {
+            self.registry.known.blob_is_there(&self.name, &blob.digest);
+            return Ok(content);
         }
+        self.registry.known.blob_is_gone(&self.name, &blob.digest);
+        Err(StoreError::Missing { digest: blob.digest.clone(), repository: self.repository.to_string() })
     }
 
-    fn blob_request(&self, method: Method, blob: &Descriptor) -> Result<Request<'static>, StoreError> {
+    fn blob_request(&self, blob: &Descriptor) -> Result<Request<'static>, StoreError> {
         let url = self.registry.url(&self.name, &["blobs", &blob.digest.to_string()])?;
-        Ok(Request::new(method, url, Scope::pull(&self.name)))
+        Ok(Request::new(Method::HEAD, url, Scope::pull(&self.name)))
     }
 }

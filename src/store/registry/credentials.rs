@@ -9,11 +9,14 @@ use std::{
 use tokio::sync::OnceCell;
 
 use super::{
-    Credential, CredentialSource, Login, Secret,
+    Credential, CredentialSource, LateCredential, Login, Secret,
     credential_file::{CredentialFile, Origin, Place},
     credential_helper::Helpers,
 };
-use crate::oci::{RegistryName, RepositoryName};
+use crate::{
+    oci::{RegistryName, RepositoryName},
+    secret::SecretError,
+};
 
 /// Where credentials come from: those that were given, then the files of Docker and Podman and the helpers they name.
 ///
@@ -21,6 +24,7 @@ use crate::oci::{RegistryName, RepositoryName};
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     given: BTreeMap<RegistryName, Credential>,
+    late: BTreeMap<RegistryName, LateCredential>,
     /// The text of a file.
     literal: Option<Secret>,
     files: Vec<PathBuf>,
@@ -47,6 +51,9 @@ pub enum CredentialError {
         /// What is wrong.
         message: String,
     },
+    /// The plan names a secret that has no value.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A helper did not answer.
     #[error("the credential helper `{program}`: {message}")]
     Helper {
@@ -89,6 +96,13 @@ impl Credentials {
         self
     }
 
+    /// As [`Credentials::with`], for one that is looked for when it is needed.
+    #[must_use]
+    pub fn with_late(mut self, registry: RegistryName, credential: LateCredential) -> Self {
+        self.late.insert(registry, credential);
+        self
+    }
+
     /// Who to be for that repository, or for the registry as a whole, if anybody.
     pub async fn find(
         &self,
@@ -98,6 +112,10 @@ impl Credentials {
         if let Some(given) = self.given.get(registry) {
             let source = CredentialSource::Given { registry: registry.clone() };
             return Ok(Some(Login { credential: given.clone(), source }));
+        }
+        if let Some(late) = self.late.get(registry) {
+            let source = CredentialSource::Given { registry: registry.clone() };
+            return Ok(Some(Login { credential: late.find().await?, source }));
         }
         for file in self.read.get_or_try_init(|| self.read_all()).await? {
             for place in file.find(registry, repository)? {

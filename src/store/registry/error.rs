@@ -5,6 +5,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Access, CredentialError, origin::LeadError};
+use crate::{store::OutOfPatience, text};
 
 /// Why a registry, or the way to it, did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -102,6 +103,17 @@ pub enum RegistryProblem {
         /// What it names.
         media_type: String,
     },
+    /// The plan says that there is a referrers API, and there is none.
+    #[error("there is no referrers API here, and the plan says `referrers: api`")]
+    NoReferrersApi,
+    /// The registry wants peace for longer than there is patience.
+    #[error(
+        "the registry asks everybody to wait {} more, and {} no longer than {}",
+        text::duration(.0.wait),
+        if .0.is_run { "all steps together wait" } else { "a step waits" },
+        text::duration(.0.budget)
+    )]
+    Peace(OutOfPatience),
     /// The credentials could not be read.
     #[error(transparent)]
     Credentials(#[from] CredentialError),
@@ -129,9 +141,21 @@ impl RegistryError {
     pub fn is_temporary(&self) -> bool {
         match &self.problem {
             RegistryProblem::Refused { status, .. } => is_temporary(*status),
-            RegistryProblem::Network { .. } | RegistryProblem::Silent { .. } | RegistryProblem::Contended { .. } => {
-                true
+            RegistryProblem::Network { .. }
+            | RegistryProblem::Silent { .. }
+            | RegistryProblem::Contended { .. }
+            | RegistryProblem::Peace(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the registry had too much of this client.
+    pub fn is_throttled(&self) -> bool {
+        match &self.problem {
+            RegistryProblem::Refused { status, retry_after, .. } => {
+                *status == StatusCode::TOO_MANY_REQUESTS || (retry_after.is_some() && is_temporary(*status))
             }
+            RegistryProblem::Peace(_) => true,
             _ => false,
         }
     }
@@ -180,6 +204,7 @@ impl RegistryError {
             RegistryProblem::Refused { status, .. } if *status == StatusCode::FORBIDDEN => {
                 "who is logged in may not do this: ask for the permission, or log in as somebody else"
             }
+            RegistryProblem::NoReferrersApi => "say `referrers: auto` for this registry in the plan, or leave it out",
             RegistryProblem::DeletesOff { .. } => {
                 "switch deletes on in the registry's configuration, or leave the step out"
             }

@@ -1,20 +1,10 @@
 //! The one function through which every request to a registry goes: login, permits, redirects, tries.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
-};
-
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use reqwest::{
     Method, Response, StatusCode,
-    header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, LOCATION},
+    header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION},
 };
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Duration, timeout},
-};
+use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
 use super::{
@@ -22,15 +12,15 @@ use super::{
     answer::{Incoming, network},
     auth::Authorization,
     clients::Clients,
-    error::is_temporary,
+    cooldown::Cooldown,
     origin::{self, LeadError},
-    pace::Pace,
+    outgoing::Sending,
+    pace::{Pace, Tries},
+    permits::Permits,
+    registry::Shared,
     request::Body,
 };
-use crate::{
-    oci::Descriptor,
-    store::{Source, StoreError, read},
-};
+use crate::store::{StoreError, read};
 
 /// How requests reach one registry.
 #[derive(Debug)]
@@ -40,41 +30,18 @@ pub(super) struct Http {
     auth: Auth,
     pace: Pace,
     permits: Permits,
-}
-
-/// How much one registry gets at once.
-#[derive(Debug, Clone)]
-pub(super) struct Permits {
-    requests: Arc<Semaphore>,
-    /// One less than there are requests. Content may come from the same registry: were every permit held by an upload
-    /// that waits for its content, nothing would ever move.
-    uploads: Arc<Semaphore>,
-}
-
-/// Content on its way out: how far it is, and why its source failed.
-#[derive(Debug, Default)]
-struct Sending {
-    sent: AtomicU64,
-    size: u64,
-    failure: Mutex<Option<StoreError>>,
+    cooldown: Cooldown,
 }
 
 /// Content of up to this size is read before it is sent: one write, and no permit is held while it is read.
 const SMALL: u64 = 1024 * 1024;
-/// How long a registry may think about an upload after its last byte: it hashes what it got, and may move it.
-const COMMIT: Duration = Duration::from_mins(15);
 const MAX_REDIRECTS: usize = 10;
-
-impl Permits {
-    pub(super) fn new(concurrency: usize) -> Self {
-        let requests = concurrency.clamp(2, Semaphore::MAX_PERMITS);
-        Self { requests: Arc::new(Semaphore::new(requests)), uploads: Arc::new(Semaphore::new(requests - 1)) }
-    }
-}
+/// How often a registry is asked for a link to a place that takes it.
+const MAX_LINKS: u32 = 3;
 
 impl Http {
-    pub(super) const fn new(clients: Clients, base: Url, auth: Auth, pace: Pace, permits: Permits) -> Self {
-        Self { clients, base, auth, pace, permits }
+    pub(super) fn new(clients: Clients, base: Url, auth: Auth, pace: Pace, shared: &Shared) -> Self {
+        Self { clients, base, auth, pace, permits: shared.permits.clone(), cooldown: shared.cooldown.clone() }
     }
 
     pub(super) const fn base(&self) -> &Url {
@@ -83,41 +50,50 @@ impl Http {
 
     /// Sends a request until there is an answer worth giving, whatever its status.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
-        let mut backoff = self.pace.start();
+        let mut tries = self.pace.start(&self.cooldown);
         loop {
-            let result = self.authorized(request).await;
-            let wait = match &result {
-                _ if request.is_single => None,
-                Ok(answer) if is_temporary(answer.status) => backoff.next(answer.retry_after()),
-                Err(error) if error.is_temporary() => backoff.next(None),
-                _ => None,
+            let result = self.once(request, &tries).await;
+            if request.is_single {
+                return result;
+            }
+            let error = match result {
+                Ok(answer) if answer.is_temporary() => answer.refused().into(),
+                // The link has expired, or is not good yet where clocks differ: the registry gives another one.
+                Ok(answer) if self.is_led_astray(request, &answer) && tries.tried() < MAX_LINKS => {
+                    tries.again_if(answer.refused().into(), true).await?;
+                    continue;
+                }
+                Ok(answer) => return Ok(Answer { is_again: tries.is_again(), ..answer }),
+                Err(error) => error,
             };
-            let Some(wait) = wait else {
-                return result.map(|answer| Answer { is_again: backoff.is_again(), ..answer });
-            };
-            // Its permit goes back before anybody waits.
-            drop(result);
-            tokio::time::sleep(wait).await;
+            // The permit of the answer has gone back before anybody waits.
+            tries.again(error).await?;
         }
+    }
+
+    /// One try, as soon as the registry does not want peace any more.
+    async fn once(&self, request: &Request<'_>, tries: &Tries) -> Result<Answer, StoreError> {
+        let host = self.base.host_str().unwrap_or_default();
+        let fail = |out| RegistryError::new(&request.method, &request.url, RegistryProblem::Peace(out));
+        tries.peace(host).await.map_err(fail)?;
+        self.authorized(request).await
     }
 
     /// One try, with as many logins as make sense: none, a remembered one that has expired, a fresh one.
     async fn authorized(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
-        let mut authorization = self.auth.ready(&request.scope).await?;
+        let mut used = None;
         for is_first in [true, false] {
-            let answer = self.exchange(request, authorization.as_ref()).await?;
+            let answer = self.exchange(request, &mut used).await?;
             // What another host thinks about our login does not concern the registry's.
-            if answer.status != StatusCode::UNAUTHORIZED || !origin::is_same(&self.base, &answer.url) {
-                return Ok(self.explained(request, answer, authorization.as_ref()).await);
+            if answer.status != StatusCode::UNAUTHORIZED
+                || !origin::is_same(&self.base, &answer.url)
+                || !self.auth.answer(&request.scope, &answer.headers, used.as_ref(), is_first).await?
+            {
+                return Ok(self.explained(request, answer, used.as_ref()).await);
             }
-            let better = self.auth.answer(&request.scope, &answer.headers, authorization.as_ref(), is_first).await?;
-            if better.is_none() {
-                return Ok(self.explained(request, answer, authorization.as_ref()).await);
-            }
-            authorization = better;
         }
-        let answer = self.exchange(request, authorization.as_ref()).await?;
-        Ok(self.explained(request, answer, authorization.as_ref()).await)
+        let answer = self.exchange(request, &mut used).await?;
+        Ok(self.explained(request, answer, used.as_ref()).await)
     }
 
     /// The answer, with who asked where the registry says that this may not be.
@@ -136,15 +112,20 @@ impl Http {
         self.auth.is_wanted()
     }
 
-    /// One request and its answer, wherever redirects lead.
-    async fn exchange(
-        &self,
-        request: &Request<'_>,
-        authorization: Option<&Authorization>,
-    ) -> Result<Answer, StoreError> {
+    /// Whether a place that the registry has redirected to does not take whom it has sent.
+    fn is_led_astray(&self, request: &Request<'_>, answer: &Answer) -> bool {
+        let is_refused = matches!(
+            answer.status,
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::GONE
+        );
+        is_refused && origin::is_same(&self.base, &request.url) && !origin::is_same(&self.base, &answer.url)
+    }
+
+    /// One request and its answer, wherever redirects lead. `used` becomes the login that the registry got.
+    async fn exchange(&self, request: &Request<'_>, used: &mut Option<Authorization>) -> Result<Answer, StoreError> {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let (response, permits) = self.transfer(request, &url, authorization).await?;
+            let (response, permits) = self.transfer(request, &url, used).await?;
             let incoming = Incoming { response, _permits: permits, method: request.method.clone(), url: url.clone() };
             if !is_redirect(&request.method, incoming.response.status()) {
                 return Ok(if request.is_streamed && incoming.response.status().is_success() {
@@ -166,34 +147,42 @@ impl Http {
         &self,
         request: &Request<'_>,
         url: &Url,
-        authorization: Option<&Authorization>,
+        used: &mut Option<Authorization>,
     ) -> Result<(Response, Vec<OwnedSemaphorePermit>), StoreError> {
         let fail = |problem| StoreError::from(RegistryError::new(&request.method, url, problem));
         let client = self.clients.to(url).map_err(fail)?;
         let mut builder = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
-        if let Some(authorization) = authorization.filter(|_| origin::is_same(&self.base, url)) {
-            builder = builder.header(AUTHORIZATION, authorization.value());
-        }
         let mut permits = Vec::new();
-        let mut sending = Arc::new(Sending::default());
+        let mut sending = Sending::of(0);
         builder = match &request.body {
             Body::Empty if request.method == Method::GET || request.method == Method::HEAD => builder,
             Body::Empty => builder.header(CONTENT_LENGTH, 0),
             Body::Bytes(bytes) => builder.body(bytes.clone()),
-            Body::Content { blob, source } if blob.size <= SMALL => {
-                builder.body(read(blob, source.open(blob).await?, SMALL).await?)
+            Body::Content { content, part } if content.blob.size <= SMALL && *part == (0..content.blob.size) => {
+                builder.body(read(content.blob, content.source.open(content.blob).await?, SMALL).await?)
             }
-            Body::Content { blob, source } => {
-                permits.extend(Arc::clone(&self.permits.uploads).acquire_owned().await);
-                permits.extend(Arc::clone(&self.permits.requests).acquire_owned().await);
-                sending = Arc::new(Sending { size: blob.size, ..Sending::default() });
-                builder.headers(length(blob)).body(body(source, blob, &sending).await?)
+            Body::Content { content, part } => {
+                permits = self.permits.upload().await;
+                let length = part.end.saturating_sub(part.start);
+                sending = Sending::of(length);
+                builder.header(CONTENT_LENGTH, length).body(content.part(part, &sending).await?)
             }
         };
         if permits.is_empty() {
-            // The semaphores are never closed, so there is always a permit to wait for.
-            permits.extend(Arc::clone(&self.permits.requests).acquire_owned().await);
+            permits = self.permits.request().await;
         }
+        // What goes to other hosts is not the registry's to count.
+        let _passage = if origin::is_same(&self.base, url) {
+            let passage = self.permits.pass().await;
+            // Not before: while somebody waits, a token may run out.
+            *used = self.auth.ready(&request.scope).await?;
+            if let Some(authorization) = used {
+                builder = builder.header(AUTHORIZATION, authorization.value());
+            }
+            Some(passage)
+        } else {
+            None
+        };
         match sending.watch(builder.send()).await {
             Ok(Ok(response)) => Ok((response, permits)),
             // Where the content failed, the transport only says that something did.
@@ -214,54 +203,6 @@ fn is_redirect(method: &Method, status: StatusCode) -> bool {
     }
 }
 
-fn length(blob: &Descriptor) -> HeaderMap {
-    [(CONTENT_LENGTH, blob.size.into())].into_iter().collect()
-}
-
-/// The content, one piece behind its source: the last piece goes out only after the whole was found to be right, so
-/// that what is wrong never arrives whole.
-async fn body(source: &Source, blob: &Descriptor, sending: &Arc<Sending>) -> Result<reqwest::Body, StoreError> {
-    let state = (source.open(blob).await?, None::<Bytes>, Arc::clone(sending));
-    let pieces = stream::try_unfold(state, |(mut content, mut held, sending)| async move {
-        loop {
-            match (content.next().await.transpose(), held.take()) {
-                (Ok(Some(piece)), None) => held = Some(piece),
-                (Ok(next), Some(piece)) => {
-                    sending.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
-                    return Ok(Some((piece, (content, next, sending))));
-                }
-                (Ok(None), None) => return Ok(None),
-                (Err(error), _) => {
-                    let message = error.to_string();
-                    *sending.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    return Err(message);
-                }
-            }
-        }
-    });
-    Ok(reqwest::Body::wrap_stream(pieces))
-}
-
-impl Sending {
-    /// Waits for `answer` as long as something moves; otherwise says how long nothing did.
-    async fn watch<T>(&self, answer: impl Future<Output = T>) -> Result<T, Duration> {
-        tokio::pin!(answer);
-        loop {
-            let before = self.sent.load(Ordering::Relaxed);
-            let limit = if self.size > 0 && before >= self.size { COMMIT } else { Incoming::SILENCE };
-            match timeout(limit, &mut answer).await {
-                Ok(answer) => return Ok(answer),
-                Err(_) if self.sent.load(Ordering::Relaxed) != before => {}
-                Err(_) => return Err(limit),
-            }
-        }
-    }
-
-    fn failure(&self) -> Option<StoreError> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{
@@ -270,7 +211,7 @@ mod tests {
     };
     use crate::{
         oci::Descriptor,
-        store::{ContentError, Source, Store, StoreError, read},
+        store::{Source, Store, read},
     };
 
     #[tokio::test]
@@ -285,8 +226,10 @@ mod tests {
     async fn what_does_not_pass_is_a_temporary_error_in_the_end() {
         let server = Server::with(|_, _| Some(Reply::status(503).body("<html>busy"))).await;
         let error = server.store("a").tags().await.unwrap_err();
-        let expected = format!("GET http://{}/v2/a/tags/list: 503 Service Unavailable", server.name);
-        assert_eq!((error.to_string(), error.is_temporary(), server.log().len()), (expected, true, 5));
+        let expected =
+            format!("GET http://{}/v2/a/tags/list: 503 Service Unavailable (tried 8 times over 0.0", server.name);
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert_eq!((error.is_temporary(), server.log().len()), (true, 8));
     }
 
     #[tokio::test]
@@ -360,17 +303,5 @@ mod tests {
         let received = storage.received();
         assert_eq!(received[0].header("authorization"), None);
         assert_eq!(received[0].body, "x");
-    }
-
-    #[tokio::test]
-    async fn a_download_that_breaks_off_is_a_temporary_error() {
-        let server = Server::with(|_, _| Some(Reply::status(200).header("content-length", "9").body("content"))).await;
-        let blob = Descriptor::of("a/b", b"content..");
-        let stream = server.store("a").blob(&blob).await.unwrap();
-        let error = read(&blob, stream, 100).await.unwrap_err();
-        assert!(
-            matches!(error, StoreError::Content(ContentError::BrokenOff { .. })) && error.is_temporary(),
-            "{error}"
-        );
     }
 }

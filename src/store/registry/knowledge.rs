@@ -13,8 +13,10 @@ use std::{
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
+    ReferrersMode,
     arrivals::Arrivals,
     flights::Flights,
+    session::Way,
     subject_list::{Seen, SubjectList},
     turns::Turns,
 };
@@ -26,9 +28,11 @@ pub(super) struct RegistryKnowledge {
     manifests: Mutex<ManifestCache>,
     holders: Mutex<HashMap<Digest, BTreeSet<RepositoryName>>>,
     referrers_api: Mutex<Option<bool>>,
+    is_api_sure: bool,
     /// Held by whoever finds out about the referrers API.
     pub(super) probing: AsyncMutex<()>,
     tag_deletes_off: AtomicBool,
+    upload_way: Mutex<Option<Way>>,
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }
 
@@ -74,6 +78,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl RegistryKnowledge {
+    pub(super) fn new(referrers: ReferrersMode) -> Self {
+        let referrers_api = match referrers {
+            ReferrersMode::Auto => None,
+            ReferrersMode::Api => Some(true),
+            ReferrersMode::Tag => Some(false),
+        };
+        Self {
+            referrers_api: Mutex::new(referrers_api),
+            is_api_sure: referrers == ReferrersMode::Api,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the plan says that the registry has the referrers API.
+    pub(super) const fn is_api_sure(&self) -> bool {
+        self.is_api_sure
+    }
+
     pub(super) fn repository(&self, name: &RepositoryName) -> Arc<RepositoryKnowledge> {
         Arc::clone(lock(&self.repositories).entry(name.clone()).or_default())
     }
@@ -112,6 +134,26 @@ impl RegistryKnowledge {
         if let Some(holders) = lock(&self.holders).get_mut(blob) {
             holders.remove(repository);
         }
+    }
+
+    /// How a blob of that size is sent at first.
+    pub(super) fn upload_way(&self, size: u64) -> Way {
+        match *lock(&self.upload_way) {
+            Some(Way::Chunks(chunk)) if size <= chunk => Way::Whole,
+            Some(way) => way,
+            None if size > Way::STREAMED => Way::Stream,
+            None => Way::Whole,
+        }
+    }
+
+    /// The registry has refused what was tried before.
+    pub(super) fn learn_upload_way(&self, way: Way) {
+        *lock(&self.upload_way) = Some(way);
+    }
+
+    /// Whether it makes sense to go on with what broke off.
+    pub(super) fn takes_chunks(&self) -> bool {
+        *lock(&self.upload_way) != Some(Way::Whole)
     }
 
     /// Whether the registry has the referrers API, where that is known.

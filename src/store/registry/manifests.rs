@@ -10,9 +10,9 @@ use reqwest::{
 use serde::Deserialize;
 use tokio::time::sleep;
 
-use super::{Answer, RegistryProblem, RegistryStore, Request, Scope, request::Body};
+use super::{Answer, RegistryProblem, RegistryStore, Request, Scope, registry::Registry, request::Body};
 use crate::{
-    oci::{Descriptor, Digest, Manifest, Tag, Target, media_type},
+    oci::{Descriptor, Digest, Manifest, RepositoryName, Tag, Target, media_type},
     store::{ContentError, StoreError},
 };
 
@@ -41,7 +41,13 @@ impl RegistryStore {
         let known = self.known_digest(target).filter(|digest| self.known.manifest(digest).is_some());
         match known.and_then(|digest| self.registry.known.content(&digest)) {
             Some(manifest) => Ok(Some(manifest)),
-            None => self.ask_manifest(target).await,
+            None => match target {
+                Target::Digest(digest) => match self.mirrored_manifest(digest).await {
+                    Some(manifest) => Ok(Some(manifest)),
+                    None => self.ask_manifest(target).await,
+                },
+                Target::Tag(_) => self.ask_manifest(target).await,
+            },
         }
     }
 
@@ -73,28 +79,7 @@ impl RegistryStore {
     /// What the registry has now, verified.
     pub(super) async fn ask_manifest(&self, target: &Target) -> Result<Option<Manifest>, StoreError> {
         let answer = self.registry.send(&self.manifest_request(Method::GET, target)?).await?;
-        match answer.status {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
-            _ => return Err(answer.refused().into()),
-        }
-        let expected = match target {
-            Target::Digest(digest) => digest.clone(),
-            Target::Tag(_) => digest(&answer)?.unwrap_or_else(|| Digest::sha256(&answer.body)),
-        };
-        let actual = Digest::of(expected.algorithm(), &answer.body);
-        if actual != expected {
-            return Err(ContentError::Digest { expected, actual }.into());
-        }
-        let media_type = answer.header(CONTENT_TYPE.as_str()).map(media_type::essence).unwrap_or_default();
-        let media_type = if media_type::is_manifest(&media_type) {
-            media_type
-        } else {
-            // Some file servers know only JSON; then the manifest must say itself what it is.
-            let inside = serde_json::from_slice::<MediaTypeOnly>(&answer.body).ok();
-            inside.and_then(|inside| inside.media_type).unwrap_or(media_type)
-        };
-        let manifest = Manifest::parse_as(&media_type, actual, answer.body)?;
+        let Some(manifest) = read(answer, target)? else { return Ok(None) };
         self.known.manifest_is_there(manifest.descriptor());
         self.registry.known.keep(&manifest);
         Ok(Some(manifest))
@@ -112,9 +97,9 @@ impl RegistryStore {
             Some(tag) => Target::Tag(tag.clone()),
             None => Target::Digest(manifest.digest().clone()),
         };
-        let answer = self.put_manifest(manifest, &target).await?;
+        let may_list_itself = self.put_manifest(manifest, &target).await?;
         if let Some(subject) = manifest.subject().filter(|_| !is_pushed) {
-            self.expect_listed(&subject.digest, manifest, &answer).await?;
+            self.expect_listed(&subject.digest, manifest, may_list_itself).await?;
         }
         self.registry.known.keep(manifest);
         self.known.is_pushed(manifest.descriptor(), tag);
@@ -122,18 +107,37 @@ impl RegistryStore {
     }
 
     /// The one request of a push. Where the registry does not find a blob, it is asked again: docker-registry writes the
-    /// link to a blob anew whenever somebody pushes that blob, and does not see it for that moment.
-    pub(super) async fn put_manifest(&self, manifest: &Manifest, target: &Target) -> Result<Answer, StoreError> {
-        let request = self.put_request(manifest, target)?;
-        for round in 0..BLIND_ROUNDS {
+    /// link to a blob anew whenever somebody pushes that blob, and does not see it for that moment. `true`: it may be that
+    /// the registry lists what has a subject itself.
+    pub(super) async fn put_manifest(&self, manifest: &Manifest, target: &Target) -> Result<bool, StoreError> {
+        let request = self.put_request(manifest, target)?.single();
+        let mut tries = self.registry.start();
+        let mut round = 0;
+        loop {
             match self.stored(manifest, &request).await {
-                Err(StoreError::Registry(error)) if is_blob_unknown(|code| error.has_code(code)) => {
+                Ok(answer) => return Ok(answer.header("oci-subject").is_some()),
+                Err(StoreError::Registry(error))
+                    if round < BLIND_ROUNDS && is_blob_unknown(|code| error.has_code(code)) =>
+                {
                     sleep(self.registry.pace.moment(round)).await;
+                    round += 1;
                 }
-                stored => return stored,
+                Err(error) => {
+                    let is_unheard = error.is_throttled();
+                    tries.again(error).await?;
+                    // Perhaps only the answer was lost. What would have stood in it has to be looked for.
+                    if !is_unheard && self.has_manifest(manifest, target).await? {
+                        return Ok(true);
+                    }
+                }
             }
         }
-        self.stored(manifest, &request).await
+    }
+
+    /// Whether `target` names this manifest now.
+    async fn has_manifest(&self, manifest: &Manifest, target: &Target) -> Result<bool, StoreError> {
+        let there = self.ask_descriptor(target).await?;
+        Ok(there.is_some_and(|there| there.digest == *manifest.digest()))
     }
 
     /// As [`RegistryStore::put_manifest`], tried once.
@@ -173,11 +177,47 @@ impl RegistryStore {
     }
 
     fn manifest_request(&self, method: Method, target: &Target) -> Result<Request<'static>, StoreError> {
-        let url = self.registry.url(&self.name, &["manifests", &target.to_string()])?;
-        Ok(Request::new(method, url, Scope::pull(&self.name))
-            .header(ACCEPT, &media_type::MANIFESTS.join(", "))
-            .limit(usize::try_from(Manifest::MAX_SIZE).unwrap_or(usize::MAX)))
+        request(&self.registry, &self.name, method, target)
     }
+}
+
+/// The request for a manifest, or for what is said about it.
+pub(super) fn request(
+    registry: &Registry,
+    name: &RepositoryName,
+    method: Method,
+    target: &Target,
+) -> Result<Request<'static>, StoreError> {
+    let url = registry.url(name, &["manifests", &target.to_string()])?;
+    Ok(Request::new(method, url, Scope::pull(name))
+        .header(ACCEPT, &media_type::MANIFESTS.join(", "))
+        .limit(usize::try_from(Manifest::MAX_SIZE).unwrap_or(usize::MAX)))
+}
+
+/// The manifest that came, verified. Nothing: there is none.
+pub(super) fn read(answer: Answer, target: &Target) -> Result<Option<Manifest>, StoreError> {
+    match answer.status {
+        StatusCode::OK => {}
+        StatusCode::NOT_FOUND => return Ok(None),
+        _ => return Err(answer.refused().into()),
+    }
+    let expected = match target {
+        Target::Digest(digest) => digest.clone(),
+        Target::Tag(_) => digest(&answer)?.unwrap_or_else(|| Digest::sha256(&answer.body)),
+    };
+    let actual = Digest::of(expected.algorithm(), &answer.body);
+    if actual != expected {
+        return Err(ContentError::Digest { expected, actual }.into());
+    }
+    let media_type = answer.header(CONTENT_TYPE.as_str()).map(media_type::essence).unwrap_or_default();
+    let media_type = if media_type::is_manifest(&media_type) {
+        media_type
+    } else {
+        // Some file servers know only JSON; then the manifest must say itself what it is.
+        let inside = serde_json::from_slice::<MediaTypeOnly>(&answer.body).ok();
+        inside.and_then(|inside| inside.media_type).unwrap_or(media_type)
+    };
+    Ok(Some(Manifest::parse_as(&media_type, actual, answer.body)?))
 }
 
 /// The digest that the registry says, if it says one.

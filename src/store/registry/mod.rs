@@ -13,22 +13,29 @@ mod azure;
 mod blobs;
 mod challenge;
 mod clients;
+mod cooldown;
 mod credential;
 mod credential_file;
 mod credential_helper;
 mod credentials;
 mod deletes;
+mod download;
 mod error;
 mod flights;
 mod http;
 mod identities;
 mod knowledge;
+mod late_credential;
+mod limits;
 mod link;
 mod login_file;
 mod manifests;
+mod mirrors;
 mod options;
 mod origin;
+mod outgoing;
 mod pace;
+mod permits;
 mod referrers_api;
 mod referrers_tag;
 mod registries;
@@ -36,12 +43,14 @@ mod registries;
 mod registry;
 mod request;
 mod scope;
-mod secret;
+mod session;
+mod settings;
 mod store;
 mod subject_list;
 mod tags;
 #[cfg(test)]
 mod testing;
+mod tls;
 mod token;
 mod turns;
 mod upload;
@@ -51,11 +60,15 @@ pub use self::{
     credential::{Credential, CredentialSource, Login},
     credentials::{CredentialError, Credentials},
     error::{RegistryError, RegistryMessage, RegistryProblem},
+    late_credential::{LateCredential, LateText},
+    limits::{Limits, Rate, RateError},
     login_file::LoginFile,
     options::RegistryOptions,
     origin::LeadError,
     registries::Registries,
-    secret::Secret,
+    settings::{ReferrersMode, RegistrySettings, Written},
     store::RegistryStore,
+    tls::{Tls, TlsError},
 };
 use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};
+pub use crate::secret::Secret;

@@ -67,6 +67,9 @@ impl RegistryStore {
             if is_missing(&answer) {
                 // A repository that is not there yet says nothing about the API.
                 if !answer.has_code("NAME_UNKNOWN") {
+                    if self.registry.known.is_api_sure() {
+                        return Err(answer.problem(RegistryProblem::NoReferrersApi).into());
+                    }
                     self.registry.known.learn_referrers_api(false);
                 }
                 return Ok(None);
@@ -77,7 +80,11 @@ impl RegistryStore {
             let content_type = answer.header(CONTENT_TYPE.as_str()).map(media_type::essence);
             if content_type.as_deref() != Some(media_type::IMAGE_INDEX) {
                 // Something that answers 200 to everything.
-                return Ok(None);
+                return if self.registry.known.is_api_sure() {
+                    Err(answer.problem(RegistryProblem::NoReferrersApi).into())
+                } else {
+                    Ok(None)
+                };
             }
             let index: Index = serde_json::from_slice(&answer.body).map_err(|error| {
                 answer.problem(RegistryProblem::Body { expected: "a list of referrers", message: error.to_string() })
@@ -101,14 +108,18 @@ impl RegistryStore {
         Ok(self.registry.known.referrers_api() == Some(true))
     }
 
-    /// After `manifest` was pushed with this answer: it waits to be listed, unless the registry does that itself.
+    /// After `manifest` was pushed: it waits to be listed, unless the registry does that itself, as its answer may have
+    /// said.
     pub(super) async fn expect_listed(
         &self,
         subject: &Digest,
         manifest: &Manifest,
-        answer: &Answer,
+        may_list_itself: bool,
     ) -> Result<(), StoreError> {
-        if answer.header("oci-subject").is_some() && self.registry.known.referrers_api() != Some(false) {
+        if self.registry.known.is_api_sure() {
+            return Ok(());
+        }
+        if may_list_itself && self.registry.known.referrers_api() != Some(false) {
             let mut lists_itself = self.known.lists_itself.lock().await;
             // Some registries sent the header before they had the API: it counts once the list was seen to hold.
             let holds = if let Some(holds) = *lists_itself {

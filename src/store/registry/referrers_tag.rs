@@ -154,7 +154,7 @@ impl RegistryStore {
         // What this run itself has written since is not in it.
         let mut read = read.filter(|read| read.writes == written.writes);
         let tag = Target::Tag(Tag::of_referrers(subject));
-        let mut backoff = self.registry.pace.start();
+        let mut tries = self.registry.start();
         for round in 0..MAX_WRITES {
             let (found, at) = match read.take() {
                 Some(read) => (read.found, read.at),
@@ -172,8 +172,7 @@ impl RegistryStore {
             let manifest = Manifest::from_index(index)?;
             // Not tried again as it is: by then it would write over what others have added.
             if let Err(error) = self.put_manifest_once(&manifest, &tag).await {
-                let wait = backoff.next(error.retry_after()).filter(|_| error.is_temporary()).ok_or(error)?;
-                sleep(wait).await;
+                tries.again(error).await?;
                 continue;
             }
             written.end(at);

@@ -6,15 +6,17 @@ use std::{
 use reqwest::Method;
 
 use super::{
-    RegistryError, RegistryOptions, RegistryStore,
+    Limits, RegistryError, RegistryOptions, RegistryStore,
     clients::Clients,
-    http::Permits,
+    cooldown::Cooldown,
     knowledge::RegistryKnowledge,
+    mirrors::Mirror,
     pace::Pace,
+    permits::Permits,
     registry::{Registry, Shared},
 };
 use crate::{
-    oci::{RegistryName, RepositoryName},
+    oci::{RegistryName, RegistryPrefix, Repository, RepositoryName},
     store::StoreError,
 };
 
@@ -54,22 +56,15 @@ impl Registries {
 
     /// The repository of that name; the same store each time.
     pub fn repository(&self, registry: &RegistryName, name: &RepositoryName) -> Arc<RegistryStore> {
-        let inner = &*self.inner;
-        let mut open = inner.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = &mut *open;
-        let Open { shared, registries, stores } = open;
-        let store = stores
-            .entry((registry.clone(), name.clone()))
-            .or_insert_with(|| Arc::new(RegistryStore::new(inner.registry(registry, shared, registries), name)));
-        Arc::clone(store)
+        let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+        self.inner.repository(&mut open, registry, name)
     }
 
     /// Makes sure that the registry takes the credential that there is for it. `false`: it takes anybody.
     pub async fn check_login(&self, registry: &RegistryName) -> Result<bool, StoreError> {
         let registry = {
             let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
-            let Open { shared, registries, .. } = &mut *open;
-            self.inner.registry(registry, shared, registries)
+            self.inner.registry(&mut open, registry)
         };
         registry.greet().await
     }
@@ -84,20 +79,51 @@ impl Registries {
 }
 
 impl Inner {
-    fn registry(
-        &self,
-        name: &RegistryName,
-        shared: &mut HashMap<RegistryName, Shared>,
-        registries: &mut HashMap<RegistryName, Arc<Registry>>,
-    ) -> Arc<Registry> {
-        let registry = registries.entry(name.clone()).or_insert_with(|| {
-            let shared = shared.entry(name.identity()).or_insert_with(|| Shared {
-                known: Arc::new(RegistryKnowledge::default()),
-                permits: Permits::new(self.options.concurrency),
-            });
+    fn repository(&self, open: &mut Open, registry: &RegistryName, name: &RepositoryName) -> Arc<RegistryStore> {
+        let key = (registry.clone(), name.clone());
+        if let Some(store) = open.stores.get(&key) {
+            return Arc::clone(store);
+        }
+        let mirrors = self.mirrors(open, registry, name);
+        let store = Arc::new(RegistryStore::new(self.registry(open, registry), name, mirrors));
+        open.stores.insert(key, Arc::clone(&store));
+        store
+    }
+
+    fn registry(&self, open: &mut Open, name: &RegistryName) -> Arc<Registry> {
+        let registry = open.registries.entry(name.clone()).or_insert_with(|| {
+            let shared = open.shared.entry(name.identity()).or_insert_with(|| self.options.share(name));
             Arc::new(Registry::new(name, &self.clients, &self.options, self.pace, shared.clone()))
         });
         Arc::clone(registry)
+    }
+
+    /// The mirrors of that repository, unless it is written.
+    fn mirrors(&self, open: &mut Open, registry: &RegistryName, name: &RepositoryName) -> Vec<Mirror> {
+        let mirrors = self.options.settings(registry).map(|settings| settings.mirrors.as_slice()).unwrap_or_default();
+        let repository = Repository::Registry { registry: registry.clone(), name: name.clone() };
+        if mirrors.is_empty() || self.options.written.contains(&repository) {
+            return Vec::new();
+        }
+        let mirror = |mirror: &RegistryPrefix| {
+            let name = mirror.repository_name(name)?;
+            Some(Mirror { registry: self.registry(open, &mirror.registry), name })
+        };
+        mirrors.iter().filter_map(mirror).collect()
+    }
+}
+
+impl RegistryOptions {
+    /// What all names of that registry begin with.
+    fn share(&self, registry: &RegistryName) -> Shared {
+        let settings = self.settings(registry);
+        let limits = settings.and_then(|settings| settings.limits);
+        let referrers = settings.map(|settings| settings.referrers).unwrap_or_default();
+        Shared {
+            known: Arc::new(RegistryKnowledge::new(referrers)),
+            permits: Permits::new(limits.unwrap_or(Limits { concurrency: self.concurrency, rate: None })),
+            cooldown: Cooldown::default(),
+        }
     }
 }
 

@@ -1,19 +1,27 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Method;
+use tokio::{
+    runtime::Handle,
+    task::JoinSet,
+    time::{Duration, timeout},
+};
 use url::Url;
 
 use super::{
     Answer, Auth, RegistryError, RegistryOptions, Request, Scope,
     clients::Clients,
-    http::{Http, Permits},
+    cooldown::Cooldown,
+    http::Http,
     knowledge::RegistryKnowledge,
+    mirrors::Rest,
     origin::{self, LeadError},
-    pace::Pace,
+    pace::{Pace, Tries},
+    permits::Permits,
 };
 use crate::{
     oci::{RegistryName, RepositoryName},
-    store::StoreError,
+    store::{StoreError, patience},
 };
 
 /// One registry: how to reach it, and what is known about it.
@@ -22,6 +30,10 @@ pub(super) struct Registry {
     pub(super) name: RegistryName,
     pub(super) known: Arc<RegistryKnowledge>,
     pub(super) pace: Pace,
+    /// As a mirror.
+    pub(super) rest: Rest,
+    cooldown: Cooldown,
+    goodbyes: Mutex<JoinSet<()>>,
     /// Nothing where the name is one that no URL can have, such as `300.1.1.1`.
     http: Option<Http>,
 }
@@ -31,8 +43,11 @@ pub(super) struct Registry {
 pub(super) struct Shared {
     pub(super) known: Arc<RegistryKnowledge>,
     pub(super) permits: Permits,
+    pub(super) cooldown: Cooldown,
 }
 
+/// How long the end of a session that nobody uses may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 /// Where Docker Hub answers, which is not where its name leads.
 const DOCKER_HUB: &str = "registry-1.docker.io";
 
@@ -44,11 +59,25 @@ impl Registry {
         pace: Pace,
         shared: Shared,
     ) -> Self {
+        let settings = options.settings(name).cloned().unwrap_or_default();
+        let credentials = match settings.credential {
+            Some(credential) => options.credentials.clone().with_late(name.clone(), credential),
+            None => options.credentials.clone(),
+        };
         let http = base(name, options).map(|base| {
-            let auth = Auth::new(name.clone(), base.clone(), clients.clone(), pace, options.credentials.clone());
-            Http::new(clients.clone(), base, auth, pace, shared.permits)
+            let clients = clients.with_tls(&base, &settings.tls);
+            let auth = Auth::new(name.clone(), base.clone(), clients.clone(), credentials);
+            Http::new(clients, base, auth, pace, &shared)
         });
-        Self { name: name.clone(), known: shared.known, pace, http }
+        Self {
+            name: name.clone(),
+            known: shared.known,
+            pace,
+            rest: Rest::default(),
+            cooldown: shared.cooldown,
+            goodbyes: Mutex::default(),
+            http,
+        }
     }
 
     /// The URL of a part of a repository.
@@ -70,6 +99,32 @@ impl Registry {
         let url = http.base().join("/v2/").map_err(|_| self.no_url())?;
         let answer = http.send(&Request::new(Method::GET, url, Scope::registry())).await?;
         if answer.status.is_success() { Ok(http.wants_login()) } else { Err(answer.refused().into()) }
+    }
+
+    /// Begins with the first of many tries.
+    pub(super) fn start(&self) -> Tries {
+        self.pace.start(&self.cooldown)
+    }
+
+    /// Sends a request that nobody waits for, and tries it once: the end of an upload session that is not used any more.
+    pub(super) fn abandon(self: &Arc<Self>, request: Request<'static>) {
+        let is_here = self.http.as_ref().is_some_and(|http| origin::is_same(http.base(), &request.url));
+        // Without a runtime nothing runs any more; what is left open the registry clears away itself.
+        let Some(runtime) = Handle::try_current().ok().filter(|_| is_here) else { return };
+        let registry = Arc::clone(self);
+        let request = request.single();
+        let goodbye = async move {
+            let _ = timeout(GOODBYE, registry.send(&request)).await;
+        };
+        let mut goodbyes = self.goodbyes.lock().unwrap_or_else(PoisonError::into_inner);
+        while goodbyes.try_join_next().is_some() {}
+        goodbyes.spawn_on(patience::carried(goodbye), &runtime);
+    }
+
+    /// Waits a moment for what was abandoned.
+    pub(super) async fn say_goodbye(&self) {
+        let goodbyes = std::mem::take(&mut *self.goodbyes.lock().unwrap_or_else(PoisonError::into_inner));
+        let _ = timeout(GOODBYE, goodbyes.join_all()).await;
     }
 
     /// The place that the answer names, where a request may go.
@@ -95,8 +150,7 @@ impl Registry {
 }
 
 fn base(name: &RegistryName, options: &RegistryOptions) -> Option<Url> {
-    let is_plain = name.is_loopback() || options.plain_http.contains(name);
-    let scheme = if is_plain { "http" } else { "https" };
+    let scheme = if options.is_plain(name) { "http" } else { "https" };
     let host = if name.as_str() == "docker.io" { DOCKER_HUB } else { name.as_str() };
     Url::parse(&format!("{scheme}://{host}/")).ok()
 }

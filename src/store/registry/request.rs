@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use bytes::Bytes;
 use reqwest::{
     Method,
@@ -5,8 +7,7 @@ use reqwest::{
 };
 use url::Url;
 
-use super::Scope;
-use crate::{oci::Descriptor, store::Source};
+use super::{Scope, outgoing::Outgoing};
 
 /// A request, as often as it takes: every try opens its body anew.
 #[derive(Debug)]
@@ -29,7 +30,11 @@ pub(super) struct Request<'a> {
 pub(super) enum Body<'a> {
     Empty,
     Bytes(Bytes),
-    Content { blob: &'a Descriptor, source: &'a Source },
+    /// A part of some content.
+    Content {
+        content: &'a Outgoing<'a>,
+        part: Range<u64>,
+    },
 }
 
 impl<'a> Request<'a> {

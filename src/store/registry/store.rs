@@ -2,26 +2,32 @@ use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 
-use super::{knowledge::RepositoryKnowledge, registry::Registry};
+use super::{
+    knowledge::RepositoryKnowledge,
+    mirrors::{Mirror, Mirrors},
+    registry::Registry,
+};
 use crate::{
     oci::{Descriptor, Digest, Manifest, Repository, RepositoryName, Tag, Target},
     store::{ByteStream, Delivery, Source, Store, StoreError},
 };
 
 /// One repository of a registry.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RegistryStore {
     pub(super) repository: Repository,
     pub(super) name: RepositoryName,
     pub(super) registry: Arc<Registry>,
     pub(super) known: Arc<RepositoryKnowledge>,
+    /// Who is asked first.
+    pub(super) mirrors: Arc<Mirrors>,
 }
 
 impl RegistryStore {
-    pub(super) fn new(registry: Arc<Registry>, name: &RepositoryName) -> Self {
+    pub(super) fn new(registry: Arc<Registry>, name: &RepositoryName, mirrors: Vec<Mirror>) -> Self {
         let known = registry.known.repository(name);
         let repository = Repository::Registry { registry: registry.name.clone(), name: name.clone() };
-        Self { repository, name: name.clone(), registry, known }
+        Self { repository, name: name.clone(), registry, known, mirrors: Arc::new(Mirrors::new(mirrors)) }
     }
 
     /// Forgets what others may have changed: where tags point, and which manifests are there.
@@ -73,7 +79,10 @@ impl Store for RegistryStore {
     }
 
     async fn blob(&self, blob: &Descriptor) -> Result<ByteStream, StoreError> {
-        self.open_blob(blob).await
+        match self.mirrored_blob(blob).await {
+            Some(content) => Ok(content),
+            None => self.open_blob(blob).await,
+        }
     }
 
     async fn push_blob(
@@ -98,6 +107,8 @@ impl Store for RegistryStore {
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
-        self.settle_lists().await
+        let settled = self.settle_lists().await;
+        self.registry.say_goodbye().await;
+        settled
     }
 }

@@ -18,8 +18,6 @@ use super::{
     answer::{Answer, Incoming, network},
     auth::Authorization,
     clients::Clients,
-    error::is_temporary,
-    pace::Pace,
 };
 
 /// What is asked for.
@@ -71,9 +69,9 @@ const LIMIT: usize = 256 * 1024;
 /// <https://distribution.github.io/distribution/spec/auth/token/#token-response-fields>
 const LIFETIME: u64 = 60;
 
-/// Asks until the service answers. It is never followed elsewhere: the credential is for the realm alone.
-pub(super) async fn fetch(clients: &Clients, request: Request<'_>, pace: Pace) -> Result<Token, RegistryError> {
-    let answer = exchange(clients, request.realm, &request.message(), pace).await?;
+/// Asks once: whoever needs the token tries again. It is never followed elsewhere: the credential is for the realm alone.
+pub(super) async fn fetch(clients: &Clients, request: Request<'_>) -> Result<Token, RegistryError> {
+    let answer = exchange(clients, request.realm, &request.message()).await?;
     let reply = reply(&answer, request.realm)?;
     let value = reply.token.or(reply.access_token).filter(|token| !token.is_empty());
     let value = value.ok_or_else(|| unusable(request.realm, "there is no `token` in it"))?;
@@ -94,17 +92,16 @@ pub(super) async fn fetch_with_password(
     request: Request<'_>,
     (username, password): (&str, &Secret),
     by_post: bool,
-    pace: Pace,
 ) -> Result<(Token, bool), RegistryError> {
     let post = Request { grant: Grant::Password { username, password }, ..request };
     if by_post {
-        return Ok((fetch(clients, post, pace).await?, true));
+        return Ok((fetch(clients, post).await?, true));
     }
     let get = Request { grant: Grant::Basic { username, password }, ..request };
-    match fetch(clients, get, pace).await {
+    match fetch(clients, get).await {
         Err(error) if matches!(error.status(), Some(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)) => {
             // Where that is no way either, what was said first tells more.
-            fetch(clients, post, pace).await.map(|token| (token, true)).map_err(|other| {
+            fetch(clients, post).await.map(|token| (token, true)).map_err(|other| {
                 let is_unknown = matches!(other.status(), Some(StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED));
                 if is_unknown { error } else { other }
             })
@@ -121,7 +118,6 @@ pub(super) async fn exchange_entra(
     base: &Url,
     service: &str,
     token: &Secret,
-    pace: Pace,
 ) -> Result<Secret, RegistryError> {
     let mut url = base.clone();
     url.set_path("/oauth2/exchange");
@@ -131,7 +127,7 @@ pub(super) async fn exchange_entra(
         ("access_token", token.reveal().into()),
     ];
     let message = Message { form: Some(form), query: Vec::new(), basic: None, secret: Some(token) };
-    let answer = exchange(clients, &url, &message, pace).await?;
+    let answer = exchange(clients, &url, &message).await?;
     let token = reply(&answer, &url)?.refresh_token.filter(|token| !token.is_empty());
     token.map(Secret::new).ok_or_else(|| unusable(&url, "there is no `refresh_token` in it"))
 }
@@ -199,21 +195,9 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Sends a message until there is an answer, and gives it where it is a good one.
-async fn exchange(clients: &Clients, url: &Url, message: &Message<'_>, pace: Pace) -> Result<Answer, RegistryError> {
-    let mut backoff = pace.start();
-    let mut answer = loop {
-        let result = send(clients, url, message).await;
-        let wait = match &result {
-            Ok(answer) if is_temporary(answer.status) => backoff.next(answer.retry_after()),
-            Err(error) if error.is_temporary() => backoff.next(None),
-            _ => None,
-        };
-        match wait {
-            Some(wait) => tokio::time::sleep(wait).await,
-            None => break result?,
-        }
-    };
+/// Sends a message, and gives the answer where it is a good one.
+async fn exchange(clients: &Clients, url: &Url, message: &Message<'_>) -> Result<Answer, RegistryError> {
+    let mut answer = send(clients, url, message).await?;
     if answer.status.is_success() {
         return Ok(answer);
     }

@@ -1,14 +1,17 @@
-//! Writing blobs over HTTP: mounted where another repository has them, otherwise sent in one piece.
+//! Writing blobs over HTTP: mounted where another repository has them, otherwise sent, as whole as the registry takes them.
+//!
+//! What broke off is gone on with where the registry has kept some of it, in parts from then on. Which ways a registry does
+//! not take is found out by what it does, and known for the rest of the run.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs>
 
-use reqwest::{
-    Method, StatusCode,
-    header::{CONTENT_TYPE, LOCATION},
-};
-use url::Url;
+use reqwest::{Method, StatusCode};
 
-use super::{Answer, RegistryStore, Request, Scope, origin::LeadError, request::Body};
+use super::{
+    Answer, RegistryStore, Request, Scope,
+    outgoing::Outgoing,
+    session::{Session, Setback, SetbackKind, Way},
+};
 use crate::{
     oci::{Descriptor, Repository, RepositoryName},
     store::{Delivery, Source, StoreError},
@@ -18,6 +21,8 @@ use crate::{
 const TINY: u64 = 4 * 1024;
 /// From this size on it is worth asking even when an upload session is open already.
 const LARGE: u64 = 1024 * 1024;
+/// How often the way of sending may change for one blob.
+const MAX_CHANGES: u32 = 12;
 
 impl RegistryStore {
     /// Makes sure that the blob is there. Who comes while it is being sent waits for that.
@@ -49,10 +54,14 @@ impl RegistryStore {
         if let Some(holder) = self.holder(blob, from) {
             match self.mount(blob, &holder).await {
                 Ok(answer) if answer.status == StatusCode::CREATED => return Ok(Delivery::Mounted),
-                Ok(answer) if answer.status == StatusCode::ACCEPTED => session = Some(self.session(&answer)?),
-                // Whoever may not read the source may still write here. Some token services refuse both for that.
+                Ok(answer) if answer.status == StatusCode::ACCEPTED => {
+                    session = Some(Session::new(&self.registry, &self.name, &answer)?);
+                }
+                // Whoever may not read the source may still write here.
                 Ok(_) => {}
-                Err(StoreError::Registry(error)) if error.status().is_some() && !error.is_temporary() => {}
+                // It is a short cut, and the way around it is tried as often as need be. Some token services refuse a
+                // token for both repositories.
+                Err(error) if error.is_temporary() || is_refusal(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -60,33 +69,80 @@ impl RegistryStore {
         if is_worth_asking && self.ask_blob(blob).await? {
             return Ok(Delivery::Existing);
         }
-        let mut backoff = self.registry.pace.start();
+        self.send(blob, source, session).await
+    }
+
+    /// Sends the content until it is there, in one way or another.
+    async fn send(
+        &self,
+        blob: &Descriptor,
+        source: &Source,
+        mut session: Option<Session>,
+    ) -> Result<Delivery, StoreError> {
+        let content = Outgoing::new(blob, source);
+        let known = &self.registry.known;
+        let mut tries = self.registry.start();
+        let mut way = known.upload_way(blob.size);
+        let mut changes = 0;
         loop {
-            let place = match session.take() {
+            let mut current = match session.take() {
                 Some(session) => session,
                 None => self.start().await?,
             };
-            let (error, may_pass) = match self.finish(place, blob, source).await {
-                Ok(answer) if matches!(answer.status, StatusCode::CREATED | StatusCode::NO_CONTENT) => {
-                    return Ok(Delivery::Copied);
-                }
-                Ok(answer) => {
-                    let error = StoreError::from(answer.refused());
-                    // A session that is gone may be the one that an earlier try has ended well.
-                    let may_pass = error.is_temporary() || answer.status == StatusCode::NOT_FOUND;
-                    (error, may_pass)
-                }
-                Err(error) => {
-                    let may_pass = error.is_temporary();
-                    (error, may_pass)
-                }
-            };
-            let wait = backoff.next(error.retry_after()).filter(|_| may_pass).ok_or(error)?;
-            tokio::time::sleep(wait).await;
-            // Perhaps only the answer was lost.
-            if self.ask_blob(blob).await? {
+            let before = current.at;
+            let Err(setback) = current.send(&content, way).await else {
                 return Ok(Delivery::Copied);
+            };
+            let Setback { error, kind, is_end } = setback;
+            if current.at > before {
+                tries.achieved();
             }
+            match kind {
+                SetbackKind::Passing | SetbackKind::Gone => {
+                    // A session that is gone may be the one that an earlier try has ended well.
+                    tries.again_if(error, kind == SetbackKind::Gone).await?;
+                    // Perhaps only the answer was lost.
+                    if is_end && self.ask_blob(blob).await? {
+                        current.is_over();
+                        return Ok(Delivery::Copied);
+                    }
+                    if kind == SetbackKind::Gone {
+                        current.is_over();
+                        continue;
+                    }
+                    // What is small is sent as fast as it is asked for.
+                    if blob.size > LARGE && known.takes_chunks() && current.ask(blob.size).await? {
+                        way = way.narrower();
+                        session = Some(current);
+                    }
+                    continue;
+                }
+                _ if changes >= MAX_CHANGES => return Err(error),
+                SetbackKind::TooLarge => {
+                    let Some(narrower) = way.below(blob.size) else { return Err(error) };
+                    known.learn_upload_way(narrower);
+                    way = narrower;
+                    session = current.ask(blob.size).await?.then_some(current);
+                }
+                SetbackKind::Range => {
+                    let at = current.at;
+                    session = current.ask(blob.size).await?.then_some(current);
+                    if session.as_ref().is_some_and(|current| current.at == at) {
+                        // Nothing was wrong with where it began, so it was too much.
+                        let Some(narrower) = way.modest() else { return Err(error) };
+                        known.learn_upload_way(narrower);
+                        way = narrower;
+                    }
+                }
+                SetbackKind::Way if way != Way::Whole => {
+                    known.learn_upload_way(Way::Whole);
+                    way = Way::Whole;
+                }
+                SetbackKind::Way | SetbackKind::Final => return Err(error),
+            }
+            changes += 1;
+            // Whole content needs a session with nothing in it.
+            session = session.filter(|session| way != Way::Whole || session.at == 0);
         }
     }
 
@@ -106,33 +162,23 @@ impl RegistryStore {
     async fn mount(&self, blob: &Descriptor, holder: &RepositoryName) -> Result<Answer, StoreError> {
         let mut url = self.registry.url(&self.name, &["blobs", "uploads", ""])?;
         url.query_pairs_mut().append_pair("mount", &blob.digest.to_string()).append_pair("from", holder.as_str());
-        self.registry.send(&Request::new(Method::POST, url, Scope::mount(&self.name, holder))).await
+        self.registry.send(&Request::new(Method::POST, url, Scope::mount(&self.name, holder)).single()).await
     }
 
     /// Opens an upload session and says where it goes on.
-    async fn start(&self) -> Result<Url, StoreError> {
+    async fn start(&self) -> Result<Session, StoreError> {
         let url = self.registry.url(&self.name, &["blobs", "uploads", ""])?;
         let answer = self.registry.send(&Request::new(Method::POST, url, Scope::push(&self.name))).await?;
         if answer.status != StatusCode::ACCEPTED {
             return Err(answer.refused().into());
         }
-        self.session(&answer)
+        Session::new(&self.registry, &self.name, &answer)
     }
+}
 
-    fn session(&self, answer: &Answer) -> Result<Url, StoreError> {
-        let place = answer.header(LOCATION.as_str()).ok_or_else(|| answer.problem(LeadError::Missing))?;
-        self.registry.follow(answer, place)
-    }
-
-    /// Sends the content. Not tried again with the same session: how much of it arrived is not known.
-    async fn finish(&self, mut place: Url, blob: &Descriptor, source: &Source) -> Result<Answer, StoreError> {
-        place.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
-        let request = Request::new(Method::PUT, place, Scope::push(&self.name))
-            .header(CONTENT_TYPE, "application/octet-stream")
-            .body(Body::Content { blob, source })
-            .single();
-        self.registry.send(&request).await
-    }
+/// Whether somebody answered, and said no.
+fn is_refusal(error: &StoreError) -> bool {
+    matches!(error, StoreError::Registry(error) if error.status().is_some_and(|status| status.is_client_error()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::plan::{
     Diagnostic, Span, nearest,
-    yaml::{Entry, Node, NodeKind},
+    yaml::{Entry, Node, NodeKind, SecretName},
 };
 
 /// What is known about the value that is being read: the mistakes so far, and what they make the next reading skip.
@@ -120,7 +120,7 @@ impl Context {
         match &node.kind {
             NodeKind::Sequence(items) => items.iter().any(|item| self.is_left_out(item)),
             NodeKind::Mapping(entries) => entries.iter().any(|entry| self.is_left_out(&entry.value)),
-            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Unknown => false,
+            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Secret(_) | NodeKind::Unknown => false,
         }
     }
 }
@@ -128,6 +128,14 @@ impl Context {
 fn diagnostic(mistake: &Mistake, node: &Node, name: Name<'_>) -> Diagnostic {
     let here = |message: String| Diagnostic::new(message).at(node.span);
     match mistake {
+        Mistake::Custom(_) | Mistake::Takes(_) if node.secret().is_some() => {
+            here(format!("{name} cannot hold {}", shown(node))).help(SecretName::HOLDERS)
+        }
+        Mistake::NoSecret => {
+            let diagnostic = here(format!("{name} takes a secret, no text")).help(SecretName::HOW);
+            // What an expression gives does not stand in the plan.
+            if node.scalar().is_some() { diagnostic.hide() } else { diagnostic }
+        }
         Mistake::Custom(message) => here(message.clone()),
         Mistake::Takes(_) if is_nothing(node) => here(format!(
             "{name} is empty: give it a value, or leave {} out",

@@ -37,7 +37,11 @@ impl<'a> Enumeration<'a> {
                 }
             },
             NodeKind::Scalar(_) | NodeKind::Value(Value::String(_)) if !is_nothing(node) => None,
-            NodeKind::Scalar(_) | NodeKind::Value(_) | NodeKind::Sequence(_) | NodeKind::Unknown => {
+            NodeKind::Scalar(_)
+            | NodeKind::Value(_)
+            | NodeKind::Secret(_)
+            | NodeKind::Sequence(_)
+            | NodeKind::Unknown => {
                 return Err(Error::takes(takes()));
             }
         };

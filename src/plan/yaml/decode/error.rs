@@ -20,6 +20,8 @@ pub(super) enum Mistake {
     Custom(String),
     /// It should be something else.
     Takes(String),
+    /// It should be the name of a secret.
+    NoSecret,
     /// There are too many or too few.
     Length(usize, String),
     /// It needs another key.

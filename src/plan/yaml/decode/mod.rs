@@ -21,7 +21,7 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
-pub(super) use self::value::{NODE, SPANNED, handed_over};
+pub(super) use self::value::{NODE, SECRET, SPANNED, TEXT_OR_SECRET, handed_over};
 use self::{context::Context, error::Error, name::Name};
 use super::{Node, NodeKind};
 use crate::plan::Diagnostic;

@@ -89,7 +89,7 @@ pub(super) fn is_nothing(node: &Node) -> bool {
             scalar.style == Style::Plain && matches!(&*scalar.text, "" | "null" | "Null" | "NULL" | "~")
         }
         NodeKind::Value(value) => value.is_null(),
-        NodeKind::Sequence(_) | NodeKind::Mapping(_) | NodeKind::Unknown => false,
+        NodeKind::Sequence(_) | NodeKind::Mapping(_) | NodeKind::Secret(_) | NodeKind::Unknown => false,
     }
 }
 
@@ -119,6 +119,7 @@ pub(super) fn shown(node: &Node) -> String {
         },
         NodeKind::Value(Value::String(text)) => short(text, "\""),
         NodeKind::Value(value) => short(&value.to_string(), ""),
+        NodeKind::Secret(name) => format!("the secret `{name}`"),
         NodeKind::Unknown => "what is not known".to_owned(),
     }
 }

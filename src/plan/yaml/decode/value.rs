@@ -20,6 +20,12 @@ pub(in crate::plan::yaml) const SPANNED: &str = "$consign::Spanned";
 /// The name under which a [`Node`] asks for itself.
 pub(in crate::plan::yaml) const NODE: &str = "$consign::Node";
 
+/// The name under which a [`SecretName`](crate::plan::yaml::SecretName) asks for a secret.
+pub(in crate::plan::yaml) const SECRET: &str = "$consign::Secret";
+
+/// The name under which [`TextOrSecret`](crate::plan::yaml::TextOrSecret) asks for either.
+pub(in crate::plan::yaml) const TEXT_OR_SECRET: &str = "$consign::TextOrSecret";
+
 pub(super) const A_LIST: &str = "a list";
 pub(super) const A_MAPPING: &str = "a mapping";
 
@@ -49,9 +55,11 @@ impl ValueDeserializer<'_> {
             NodeKind::Scalar(scalar) => Ok(scalar.text.to_string()),
             NodeKind::Value(Value::String(text)) => Ok(text.clone()),
             NodeKind::Value(Value::Number(number)) if !number.is_f64() => Ok(number.to_string()),
-            NodeKind::Value(_) | NodeKind::Sequence(_) | NodeKind::Mapping(_) | NodeKind::Unknown => {
-                Err(Error::takes(takes))
-            }
+            NodeKind::Value(_)
+            | NodeKind::Secret(_)
+            | NodeKind::Sequence(_)
+            | NodeKind::Mapping(_)
+            | NodeKind::Unknown => Err(Error::takes(takes)),
         }
     }
 
@@ -123,6 +131,7 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
             NodeKind::Value(Value::Bool(value)) => visitor.visit_bool(*value),
             NodeKind::Value(Value::Number(number)) => visit_number(number, visitor),
             NodeKind::Value(Value::String(text)) => visitor.visit_str(text),
+            NodeKind::Secret(_) => Err(Error::takes("a value")),
             NodeKind::Value(Value::Null | Value::Array(_) | Value::Object(_)) | NodeKind::Unknown => {
                 visitor.visit_unit()
             }
@@ -181,6 +190,13 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         match name {
             SPANNED => visitor.visit_seq(SpannedParts::new(self.cx, self.node, self.name)),
+            SECRET => match self.node.secret() {
+                Some(name) => visitor.visit_str(name),
+                None if is_nothing(self.node) => Err(Error::takes("a secret")),
+                None => Err(Mistake::NoSecret.into()),
+            },
+            TEXT_OR_SECRET if self.node.secret().is_some() => visitor.visit_newtype_struct(self),
+            TEXT_OR_SECRET => visitor.visit_string(self.text("text or a secret")?),
             NODE => {
                 HANDED_OVER.set(Some(self.node.clone()));
                 visitor.visit_unit()

@@ -1,0 +1,38 @@
+use std::{fmt, sync::Arc};
+
+use tokio::sync::OnceCell;
+
+use super::{Secret, SecretError, SecretSource};
+
+/// A secret that is looked for when somebody needs it, once however many do. Clones share what was found.
+#[derive(Clone)]
+pub struct LateSecret {
+    name: Arc<str>,
+    source: SecretSource,
+    found: Arc<OnceCell<Secret>>,
+}
+
+impl LateSecret {
+    /// The secret that the plan calls `name`. Nothing is looked for yet.
+    pub fn new(name: Arc<str>, source: SecretSource) -> Self {
+        Self { name, source, found: Arc::default() }
+    }
+
+    /// Its value. What failed is tried again by whoever needs it next.
+    pub async fn value(&self) -> Result<Secret, SecretError> {
+        let find = || async { self.source.find().await };
+        let found = self.found.get_or_try_init(find).await;
+        found.cloned().map_err(|problem| SecretError { name: Arc::clone(&self.name), problem })
+    }
+
+    /// Why it will have no value, as far as that can be told without reading it or running a program.
+    pub fn missing(&self) -> Option<SecretError> {
+        self.source.missing().map(|problem| SecretError { name: Arc::clone(&self.name), problem })
+    }
+}
+
+impl fmt::Debug for LateSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LateSecret").field("name", &self.name).finish_non_exhaustive()
+    }
+}
