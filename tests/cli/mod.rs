@@ -6,6 +6,7 @@ mod inputs;
 mod login;
 mod mistakes;
 mod names;
+mod proxy;
 mod registries;
 mod rehearse;
 mod test;

@@ -46,6 +46,12 @@ pub enum RegistryProblem {
         /// What the registry said about it.
         messages: Vec<RegistryMessage>,
     },
+    /// The registry does not delete what one of its indexes lists.
+    #[error("an index still lists this manifest{}", Said(.messages))]
+    StillListed {
+        /// What the registry said about it.
+        messages: Vec<RegistryMessage>,
+    },
     /// No answer came, or it broke off.
     #[error("{message}")]
     Network {
@@ -181,6 +187,7 @@ impl RegistryError {
         match &self.problem {
             RegistryProblem::Refused { messages, .. }
             | RegistryProblem::DeletesOff { messages }
+            | RegistryProblem::StillListed { messages }
             | RegistryProblem::TagDeletesOff { messages } => messages.iter().any(|message| message.code == wanted),
             _ => false,
         }
@@ -196,24 +203,37 @@ impl RegistryError {
 
     /// What a person can do about it.
     pub fn help(&self) -> Option<String> {
-        let help = match &self.problem {
-            RegistryProblem::Refused { access: Some(access), .. } => return Some(access.help()),
+        match &self.problem {
+            RegistryProblem::Refused { access: Some(access), .. } => Some(access.help()),
+            _ => self.usual_help().map(str::to_owned),
+        }
+    }
+
+    fn usual_help(&self) -> Option<&'static str> {
+        match &self.problem {
             RegistryProblem::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED => {
-                "log in to the registry, for example with `consign login`, and run again"
+                Some("log in to the registry, for example with `consign login`, and run again")
             }
             RegistryProblem::Refused { status, .. } if *status == StatusCode::FORBIDDEN => {
-                "who is logged in may not do this: ask for the permission, or log in as somebody else"
+                Some("who is logged in may not do this: ask for the permission, or log in as somebody else")
             }
-            RegistryProblem::NoReferrersApi => "say `referrers: auto` for this registry in the plan, or leave it out",
+            RegistryProblem::Refused { status, .. } if *status == StatusCode::FAILED_DEPENDENCY => {
+                Some("this registry asks another one, which did not answer: name that one itself, or try again later")
+            }
+            RegistryProblem::StillListed { .. } => Some(
+                "delete the index first; an index of referrers lists what was attached, and `graph: true` goes through it",
+            ),
+            RegistryProblem::NoReferrersApi => {
+                Some("say `referrers: auto` for this registry in the plan, or leave it out")
+            }
             RegistryProblem::DeletesOff { .. } => {
-                "switch deletes on in the registry's configuration, or leave the step out"
+                Some("switch deletes on in the registry's configuration, or leave the step out")
             }
             RegistryProblem::TagDeletesOff { .. } => {
-                "delete the manifest with all its tags instead, or move the tag to another manifest"
+                Some("delete the manifest with all its tags instead, or move the tag to another manifest")
             }
-            _ => return None,
-        };
-        Some(help.to_owned())
+            _ => None,
+        }
     }
 }
 

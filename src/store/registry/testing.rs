@@ -9,9 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
+    net::TcpListener,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::{Credentials, Registries, RegistryOptions, RegistryStore, pace::Pace};
 use crate::oci::{Digest, RegistryName};
@@ -24,6 +25,8 @@ pub(super) struct Received {
     pub(super) query: String,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Bytes,
+    /// Whether a certificate of the client came with the connection.
+    pub(super) is_known: bool,
 }
 
 /// What to answer.
@@ -107,6 +110,14 @@ impl Server {
 
     /// The same, where `hook` sees every request first.
     pub(super) async fn with(hook: impl FnMut(&Received, &mut Shelf) -> Option<Reply> + Send + 'static) -> Self {
+        Self::behind(None, hook).await
+    }
+
+    /// The same over TLS.
+    pub(super) async fn behind(
+        tls: Option<TlsAcceptor>,
+        hook: impl FnMut(&Received, &mut Shelf) -> Option<Reply> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let name = listener.local_addr().unwrap().to_string().parse().unwrap();
         let state = State { log: Vec::new(), shelf: Shelf::default(), hook: Box::new(hook) };
@@ -114,7 +125,18 @@ impl Server {
         let server = Self { name, state: Arc::clone(&state) };
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(serve(connection, Arc::clone(&state)));
+                let (state, tls) = (Arc::clone(&state), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(connection, state, false).await,
+                        Some(tls) => {
+                            if let Ok(connection) = tls.accept(connection).await {
+                                let is_known = connection.get_ref().1.peer_certificates().is_some();
+                                serve(connection, state, is_known).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         server
@@ -143,12 +165,19 @@ impl Server {
 
 /// A run of its own.
 pub(super) fn registries(credentials: Credentials) -> Registries {
-    Registries::with_pace(RegistryOptions { credentials, ..RegistryOptions::default() }, Pace::immediate()).unwrap()
+    run(RegistryOptions { credentials, ..RegistryOptions::default() })
 }
 
-async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
+/// A run of its own with these options.
+pub(super) fn run(options: RegistryOptions) -> Registries {
+    Registries::with_pace(options, Pace::immediate()).unwrap()
+}
+
+/// `is_known`: whoever asks has shown a certificate.
+async fn serve(connection: impl AsyncRead + AsyncWrite + Unpin, state: Arc<Mutex<State>>, is_known: bool) {
     let mut connection = BufReader::new(connection);
     while let Some(received) = receive(&mut connection).await {
+        let received = Received { is_known, ..received };
         let reply = {
             let mut state = state.lock().unwrap();
             state.log.push(received.clone());
@@ -176,7 +205,7 @@ async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
     }
 }
 
-async fn receive(connection: &mut BufReader<TcpStream>) -> Option<Received> {
+async fn receive(connection: &mut BufReader<impl AsyncRead + Unpin>) -> Option<Received> {
     let mut line = String::new();
     connection.read_line(&mut line).await.ok()?;
     let mut parts = line.split(' ');
@@ -192,7 +221,14 @@ async fn receive(connection: &mut BufReader<TcpStream>) -> Option<Received> {
     let mut body = vec![0; length];
     connection.read_exact(&mut body).await.ok()?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    Some(Received { method, path: path.to_owned(), query: query.to_owned(), headers, body: body.into() })
+    Some(Received {
+        method,
+        path: path.to_owned(),
+        query: query.to_owned(),
+        headers,
+        body: body.into(),
+        is_known: false,
+    })
 }
 
 impl Shelf {

@@ -121,3 +121,6 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     }
     fs::read(path).map_err(fail)
 }
+
+#[cfg(test)]
+mod tests;
