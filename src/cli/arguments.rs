@@ -65,6 +65,10 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Shows which step waits for which, and why.
     Graph(GraphArguments),
+    /// Stores a login for a registry, after the registry has taken it.
+    Login(LoginArguments),
+    /// Removes the login for a registry.
+    Logout(LogoutArguments),
     /// Prints the JSON Schema of plans.
     Schema,
     /// Lists the kinds of steps, or explains one.
@@ -195,4 +199,41 @@ pub(super) enum GraphFormat {
 pub(super) struct KindsArguments {
     /// The kind to explain.
     pub(super) kind: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The login goes where Docker keeps its own, so that other programs see it: the credential helper that Docker's
+configuration names for the registry (`credHelpers`, `credsStore`), otherwise the configuration itself, `config.json` in
+`DOCKER_CONFIG` or `~/.docker`. Where `REGISTRY_AUTH_FILE` is set, that file takes its place.")]
+pub(super) struct LoginArguments {
+    /// The registry: `HOST[:PORT]`.
+    pub(super) registry: String,
+    /// Who to be.
+    #[arg(long, short, value_name = "USER")]
+    pub(super) username: Option<String>,
+    /// Reads the password from stdin; otherwise it is asked for in the terminal.
+    #[arg(long, conflicts_with = "identity_token_stdin")]
+    pub(super) password_stdin: bool,
+    /// Reads an identity token, also called refresh token, from stdin; it needs no user.
+    #[arg(long)]
+    pub(super) identity_token_stdin: bool,
+    /// Stores the login in this file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) authfile: Option<PathBuf>,
+    /// Trusts these certificates too, in PEM.
+    #[arg(long, value_name = "FILE", conflicts_with = "plain_http")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Asks the registry over plain HTTP, as loopback registries are anyway.
+    #[arg(long)]
+    pub(super) plain_http: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogoutArguments {
+    /// The registry: `HOST[:PORT]`.
+    pub(super) registry: String,
+    /// Removes the login from this file.
+    #[arg(long, value_name = "FILE")]
+    pub(super) authfile: Option<PathBuf>,
 }

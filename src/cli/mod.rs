@@ -4,6 +4,7 @@ mod arguments;
 mod check;
 mod graph;
 mod kinds;
+mod login;
 mod plan_file;
 mod run;
 mod schema;
@@ -27,6 +28,8 @@ pub fn main() -> process::ExitCode {
         Command::Rehearse(command) => run::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),
         Command::Graph(command) => graph::graph(command, &arguments.global),
+        Command::Login(command) => login::login(command),
+        Command::Logout(command) => login::logout(command),
         Command::Schema => print(&schema::text()).map(|()| ExitCode::Success),
         Command::Kinds(command) => kinds::kinds(command),
     };

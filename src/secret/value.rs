@@ -1,7 +1,7 @@
 use std::fmt;
 
 /// A password or token: a text that is never shown, only handed to the place that needs it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Box<str>);
 
 impl Secret {

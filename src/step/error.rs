@@ -126,6 +126,7 @@ impl StepError {
         match self {
             Self::TagElsewhere { there, here, .. } => vec![format!("there: {there}"), format!("here:  {here}")],
             Self::Refused { found, .. } => found.clone(),
+            Self::Store { source, .. } => source.notes(),
             _ => Vec::new(),
         }
     }
@@ -142,7 +143,7 @@ impl StepError {
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
             }
-            Self::Store { source, .. } => source.help().map(str::to_owned).into_iter().collect(),
+            Self::Store { source, .. } => source.help().into_iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -147,24 +147,34 @@ impl StoreError {
         }
     }
 
-    /// What a person can do about it.
-    pub fn help(&self) -> Option<&'static str> {
+    /// What else there is to know, one line each.
+    pub fn notes(&self) -> Vec<String> {
         match self {
-            Self::Registry(error) => error.help(),
-            Self::GaveUp { out: Some(out), .. } if out.is_run => Some(
-                "run again later, or give the run more time: `defaults.retry.budget` is that of a step, and a run has 6 of them",
-            ),
+            Self::Registry(error) => error.notes(),
+            Self::GaveUp { source, .. } => source.notes(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn help(&self) -> Option<String> {
+        let help = match self {
+            Self::Registry(error) => return error.help(),
+            Self::GaveUp { out: Some(out), .. } if out.is_run => {
+                "run again later, or give the run more time: `defaults.retry.budget` is that of a step, and a run has 6 of them"
+            }
             Self::GaveUp { out: Some(_), .. } => {
-                Some("run again later, or give it more time: `retry: { budget: … }` of the step or of `defaults`")
+                "run again later, or give it more time: `retry: { budget: … }` of the step or of `defaults`"
             }
             Self::GaveUp { source, .. } if source.is_throttled() => {
-                Some("run again later, or ask less of the registry: `concurrency` and `rate` under `registries`")
+                "run again later, or ask less of the registry: `concurrency` and `rate` under `registries`"
             }
             Self::GaveUp { .. } => {
-                Some("run again later; `retry: { max: … }` of the step or of `defaults` says how often it is tried")
+                "run again later; `retry: { max: … }` of the step or of `defaults` says how often it is tried"
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(help.to_owned())
     }
 
     /// Whether the same request may succeed later.

@@ -3,6 +3,7 @@
 mod graph;
 mod hostile;
 mod inputs;
+mod login;
 mod mistakes;
 mod names;
 mod proxy;

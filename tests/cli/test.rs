@@ -1,4 +1,10 @@
-use std::{fmt::Write, fs, path::PathBuf, process::Command};
+use std::{
+    fmt::Write,
+    fs,
+    io::Write as _,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use regex::Regex;
 use tempfile::TempDir;
@@ -40,15 +46,26 @@ impl Test {
 
     /// Runs the program with these arguments, which have no spaces in them.
     pub(crate) fn run(&self, arguments: &str) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_consign"))
+        self.run_with(arguments, "")
+    }
+
+    /// The same, with this text on stdin.
+    pub(crate) fn run_with(&self, arguments: &str, stdin: &str) -> Ran {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_consign"))
             .args(arguments.split_whitespace())
             .current_dir(self.folder.path())
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.folder.path())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap();
+        // Who does not read it has no need of it.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+        let output = child.wait_with_output().unwrap();
         Ran {
             code: output.status.code().unwrap(),
             stdout: self.without_chance(&output.stdout),

@@ -51,6 +51,9 @@ class Registry:
     ferro-oci-server has the referrers API, refuses to delete a tag and writes no such log.
     """
 
+    # What `GET /v2/` says when the registry is there.
+    ready = (200,)
+
     def __init__(self, name, folder, port=0):
         self.name = name
         self.folder = pathlib.Path(folder)
@@ -103,7 +106,7 @@ class Registry:
             if self._process.poll() is not None:
                 raise SystemExit(f"{self.name} ended at once: {(self.folder / 'errors.log').read_text()}")
             try:
-                if self.ask("GET", "/v2/") == 200:
+                if self.ask("GET", "/v2/") in self.ready:
                     return
             except OSError:
                 time.sleep(0.02)

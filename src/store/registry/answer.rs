@@ -9,7 +9,7 @@ use reqwest::{
 use tokio::sync::OwnedSemaphorePermit;
 use url::Url;
 
-use super::{RegistryError, RegistryProblem, error};
+use super::{Access, RegistryError, RegistryProblem, error};
 
 /// What a registry answered, whatever the status.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Answer {
     /// Whether it took more than one try, so that an earlier one may have done the work.
     pub(super) is_again: bool,
     pub(super) incoming: Option<Incoming>,
+    /// Who asked and for what, where the registry says that this may not be.
+    pub(super) access: Option<Box<Access>>,
 }
 
 /// A body on its way, with the permit that it takes up.
@@ -73,6 +75,7 @@ impl Incoming {
             body: Bytes::new(),
             is_again: false,
             incoming: Some(self),
+            access: None,
         }
     }
 }
@@ -109,7 +112,8 @@ impl Answer {
     /// The error that this answer is.
     pub(super) fn refused(&self) -> RegistryError {
         let retry_after = self.retry_after();
-        self.problem(RegistryProblem::Refused { status: self.status, messages: self.messages(), retry_after })
+        let access = self.access.clone();
+        self.problem(RegistryProblem::Refused { status: self.status, messages: self.messages(), retry_after, access })
     }
 
     /// What the body says about a refusal.

@@ -8,7 +8,21 @@ pub(super) enum Challenge {
     /// User and password with every request.
     Basic,
     /// A token from the service at `realm`.
-    Bearer { realm: String, service: Option<String> },
+    /// `error` says what was wrong with the token that came.
+    Bearer { realm: String, service: Option<String>, error: Option<String> },
+}
+
+impl Challenge {
+    /// Whether the token was a good one, but not for this.
+    /// <https://www.rfc-editor.org/rfc/rfc6750#section-3.1>
+    pub(super) fn is_about_rights(&self) -> bool {
+        matches!(self, Self::Bearer { error: Some(error), .. } if error == "insufficient_scope")
+    }
+
+    /// Whether the token itself was not taken, as when it has run out.
+    pub(super) fn is_about_the_token(&self) -> bool {
+        matches!(self, Self::Bearer { error: Some(error), .. } if error == "invalid_token")
+    }
 }
 
 /// More than any registry sends.
@@ -31,7 +45,7 @@ pub(super) fn parse(header: &str) -> Vec<Challenge> {
         } else if scheme.eq_ignore_ascii_case("bearer")
             && let Some(realm) = value("realm")
         {
-            found.push(Challenge::Bearer { realm, service: value("service") });
+            found.push(Challenge::Bearer { realm, service: value("service"), error: value("error") });
         }
         rest = after;
     }
@@ -86,7 +100,7 @@ mod tests {
     use super::*;
 
     fn bearer(realm: &str, service: Option<&str>) -> Challenge {
-        Challenge::Bearer { realm: realm.to_owned(), service: service.map(str::to_owned) }
+        Challenge::Bearer { realm: realm.to_owned(), service: service.map(str::to_owned), error: None }
     }
 
     #[test]
@@ -95,7 +109,7 @@ mod tests {
             (r#"Basic realm="Registry Realm""#, vec![Challenge::Basic]),
             ("basic", vec![Challenge::Basic]),
             (
-                r#"Bearer realm="https://a.io/token",service="r.io",scope="repository:a/b:pull,push",error="invalid""#,
+                r#"Bearer realm="https://a.io/token",service="r.io",scope="repository:a/b:pull,push""#,
                 vec![bearer("https://a.io/token", Some("r.io"))],
             ),
             (r#"bearer  Realm = "https://a.io/t\"x" , service=r.io"#, vec![bearer("https://a.io/t\"x", Some("r.io"))]),
@@ -110,6 +124,17 @@ mod tests {
             (", ,=\"", vec![]),
         ] {
             assert_eq!(parse(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_token_is_heard() {
+        for (error, rights, token) in
+            [("insufficient_scope", true, false), ("invalid_token", false, true), ("x", false, false)]
+        {
+            let header = format!(r#"Bearer realm="https://a.io/t",scope="repository:a:push",error="{error}""#);
+            let challenge = parse(&header).remove(0);
+            assert_eq!((challenge.is_about_rights(), challenge.is_about_the_token()), (rights, token), "{error}");
         }
     }
 

@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -8,28 +9,14 @@ use std::{
 use tokio::sync::OnceCell;
 
 use super::{
-    LateCredential, Secret,
-    credential_file::{CredentialFile, Place},
+    Credential, CredentialSource, LateCredential, Login, Secret,
+    credential_file::{CredentialFile, Origin, Place},
     credential_helper::Helpers,
 };
 use crate::{
     oci::{RegistryName, RepositoryName},
     secret::SecretError,
 };
-
-/// Who to be for a registry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// A user and a password.
-    Basic {
-        /// The user.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A token that the registry's token service takes for a shorter-lived one.
-    Identity(Secret),
-}
 
 /// Where credentials come from: those that were given, then the files of Docker and Podman and the helpers they name.
 ///
@@ -38,19 +25,29 @@ pub enum Credential {
 pub struct Credentials {
     given: BTreeMap<RegistryName, Credential>,
     late: BTreeMap<RegistryName, LateCredential>,
+    /// The text of a file.
+    literal: Option<Secret>,
     files: Vec<PathBuf>,
     read: Arc<OnceCell<Vec<CredentialFile>>>,
     helpers: Helpers,
 }
 
-/// Why credentials could not be read. It never holds what a file or a helper says.
+/// Why credentials could not be read or kept. It never holds what a file or a helper says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     /// A file is there, but cannot be used.
-    #[error("the credential file {}: {message}", path.display())]
+    #[error("the credential file `{}`: {message}", path.display())]
     File {
         /// The file.
         path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A variable is set, but cannot be used.
+    #[error("the credentials in `{name}`: {message}")]
+    Variable {
+        /// The variable.
+        name: &'static str,
         /// What is wrong.
         message: String,
     },
@@ -65,7 +62,13 @@ pub enum CredentialError {
         /// What is wrong.
         message: String,
     },
+    /// Nobody says where credentials are kept.
+    #[error("there is no home folder to keep a login in: set `DOCKER_CONFIG` to a folder")]
+    NoFile,
 }
+
+/// What Docker and GitLab take the text of a credential file from.
+const LITERAL: &str = "DOCKER_AUTH_CONFIG";
 
 impl Credentials {
     /// Nobody, everywhere.
@@ -73,10 +76,12 @@ impl Credentials {
         Self::default()
     }
 
-    /// What Docker and Podman use here: `REGISTRY_AUTH_FILE` alone where it is set, otherwise Docker's `config.json`
-    /// (under `DOCKER_CONFIG` or the home folder), then Podman's `auth.json`. The first that knows a registry decides.
+    /// What Docker and Podman use here: the text in `DOCKER_AUTH_CONFIG`; then `REGISTRY_AUTH_FILE` alone where it is
+    /// set, otherwise Docker's `config.json` (under `DOCKER_CONFIG` or the home folder) and Podman's `auth.json`. The
+    /// first that knows a registry decides.
     pub fn from_environment() -> Self {
-        Self::from_files(credential_files(|name| env::var_os(name).filter(|value| !value.is_empty()).map(Into::into)))
+        let literal = variable(LITERAL).map(|text| Secret::new(text.to_string_lossy()));
+        Self { literal, ..Self::from_files(credential_files(variable)) }
     }
 
     /// The credential files to read, the first one that knows a registry decides. A file that is not there is empty.
@@ -98,49 +103,66 @@ impl Credentials {
         self
     }
 
-    /// Who to be for that repository, if anybody.
-    pub(super) async fn find(
+    /// Who to be for that repository, or for the registry as a whole, if anybody.
+    pub async fn find(
         &self,
         registry: &RegistryName,
-        repository: &RepositoryName,
-    ) -> Result<Option<Credential>, CredentialError> {
+        repository: Option<&RepositoryName>,
+    ) -> Result<Option<Login>, CredentialError> {
         if let Some(given) = self.given.get(registry) {
-            return Ok(Some(given.clone()));
+            let source = CredentialSource::Given { registry: registry.clone() };
+            return Ok(Some(Login { credential: given.clone(), source }));
         }
         if let Some(late) = self.late.get(registry) {
-            return late.find().await.map(Some);
+            let source = CredentialSource::Given { registry: registry.clone() };
+            return Ok(Some(Login { credential: late.find().await?, source }));
         }
-        for file in self.read.get_or_try_init(|| read_all(&self.files)).await? {
-            let found = match file.find(registry, repository) {
-                Some(Place::Here(credential)) => Some(credential),
-                Some(Place::Helper { helper, server }) => self.helpers.ask(&helper, &server).await?,
-                None => None,
-            };
-            if found.is_some() {
-                return Ok(found);
+        for file in self.read.get_or_try_init(|| self.read_all()).await? {
+            for place in file.find(registry, repository)? {
+                let found = match place {
+                    Place::Here(login) => Some(login),
+                    Place::Helper { helper, server } => self.helpers.ask(&helper, &server).await?,
+                };
+                if found.is_some() {
+                    return Ok(found);
+                }
             }
         }
         Ok(None)
     }
+
+    async fn read_all(&self) -> Result<Vec<CredentialFile>, CredentialError> {
+        let mut read = Vec::new();
+        if let Some(text) = &self.literal {
+            read.push(CredentialFile::parse(text.reveal().as_bytes(), Origin::Variable(LITERAL))?);
+        }
+        for path in &self.files {
+            read.extend(CredentialFile::read(path).await?);
+        }
+        Ok(read)
+    }
 }
 
-async fn read_all(files: &[PathBuf]) -> Result<Vec<CredentialFile>, CredentialError> {
-    let mut read = Vec::new();
-    for path in files {
-        read.extend(CredentialFile::read(path).await?);
-    }
-    Ok(read)
+/// A variable of the environment, unless it is empty.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The file that logins are kept in: the one that is read first.
+pub(super) fn login_file() -> Result<PathBuf, CredentialError> {
+    credential_files(variable).into_iter().next().ok_or(CredentialError::NoFile)
 }
 
 /// The files in the order in which they are asked, where `variable` reads the environment.
-fn credential_files(variable: impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
-    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+fn credential_files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let folder = |name: &str| variable(name).map(PathBuf::from);
+    if let Some(file) = folder("REGISTRY_AUTH_FILE") {
         return vec![file];
     }
-    let home = variable("HOME").or_else(|| variable("USERPROFILE"));
-    let docker = variable("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
-    let run_time = variable("XDG_RUNTIME_DIR");
-    let config = variable("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
+    let home = folder("HOME").or_else(|| folder("USERPROFILE"));
+    let docker = folder("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
+    let run_time = folder("XDG_RUNTIME_DIR");
+    let config = folder("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
     let podman = |folder: PathBuf| folder.join(Path::new("containers/auth.json"));
     docker
         .map(|folder| folder.join("config.json"))
@@ -156,7 +178,7 @@ mod tests {
 
     fn files(environment: &[(&str, &str)]) -> Vec<String> {
         let variable =
-            |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| PathBuf::from(value));
+            |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
         credential_files(variable).iter().map(|path| path.display().to_string()).collect()
     }
 
@@ -171,41 +193,58 @@ mod tests {
         assert!(files(&[]).is_empty());
     }
 
-    #[tokio::test]
-    async fn the_first_file_that_knows_a_registry_decides() {
-        let folder = tempfile::tempdir().unwrap();
-        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
-        // one:1 and two:2
-        std::fs::write(&first, r#"{"auths":{"r.io":{"auth":"b25lOjE="}}}"#).unwrap();
-        std::fs::write(&second, r#"{"auths":{"r.io":{"auth":"dHdvOjI="},"s.io":{"auth":"dHdvOjI="}}}"#).unwrap();
-        let given = Credential::Identity(Secret::new("t"));
-        let credentials = Credentials::from_files(vec![folder.path().join("none"), first, second])
-            .with("g.io".parse().unwrap(), given.clone());
-        let user = async |registry: &str| {
-            let found = credentials.find(&registry.parse().unwrap(), &"a".parse().unwrap()).await.unwrap();
-            match found {
-                Some(Credential::Basic { username, .. }) => username,
-                Some(Credential::Identity(_)) => "identity".to_owned(),
-                None => "nobody".to_owned(),
-            }
+    /// The user for a registry as a whole, and where it was found below `folder`.
+    async fn user(credentials: &Credentials, registry: &str, folder: &Path) -> String {
+        let login = credentials.find(&registry.parse().unwrap(), None).await.unwrap();
+        let Some(Login { credential, source }) = login else { return "nobody".to_owned() };
+        let user = match credential {
+            Credential::Basic { username, .. } => username,
+            Credential::Identity(_) => "identity".to_owned(),
+            Credential::Token(_) => "token".to_owned(),
         };
-        assert_eq!(user("r.io").await, "one");
-        assert_eq!(user("s.io").await, "two");
-        assert_eq!(user("g.io").await, "identity");
-        assert_eq!(user("other.io").await, "nobody");
+        format!("{user} of {source}").replace(folder.to_str().unwrap(), "")
     }
 
     #[tokio::test]
-    async fn a_broken_file_is_named_and_not_quoted() {
+    async fn what_is_given_goes_first_then_the_literal_then_the_first_file_that_knows_a_registry() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        // zero:0, one:1 and two:2
+        std::fs::write(&first, r#"{"auths":{"r.io":{"auth":"b25lOjE="},"e.io":{"auth":"b25lOjE="}}}"#).unwrap();
+        std::fs::write(&second, r#"{"auths":{"r.io":{"auth":"dHdvOjI="},"s.io":{"auth":"dHdvOjI="}}}"#).unwrap();
+        let given = Credential::Identity(Secret::new("t"));
+        let credentials = Credentials {
+            literal: Some(Secret::new(r#"{"auths":{"e.io":{"auth":"emVybzow"},"g.io":{"auth":"emVybzow"}}}"#)),
+            ..Credentials::from_files(vec![folder.path().join("none"), first, second])
+        }
+        .with("g.io".parse().unwrap(), given);
+        for (registry, expected) in [
+            ("g.io", "identity of `registries`, entry `g.io`"),
+            ("e.io", "zero of `DOCKER_AUTH_CONFIG`, entry `e.io`"),
+            ("r.io", "one of `/first`, entry `r.io`"),
+            ("s.io", "two of `/second`, entry `s.io`"),
+            ("other.io", "nobody"),
+        ] {
+            assert_eq!(user(&credentials, registry, folder.path()).await, expected, "{registry}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_broken_is_named_and_not_quoted() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
-        std::fs::write(&path, r#"{"auths": {"r.io": {"auth": "c2VjcmV0OnNlY3JldA==", "#).unwrap();
-        let error = Credentials::from_files(vec![path.clone()])
-            .find(&"r.io".parse().unwrap(), &"a".parse().unwrap())
-            .await
-            .unwrap_err()
-            .to_string();
-        assert!(error.starts_with(&format!("the credential file {}: ", path.display())), "{error}");
-        assert!(!error.contains("c2VjcmV0"), "{error}");
+        let text = r#"{"auths": {"r.io": {"auth": "c2VjcmV0OnNlY3JldA==", "#;
+        std::fs::write(&path, text).unwrap();
+        let file = Credentials::from_files(vec![path.clone()]);
+        let literal = Credentials { literal: Some(Secret::new(text)), ..Credentials::none() };
+        for (credentials, start) in [
+            (file, format!("the credential file `{}`: ", path.display())),
+            (literal, "the credentials in `DOCKER_AUTH_CONFIG`: ".to_owned()),
+        ] {
+            let error = credentials.find(&"r.io".parse().unwrap(), None).await.unwrap_err().to_string();
+            assert!(error.starts_with(&start), "{error}");
+            let shown = format!("{error} {credentials:?}");
+            assert!(!shown.contains("c2VjcmV0"), "{shown}");
+        }
     }
 }

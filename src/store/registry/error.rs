@@ -4,11 +4,11 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-use super::{CredentialError, origin::LeadError};
+use super::{Access, CredentialError, origin::LeadError};
 use crate::{store::OutOfPatience, text};
 
 /// Why a registry, or the way to it, did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{method} {url}: {problem}")]
 pub struct RegistryError {
     /// The method of the request.
@@ -20,7 +20,7 @@ pub struct RegistryError {
 }
 
 /// What went wrong with a request.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum RegistryProblem {
     /// The registry answered, and said no.
     #[error("{status}{}", Said(.messages))]
@@ -31,6 +31,8 @@ pub enum RegistryProblem {
         messages: Vec<RegistryMessage>,
         /// How long it asked to wait.
         retry_after: Option<Duration>,
+        /// Who asked and for what, where that is what the registry did not like.
+        access: Option<Box<Access>>,
     },
     /// The registry does not delete manifests.
     #[error("deletes are switched off on this registry{}", Said(.messages))]
@@ -197,11 +199,26 @@ impl RegistryError {
         }
     }
 
+    /// What else there is to know, one line each.
+    pub fn notes(&self) -> Vec<String> {
+        match &self.problem {
+            RegistryProblem::Refused { access: Some(access), .. } => vec![access.note()],
+            _ => Vec::new(),
+        }
+    }
+
     /// What a person can do about it.
-    pub fn help(&self) -> Option<&'static str> {
+    pub fn help(&self) -> Option<String> {
+        match &self.problem {
+            RegistryProblem::Refused { access: Some(access), .. } => Some(access.help()),
+            _ => self.usual_help().map(str::to_owned),
+        }
+    }
+
+    fn usual_help(&self) -> Option<&'static str> {
         match &self.problem {
             RegistryProblem::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED => {
-                Some("log in to the registry, for example with `docker login`, and run again")
+                Some("log in to the registry, for example with `consign login`, and run again")
             }
             RegistryProblem::Refused { status, .. } if *status == StatusCode::FORBIDDEN => {
                 Some("who is logged in may not do this: ask for the permission, or log in as somebody else")
@@ -309,6 +326,7 @@ mod tests {
                 status: StatusCode::from_u16(status).unwrap(),
                 messages: messages(body.as_bytes()),
                 retry_after: None,
+                access: None,
             },
         )
     }

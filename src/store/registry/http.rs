@@ -81,20 +81,35 @@ impl Http {
 
     /// One try, with as many logins as make sense: none, a remembered one that has expired, a fresh one.
     async fn authorized(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
-        let mut authorization = self.auth.ready(&request.scope).await?;
-        for _ in 0..2 {
-            let answer = self.exchange(request, authorization.as_ref()).await?;
+        let mut used = None;
+        for is_first in [true, false] {
+            let answer = self.exchange(request, &mut used).await?;
             // What another host thinks about our login does not concern the registry's.
-            if answer.status != StatusCode::UNAUTHORIZED || !origin::is_same(&self.base, &answer.url) {
-                return Ok(answer);
+            if answer.status != StatusCode::UNAUTHORIZED
+                || !origin::is_same(&self.base, &answer.url)
+                || !self.auth.answer(&request.scope, &answer.headers, used.as_ref(), is_first).await?
+            {
+                return Ok(self.explained(request, answer, used.as_ref()).await);
             }
-            let better = self.auth.answer(&request.scope, &answer.headers, authorization.as_ref()).await?;
-            if better.is_none() {
-                return Ok(answer);
-            }
-            authorization = better;
         }
-        self.exchange(request, authorization.as_ref()).await
+        let answer = self.exchange(request, &mut used).await?;
+        Ok(self.explained(request, answer, used.as_ref()).await)
+    }
+
+    /// The answer, with who asked where the registry says that this may not be.
+    async fn explained(&self, request: &Request<'_>, answer: Answer, used: Option<&Authorization>) -> Answer {
+        if !matches!(answer.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            || !origin::is_same(&self.base, &answer.url)
+        {
+            return answer;
+        }
+        let access = self.auth.access(&request.scope, &answer, used).await;
+        Answer { access: Some(Box::new(access)), ..answer }
+    }
+
+    /// Whether the registry has asked for a login.
+    pub(super) fn wants_login(&self) -> bool {
+        self.auth.is_wanted()
     }
 
     /// Whether a place that the registry has redirected to does not take whom it has sent.
@@ -106,15 +121,11 @@ impl Http {
         is_refused && origin::is_same(&self.base, &request.url) && !origin::is_same(&self.base, &answer.url)
     }
 
-    /// One request and its answer, wherever redirects lead.
-    async fn exchange(
-        &self,
-        request: &Request<'_>,
-        authorization: Option<&Authorization>,
-    ) -> Result<Answer, StoreError> {
+    /// One request and its answer, wherever redirects lead. `used` becomes the login that the registry got.
+    async fn exchange(&self, request: &Request<'_>, used: &mut Option<Authorization>) -> Result<Answer, StoreError> {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let (response, permits) = self.transfer(request, &url, authorization).await?;
+            let (response, permits) = self.transfer(request, &url, used).await?;
             let incoming = Incoming { response, _permits: permits, method: request.method.clone(), url: url.clone() };
             if !is_redirect(&request.method, incoming.response.status()) {
                 return Ok(if request.is_streamed && incoming.response.status().is_success() {
@@ -136,14 +147,11 @@ impl Http {
         &self,
         request: &Request<'_>,
         url: &Url,
-        authorization: Option<&Authorization>,
+        used: &mut Option<Authorization>,
     ) -> Result<(Response, Vec<OwnedSemaphorePermit>), StoreError> {
         let fail = |problem| StoreError::from(RegistryError::new(&request.method, url, problem));
         let client = self.clients.to(url).map_err(fail)?;
         let mut builder = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
-        if let Some(authorization) = authorization.filter(|_| origin::is_same(&self.base, url)) {
-            builder = builder.header(AUTHORIZATION, authorization.value());
-        }
         let mut permits = Vec::new();
         let mut sending = Sending::of(0);
         builder = match &request.body {
@@ -164,7 +172,17 @@ impl Http {
             permits = self.permits.request().await;
         }
         // What goes to other hosts is not the registry's to count.
-        let _passage = if origin::is_same(&self.base, url) { Some(self.permits.pass().await) } else { None };
+        let _passage = if origin::is_same(&self.base, url) {
+            let passage = self.permits.pass().await;
+            // Not before: while somebody waits, a token may run out.
+            *used = self.auth.ready(&request.scope).await?;
+            if let Some(authorization) = used {
+                builder = builder.header(AUTHORIZATION, authorization.value());
+            }
+            Some(passage)
+        } else {
+            None
+        };
         match sending.watch(builder.send()).await {
             Ok(Ok(response)) => Ok((response, permits)),
             // Where the content failed, the transport only says that something did.

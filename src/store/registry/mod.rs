@@ -5,13 +5,16 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>
 
+mod access;
 mod answer;
 mod arrivals;
 mod auth;
+mod azure;
 mod blobs;
 mod challenge;
 mod clients;
 mod cooldown;
+mod credential;
 mod credential_file;
 mod credential_helper;
 mod credentials;
@@ -20,10 +23,12 @@ mod download;
 mod error;
 mod flights;
 mod http;
+mod identities;
 mod knowledge;
 mod late_credential;
 mod limits;
 mod link;
+mod login_file;
 mod manifests;
 mod mirrors;
 mod options;
@@ -50,12 +55,14 @@ mod token;
 mod turns;
 mod upload;
 
-use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};
 pub use self::{
-    credentials::{Credential, CredentialError, Credentials},
+    access::{Access, Action},
+    credential::{Credential, CredentialSource, Login},
+    credentials::{CredentialError, Credentials},
     error::{RegistryError, RegistryMessage, RegistryProblem},
     late_credential::{LateCredential, LateText},
     limits::{Limits, Rate, RateError},
+    login_file::LoginFile,
     options::RegistryOptions,
     origin::LeadError,
     registries::Registries,
@@ -63,4 +70,5 @@ pub use self::{
     store::RegistryStore,
     tls::{Tls, TlsError},
 };
+use self::{answer::Answer, auth::Auth, request::Request, scope::Scope};
 pub use crate::secret::Secret;

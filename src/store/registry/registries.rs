@@ -60,6 +60,15 @@ impl Registries {
         self.inner.repository(&mut open, registry, name)
     }
 
+    /// Makes sure that the registry takes the credential that there is for it. `false`: it takes anybody.
+    pub async fn check_login(&self, registry: &RegistryName) -> Result<bool, StoreError> {
+        let registry = {
+            let mut open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);
+            self.inner.registry(&mut open, registry)
+        };
+        registry.greet().await
+    }
+
     /// Forgets what others may have changed: where tags point, and which manifests are there.
     pub fn forget(&self) {
         let open = self.inner.open.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,7 +9,7 @@ use tokio::{
 use url::Url;
 
 use super::{
-    Answer, Auth, RegistryError, RegistryOptions, Request,
+    Answer, Auth, RegistryError, RegistryOptions, Request, Scope,
     clients::Clients,
     cooldown::Cooldown,
     http::Http,
@@ -89,6 +89,16 @@ impl Registry {
     /// Sends a request until there is an answer worth giving, whatever its status.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
         self.http()?.send(request).await
+    }
+
+    /// Asks whether the registry knows who asks. `false`: it does not want to know.
+    ///
+    /// <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support>
+    pub(super) async fn greet(&self) -> Result<bool, StoreError> {
+        let http = self.http()?;
+        let url = http.base().join("/v2/").map_err(|_| self.no_url())?;
+        let answer = http.send(&Request::new(Method::GET, url, Scope::registry())).await?;
+        if answer.status.is_success() { Ok(http.wants_login()) } else { Err(answer.refused().into()) }
     }
 
     /// Begins with the first of many tries.

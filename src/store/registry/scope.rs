@@ -1,3 +1,4 @@
+use super::Action;
 use crate::oci::RepositoryName;
 
 /// What a token is for. One token for each: a scope that grows with every repository ends in headers that no proxy takes.
@@ -5,20 +6,26 @@ use crate::oci::RepositoryName;
 /// <https://distribution.github.io/distribution/spec/auth/scope/>
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
-    repository: RepositoryName,
-    actions: &'static str,
+    /// Nothing: the registry as a whole, where all that counts is who asks.
+    repository: Option<RepositoryName>,
+    action: Action,
     source: Option<RepositoryName>,
 }
 
 impl Scope {
+    /// Being known to the registry.
+    pub(super) const fn registry() -> Self {
+        Self { repository: None, action: Action::Pull, source: None }
+    }
+
     /// Reading.
     pub(super) fn pull(repository: &RepositoryName) -> Self {
-        Self { repository: repository.clone(), actions: "pull", source: None }
+        Self { repository: Some(repository.clone()), action: Action::Pull, source: None }
     }
 
     /// Writing, and what is read on the way.
     pub(super) fn push(repository: &RepositoryName) -> Self {
-        Self { repository: repository.clone(), actions: "pull,push", source: None }
+        Self { action: Action::Push, ..Self::pull(repository) }
     }
 
     /// Writing, with blobs that another repository has.
@@ -28,17 +35,27 @@ impl Scope {
 
     /// Deleting.
     pub(super) fn delete(repository: &RepositoryName) -> Self {
-        Self { repository: repository.clone(), actions: "delete", source: None }
+        Self { action: Action::Delete, ..Self::pull(repository) }
     }
 
     /// The repository that the request is about.
-    pub(super) const fn repository(&self) -> &RepositoryName {
-        &self.repository
+    pub(super) const fn repository(&self) -> Option<&RepositoryName> {
+        self.repository.as_ref()
+    }
+
+    /// What is to be done there.
+    pub(super) const fn action(&self) -> Action {
+        self.action
     }
 
     /// As a token service is asked.
     pub(super) fn texts(&self) -> impl Iterator<Item = String> {
-        let own = format!("repository:{}:{}", self.repository, self.actions);
-        std::iter::once(own).chain(self.source.as_ref().map(|source| format!("repository:{source}:pull")))
+        let actions = match self.action {
+            Action::Pull => "pull",
+            Action::Push => "pull,push",
+            Action::Delete => "delete",
+        };
+        let own = self.repository.as_ref().map(|name| format!("repository:{name}:{actions}"));
+        own.into_iter().chain(self.source.as_ref().map(|source| format!("repository:{source}:pull")))
     }
 }

@@ -59,8 +59,9 @@ impl RegistryStore {
                 }
                 // Whoever may not read the source may still write here.
                 Ok(_) => {}
-                // It is a short cut, and the way around it is tried as often as need be.
-                Err(error) if error.is_temporary() => {}
+                // It is a short cut, and the way around it is tried as often as need be. Some token services refuse a
+                // token for both repositories.
+                Err(error) if error.is_temporary() || is_refusal(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -173,6 +174,11 @@ impl RegistryStore {
         }
         Session::new(&self.registry, &self.name, &answer)
     }
+}
+
+/// Whether somebody answered, and said no.
+fn is_refusal(error: &StoreError) -> bool {
+    matches!(error, StoreError::Registry(error) if error.status().is_some_and(|status| status.is_client_error()))
 }
 
 #[cfg(test)]
