@@ -286,4 +286,30 @@ mod tests {
         assert_eq!(received[0].header("authorization"), None);
         assert_eq!(received[0].body, "x");
     }
+
+    #[tokio::test]
+    async fn a_link_that_has_expired_is_asked_for_again() {
+        let content = b"content".to_vec();
+        let blob = Descriptor::of("a/b", &content);
+        for (expired, is_found) in [(2, true), (3, false)] {
+            let content = content.clone();
+            let storage = Server::with(move |received, _| {
+                let link: u32 = received.query.trim_start_matches("link=").parse().unwrap();
+                let gone = Reply::status(403).body("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>");
+                Some(if link > expired { Reply::status(200).body(content.clone()) } else { gone })
+            })
+            .await;
+            let (place, mut links) = (format!("http://{}/storage", storage.name), 0);
+            let server = Server::with(move |_, _| {
+                links += 1;
+                Some(Reply::status(307).header("location", format!("{place}?link={links}")))
+            })
+            .await;
+            let stream = server.store("a").blob(&blob).await;
+            assert_eq!((stream.is_ok(), server.log().len()), (is_found, 3));
+            if let Ok(stream) = stream {
+                assert_eq!(read(&blob, stream, 100).await.unwrap(), "content");
+            }
+        }
+    }
 }
