@@ -6,6 +6,7 @@ mod inputs;
 mod mistakes;
 mod names;
 mod rehearse;
+mod retries;
 mod test;
 
 use self::test::Test;

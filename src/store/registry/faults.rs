@@ -227,6 +227,21 @@ fn rows() -> Vec<Row> {
             first(1, is("GET", "/manifests/"), |received, shelf| shelf.answer(received).cut_after(10, Cut::Closed))
         }),
         row("500 on the tags", Job::Tags, first(3, is("GET", "/tags/"), answers(Reply::status(500)))).takes(0..2),
+        row("503 and a lost answer from the token service", Job::Pull, {
+            let mut asked = 0;
+            move |received, _| {
+                let realm = format!("Bearer realm=\"http://{}/token\"", received.header("host").unwrap());
+                let is_known = received.header("authorization") == Some("Bearer t");
+                if received.path != "/token" {
+                    return (!is_known).then(|| Reply::status(401).header("www-authenticate", realm));
+                }
+                asked += 1;
+                Some(
+                    [Reply::status(503), Reply::cut(), Reply::status(200).body(r#"{"token":"t"}"#)][asked.min(3) - 1]
+                        .clone(),
+                )
+            }
+        }),
         // What does not pass.
         row("429 without end", Job::Push, always(is("POST", up), answers(throttled().header("retry-after", "60"))))
             .fails("429 Too Many Requests: TOOMANYREQUESTS (slow down) (tried 5 times over 4 m 0", true)
@@ -236,7 +251,7 @@ fn rows() -> Vec<Row> {
             Job::Tags,
             always(is("GET", "/tags/"), answers(throttled().header("retry-after", "3600"))),
         )
-        .fails("(tried once; the next try is 1 h 00 m away, and a step waits no longer than 5 m 00 s)", true),
+        .fails("(tried once; the next try is 1 h 00 m away, and a step waits no longer than 5 m 00 s in all)", true),
         row("503 without end", Job::Tags, always(is("GET", "/tags/"), answers(busy())))
             .fails("503 Service Unavailable (tried 8 times over ", true)
             .takes(0..33),

@@ -96,7 +96,7 @@ impl Tries {
     /// As [`Tries::again`], also where `error` does not pass by itself but the next try is another one.
     pub(super) async fn again_if(&mut self, error: StoreError, may_pass: bool) -> Result<(), StoreError> {
         // Whoever has given up has tried often enough.
-        if !(error.is_temporary() || may_pass) || matches!(error, StoreError::GaveUp { .. }) {
+        if !(error.is_temporary() || may_pass) || error.is_given_up() {
             return Err(error);
         }
         if self.in_vain >= self.patience.max() {
