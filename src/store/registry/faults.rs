@@ -10,15 +10,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     Credentials, Registries, RegistryOptions, RegistryStore,
     testing::{Cut, Received, Reply, Server, Shelf},
 };
 use crate::{
+    event::{Event, Progress, StepId},
     oci::{Descriptor, Digest, ImageManifest, Index, Manifest, Tag, Target, media_type},
-    store::{Source, Store, StoreError, read},
+    store::{CopyOptions, Patience, RetryPolicy, RunPatience, Source, Store, StoreError, copy, read},
 };
 
 /// What a registry does in place of an answer. Nothing: it answers.
@@ -394,4 +395,34 @@ async fn every_row_ends_well_or_with_the_right_error_and_nothing_half_done() {
         assert!(range.contains(&took), "{name}: took {took:?}");
         server.shelf(|shelf| check(name, job, result.is_ok(), shelf));
     }
+}
+
+/// Tasks that a copy makes, and the transport's own, which reads content from one registry while it is sent to another.
+#[tokio::test(start_paused = true)]
+async fn a_copy_tells_of_every_retry_whoever_makes_it() {
+    let source = Server::with(cut_download(Cut::Reset, false)).await;
+    source.shelf(fill);
+    let target = Server::with(first(1, is("PUT", "/manifests/"), answers(Reply::status(503)))).await;
+    let registries =
+        Registries::new(RegistryOptions { credentials: Credentials::none(), ..Default::default() }).unwrap();
+    let open = |server: &Server| -> Arc<dyn Store> { registries.repository(&server.name, &"a".parse().unwrap()) };
+    let (tx, mut rx) = mpsc::unbounded_channel();
+    let progress = Progress::new(StepId::new(0, "copied"), tx);
+    let policy = RetryPolicy::default();
+    let patience = Patience::new(policy, &RunPatience::new(policy), Some(progress.clone()));
+    let (from, to) = (open(&source), open(&target));
+    let copied = async { copy(&from, &manifest(), &to, &CopyOptions::default(), &progress).await };
+    patience.scope(copied).await.unwrap();
+    let (mut told, mut moved) = (Vec::new(), 0);
+    while let Ok(event) = rx.try_recv() {
+        match event {
+            Event::StepRetried { request, .. } => told.push(request.split('/').nth(5).unwrap().to_owned()),
+            Event::TransferFinished { transfer, .. } => moved += transfer.done(),
+            _ => {}
+        }
+    }
+    told.sort();
+    assert_eq!(told, ["blobs", "manifests"]);
+    // What came before the cut is not counted again.
+    assert_eq!(moved, content().iter().map(|bytes| bytes.len() as u64).sum::<u64>());
 }
