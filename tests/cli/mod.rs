@@ -9,6 +9,7 @@ mod names;
 mod proxy;
 mod registries;
 mod rehearse;
+mod retries;
 mod test;
 
 use self::test::Test;

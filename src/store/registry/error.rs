@@ -120,7 +120,7 @@ pub enum RegistryProblem {
     NoReferrersApi,
     /// The registry wants peace for longer than there is patience.
     #[error(
-        "the registry asks everybody to wait {} more, and {} no longer than {}",
+        "the registry asks everybody to wait {} more, and {} no longer than {} in all",
         text::duration(.0.wait),
         if .0.is_run { "all steps together wait" } else { "a step waits" },
         text::duration(.0.budget)

@@ -205,13 +205,21 @@ fn is_redirect(method: &Method, status: StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        Credential, Credentials, Secret,
-        testing::{Reply, Server, registries},
+    use std::sync::{Arc, Mutex};
+
+    use tokio::time::{Duration, Instant};
+
+    use super::{
+        super::{
+            Credential, Credentials, Limits, RegistryOptions, RegistryStore, Secret,
+            registry::Registry,
+            testing::{Reply, Server, registries},
+        },
+        *,
     };
     use crate::{
         oci::Descriptor,
-        store::{Source, Store, read},
+        store::{Source, Store},
     };
 
     #[tokio::test]
@@ -303,5 +311,58 @@ mod tests {
         let received = storage.received();
         assert_eq!(received[0].header("authorization"), None);
         assert_eq!(received[0].body, "x");
+    }
+
+    #[tokio::test]
+    async fn a_link_that_has_expired_is_asked_for_again() {
+        let content = b"content".to_vec();
+        let blob = Descriptor::of("a/b", &content);
+        for (expired, is_found) in [(2, true), (3, false)] {
+            let content = content.clone();
+            let storage = Server::with(move |received, _| {
+                let link: u32 = received.query.trim_start_matches("link=").parse().unwrap();
+                let gone = Reply::status(403).body("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>");
+                Some(if link > expired { Reply::status(200).body(content.clone()) } else { gone })
+            })
+            .await;
+            let (place, mut links) = (format!("http://{}/storage", storage.name), 0);
+            let server = Server::with(move |_, _| {
+                links += 1;
+                Some(Reply::status(307).header("location", format!("{place}?link={links}")))
+            })
+            .await;
+            let stream = server.store("a").blob(&blob).await;
+            assert_eq!((stream.is_ok(), server.log().len()), (is_found, 3));
+            if let Ok(stream) = stream {
+                assert_eq!(read(&blob, stream, 100).await.unwrap(), "content");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_requests_come_than_the_limits_allow() {
+        let arrivals = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&arrivals);
+        let server = Server::with(move |_, _| {
+            log.lock().unwrap().push(Instant::now());
+            None
+        })
+        .await;
+        let limits = Limits { concurrency: 4, rate: Some("20/s".parse().unwrap()) };
+        let shared =
+            Shared { known: Arc::default(), permits: Permits::new(limits), cooldown: super::Cooldown::default() };
+        let (clients, options) = (Clients::new().unwrap(), RegistryOptions::default());
+        let registry = Registry::new(&server.name, &clients, &options, Pace::patient(), shared);
+        let registry = Arc::new(registry);
+        let names = (0..100).map(|number| format!("a{number}").parse().unwrap());
+        let stores: Vec<_> = names.map(|name| RegistryStore::new(Arc::clone(&registry), &name, Vec::new())).collect();
+        futures_util::future::try_join_all(stores.iter().map(Store::tags)).await.unwrap();
+        let arrivals = arrivals.lock().unwrap();
+        let second = Duration::from_secs(1);
+        let in_a_second =
+            |first: &Instant| arrivals.iter().filter(|it| **it >= *first && **it < *first + second).count();
+        assert_eq!((arrivals.len(), arrivals.iter().map(in_a_second).max()), (100, Some(20)));
+        let took = *arrivals.last().unwrap() - arrivals[0];
+        assert!(took < Duration::from_secs(6), "{took:?}");
     }
 }

@@ -21,6 +21,8 @@ mod credentials;
 mod deletes;
 mod download;
 mod error;
+#[cfg(test)]
+mod faults;
 mod flights;
 mod http;
 mod identities;

@@ -43,8 +43,8 @@ impl RegistryStore {
     }
 
     async fn ask_tags(&self, pages: usize) -> Result<(BTreeSet<Tag>, bool), StoreError> {
-        let list = self.registry.url(&self.name, &["tags", "list"])?;
-        let mut url = list.clone();
+        let first = self.registry.url(&self.name, &["tags", "list"])?;
+        let mut url = first.clone();
         url.query_pairs_mut().append_pair("n", &COUNT.to_string());
         let mut tags = BTreeSet::new();
         let mut length = 0;
@@ -71,7 +71,7 @@ impl RegistryStore {
                 (Some(next), _) => next,
                 // Some registries cut the list and do not say so. Those that know no pages give the same list again.
                 (None, Some(last)) if page.len() >= COUNT && tags.len() > before => {
-                    let mut next = list.clone();
+                    let mut next = first.clone();
                     next.query_pairs_mut().append_pair("n", &COUNT.to_string()).append_pair("last", last);
                     next
                 }

@@ -11,7 +11,7 @@ use tokio_rustls::{
 use super::{
     super::{
         RegistryOptions, RegistrySettings,
-        testing::{Reply, Server, Shelf, run},
+        testing::{Reply, Server, run},
     },
     *,
 };
@@ -87,14 +87,14 @@ async fn fetch(server: &Server, tls: Tls) -> Result<String, String> {
     content.await.map(|bytes| String::from_utf8(bytes.to_vec()).unwrap()).map_err(|error| error.to_string())
 }
 
-fn content(_: &super::super::testing::Received, _: &mut Shelf) -> Option<Reply> {
-    Some(Reply::status(200).body("content"))
+async fn with_content(acceptor: TlsAcceptor) -> Server {
+    Server::behind(Some(acceptor), |_, _| Some(Reply::status(200).body("content"))).await
 }
 
 #[tokio::test]
 async fn who_answers_must_be_of_the_system_or_of_the_house() {
     let house = House::new();
-    let server = Server::behind(Some(house.acceptor(false)), content).await;
+    let server = with_content(house.acceptor(false)).await;
     assert_eq!(fetch(&server, house.trusted()).await.as_deref(), Ok("content"));
     for stranger in [Tls::default(), House::new().trusted()] {
         let error = fetch(&server, stranger).await.unwrap_err();
@@ -108,7 +108,7 @@ async fn who_answers_must_be_of_the_system_or_of_the_house() {
 #[tokio::test]
 async fn a_registry_sees_the_certificate_that_is_for_it() {
     let house = House::new();
-    let server = Server::behind(Some(house.acceptor(true)), content).await;
+    let server = with_content(house.acceptor(true)).await;
     assert_eq!(fetch(&server, house.known()).await.as_deref(), Ok("content"));
     assert!(server.received().iter().all(|received| received.is_known));
     assert!(fetch(&server, house.trusted()).await.is_err());
@@ -118,7 +118,7 @@ async fn a_registry_sees_the_certificate_that_is_for_it() {
 #[tokio::test]
 async fn where_a_registry_points_sees_no_certificate_and_must_prove_who_it_is() {
     let house = House::new();
-    let storage = Server::behind(Some(house.acceptor(false)), content).await;
+    let storage = with_content(house.acceptor(false)).await;
     let place = format!("https://{}/storage", storage.name);
     let server =
         Server::behind(Some(house.acceptor(true)), move |_, _| Some(Reply::status(307).header("location", &place)))
