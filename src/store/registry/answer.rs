@@ -137,6 +137,9 @@ fn date(text: &str) -> Option<i64> {
     rfc2822::parse(text).ok().map(|date| date.timestamp().as_second())
 }
 
+/// How rustls begins what it says about the other side's certificate. Its error is behind that of the transport.
+const UNTRUSTED: &str = "invalid peer certificate";
+
 /// What the transport said, with its causes and without the URL, whose query may be a secret.
 pub(super) fn network(error: reqwest::Error) -> RegistryProblem {
     let error = error.without_url();
@@ -151,5 +154,9 @@ pub(super) fn network(error: reqwest::Error) -> RegistryProblem {
         }
         cause = error.source();
     }
-    RegistryProblem::Network { message }
+    if message.contains(UNTRUSTED) {
+        RegistryProblem::Untrusted { message }
+    } else {
+        RegistryProblem::Network { message }
+    }
 }

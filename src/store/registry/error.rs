@@ -58,6 +58,12 @@ pub enum RegistryProblem {
         /// What the transport said, outermost first.
         message: String,
     },
+    /// Whoever answered has a certificate that nobody vouches for. Trying again does not change that.
+    #[error("{message}")]
+    Untrusted {
+        /// What the transport said, outermost first.
+        message: String,
+    },
     /// Nothing moved for too long.
     #[error("nothing came for {} seconds", .limit.as_secs())]
     Silent {
@@ -222,6 +228,9 @@ impl RegistryError {
             }
             RegistryProblem::StillListed { .. } => Some(
                 "delete the index first; an index of referrers lists what was attached, and `graph: true` goes through it",
+            ),
+            RegistryProblem::Untrusted { .. } => Some(
+                "trust who has signed its certificate: `ca_file` under `registries`, `--ca-file` of `consign login`, or `SSL_CERT_FILE`",
             ),
             RegistryProblem::NoReferrersApi => {
                 Some("say `referrers: auto` for this registry in the plan, or leave it out")
