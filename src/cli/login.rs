@@ -47,7 +47,7 @@ pub(super) fn login(command: &LoginArguments) -> io::Result<ExitCode> {
         Err(error) => {
             complain(&refusal(&registry, &error));
             if let StoreError::Registry(error) = &error
-                && matches!(error.problem, RegistryProblem::Untrusted { .. })
+                && matches!(error.problem, RegistryProblem::Certificate { .. })
                 && let Some(help) = error.help()
             {
                 say(&format!("help: {help}"));

@@ -137,9 +137,6 @@ fn date(text: &str) -> Option<i64> {
     rfc2822::parse(text).ok().map(|date| date.timestamp().as_second())
 }
 
-/// How rustls begins what it says about the other side's certificate. Its error is behind that of the transport.
-const UNTRUSTED: &str = "invalid peer certificate";
-
 /// What the transport said, with its causes and without the URL, whose query may be a secret.
 pub(super) fn network(error: reqwest::Error) -> RegistryProblem {
     let error = error.without_url();
@@ -154,9 +151,8 @@ pub(super) fn network(error: reqwest::Error) -> RegistryProblem {
         }
         cause = error.source();
     }
-    if message.contains(UNTRUSTED) {
-        RegistryProblem::Untrusted { message }
-    } else {
-        RegistryProblem::Network { message }
-    }
+    // The transport has no better way to say it.
+    let is_about_certificates = message.contains("invalid peer certificate")
+        || (message.contains("received fatal alert") && message.to_lowercase().contains("certificate"));
+    if is_about_certificates { RegistryProblem::Certificate { message } } else { RegistryProblem::Network { message } }
 }

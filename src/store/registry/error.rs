@@ -58,9 +58,9 @@ pub enum RegistryProblem {
         /// What the transport said, outermost first.
         message: String,
     },
-    /// Whoever answered has a certificate that nobody vouches for. Trying again does not change that.
+    /// One of the two does not believe who the other is. Waiting does not help.
     #[error("{message}")]
-    Untrusted {
+    Certificate {
         /// What the transport said, outermost first.
         message: String,
     },
@@ -229,7 +229,10 @@ impl RegistryError {
             RegistryProblem::StillListed { .. } => Some(
                 "delete the index first; an index of referrers lists what was attached, and `graph: true` goes through it",
             ),
-            RegistryProblem::Untrusted { .. } => Some(
+            RegistryProblem::Certificate { message } if !message.contains("invalid peer") => {
+                Some("show the registry a certificate that it takes: `client_cert` and `client_key` under `registries`")
+            }
+            RegistryProblem::Certificate { .. } => Some(
                 "trust who has signed its certificate: `ca_file` under `registries`, `--ca-file` of `consign login`, or `SSL_CERT_FILE`",
             ),
             RegistryProblem::NoReferrersApi => {
@@ -359,6 +362,13 @@ mod tests {
             );
         }
         assert_eq!(messages(r#"{"errors":[{"code":7,"message":null}]}"#.as_bytes())[0].code, "7");
+    }
+
+    #[test]
+    fn a_cache_that_cannot_ask_is_told_from_absence() {
+        // As Azure's artifact cache answers for referrers.
+        let error = refused(424, "");
+        assert!(error.help().is_some_and(|help| help.starts_with("this registry asks another one")));
     }
 
     #[test]
