@@ -16,7 +16,7 @@ use crate::{
         StoreError,
         registry::{
             Credential, CredentialError, CredentialSource, Credentials, LoginFile, Registries, RegistryOptions,
-            RegistrySettings, Secret, Tls,
+            RegistryProblem, RegistrySettings, Secret, Tls,
         },
     },
 };
@@ -46,6 +46,12 @@ pub(super) fn login(command: &LoginArguments) -> io::Result<ExitCode> {
         Ok(is_asked) => is_asked,
         Err(error) => {
             complain(&refusal(&registry, &error));
+            if let StoreError::Registry(error) = &error
+                && matches!(error.problem, RegistryProblem::Certificate { .. })
+                && let Some(help) = error.help()
+            {
+                say(&format!("help: {help}"));
+            }
             return Ok(if error.is_temporary() { ExitCode::Temporary } else { ExitCode::Failed });
         }
     };

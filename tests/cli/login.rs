@@ -163,8 +163,8 @@ fn the_places_of_docker_and_podman_are_honoured() {
         assert!(shown.contains(&format!("stored in `[FOLDER]/{expected}`")), "{shown}");
         assert!(read(&test, &registry, expected).contains("REGISTRY"));
     }
-    let text = format!(r#"{{"auths":{{"{registry}":{{"auth":"b3RoZXI6eA=="}}}}}}"#);
-    let test = test().environment("DOCKER_AUTH_CONFIG", &text);
+    let literal = format!(r#"{{"auths":{{"{registry}":{{"auth":"b3RoZXI6eA=="}}}}}}"#);
+    let test = test().environment("DOCKER_AUTH_CONFIG", &literal);
     insta::assert_snapshot!(shown(&test, &registry, &format!("{login} --authfile auth.json"), "hunter2"), @r"
     exit code 0
     --- stderr

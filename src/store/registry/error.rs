@@ -229,6 +229,12 @@ impl RegistryError {
             RegistryProblem::StillListed { .. } => Some(
                 "delete the index first; an index of referrers lists what was attached, and `graph: true` goes through it",
             ),
+            RegistryProblem::Certificate { message } if !message.contains("invalid peer") => {
+                Some("show the registry a certificate that it takes: `client_cert` and `client_key` under `registries`")
+            }
+            RegistryProblem::Certificate { .. } => Some(
+                "trust who has signed its certificate: `ca_file` under `registries`, `--ca-file` of `consign login`, or `SSL_CERT_FILE`",
+            ),
             RegistryProblem::NoReferrersApi => {
                 Some("say `referrers: auto` for this registry in the plan, or leave it out")
             }
