@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::one_registry::ReachArguments;
+
 /// What the exit codes mean.
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -223,9 +225,8 @@ pub(super) struct LoginArguments {
     /// Stores the login in this file.
     #[arg(long, value_name = "FILE")]
     pub(super) authfile: Option<PathBuf>,
-    /// Asks the registry over plain HTTP, as loopback registries are anyway.
-    #[arg(long)]
-    pub(super) plain_http: bool,
+    #[command(flatten)]
+    pub(super) reach: ReachArguments,
 }
 
 #[derive(Debug, Args)]
@@ -246,9 +247,8 @@ pub(super) struct DoctorArguments {
     /// Pushes a small artifact also where the registry cannot delete it again.
     #[arg(long)]
     pub(super) push: bool,
-    /// Asks over plain HTTP. Registries on this machine always are.
-    #[arg(long)]
-    pub(super) plain_http: bool,
+    #[command(flatten)]
+    pub(super) reach: ReachArguments,
     /// How the findings are written.
     #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
     pub(super) format: DoctorFormat,

@@ -6,6 +6,7 @@ mod doctor;
 mod graph;
 mod kinds;
 mod login;
+mod one_registry;
 mod plan_file;
 mod run;
 mod schema;

@@ -40,7 +40,7 @@ pub(super) fn build(parts: &[Part]) -> Graph {
         steps.push(node);
     }
     let telling = parts.iter().enumerate().filter(|(_, part)| part.effects.tells_blobs());
-    Graph { graph, steps, telling: telling.map(|(step, _)| step).collect() }
+    Graph { nodes: graph, steps, telling: telling.map(|(step, _)| step).collect() }
 }
 
 /// One edge from each source, with all its reasons.

@@ -42,7 +42,7 @@ pub struct Part {
 /// The graph of one plan. Edges lead from what comes first to what waits; no cycle can be written.
 #[derive(Debug)]
 pub struct Graph {
-    graph: DiGraph<Member, Edge>,
+    nodes: DiGraph<Member, Edge>,
     steps: Vec<NodeIndex>,
     /// Which of them tell what blobs were there.
     telling: HashSet<usize>,
@@ -66,7 +66,7 @@ impl Graph {
 
     /// Steps and joins with the edges between them.
     pub const fn as_petgraph(&self) -> &DiGraph<Member, Edge> {
-        &self.graph
+        &self.nodes
     }
 
     /// Whether the outputs of a step tell which blobs were there.

@@ -7,8 +7,10 @@ mod inputs;
 mod login;
 mod mistakes;
 mod names;
+mod proxy;
 mod registries;
 mod rehearse;
+mod retries;
 mod test;
 
 use self::test::Test;

@@ -21,8 +21,11 @@ fn help_of_every_command_lists_its_flags() {
         ("rehearse", [&values[..], &running, &["--read-through"]].concat()),
         ("check", values.to_vec()),
         ("graph", [&values[..], &["--format", "--why"]].concat()),
-        ("doctor", vec!["--push", "--plain-http", "--format"]),
-        ("login", vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--plain-http"]),
+        ("doctor", vec!["--push", "--plain-http", "--ca-file", "--format"]),
+        (
+            "login",
+            vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--ca-file", "--plain-http"],
+        ),
         ("logout", vec!["--authfile"]),
         ("schema", Vec::new()),
         ("kinds", Vec::new()),
