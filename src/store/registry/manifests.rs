@@ -402,6 +402,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_manifest_whose_answer_was_lost_is_asked_for_before_it_is_sent_again() {
+        for is_stored in [true, false] {
+            let mut puts = 0;
+            let server = Server::with(move |received, shelf| {
+                puts += u32::from(received.method == "PUT");
+                (received.method == "PUT" && puts == 1).then(|| {
+                    let answer = is_stored.then(|| shelf.answer(received));
+                    if answer.is_some() { Reply::cut() } else { Reply::status(500) }
+                })
+            })
+            .await;
+            server.store("a").push_manifest(&manifest("one"), Some(&"v1".parse().unwrap())).await.unwrap();
+            let mut expected = vec!["PUT /v2/a/manifests/v1", "HEAD /v2/a/manifests/v1"];
+            expected.extend((!is_stored).then_some("PUT /v2/a/manifests/v1"));
+            assert_eq!(server.log(), expected);
+        }
+    }
+
+    #[tokio::test]
     async fn a_manifest_may_have_four_mebibytes() {
         let padding = "x".repeat(4 * 1024 * 1024 - manifest("").bytes().len());
         let large = manifest(&padding);

@@ -253,6 +253,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_referrer_whose_answer_was_lost_is_looked_for() {
+        for has_api in [true, false] {
+            let mut is_lost = false;
+            let server = Server::with(move |received, shelf| {
+                if has_api && received.path.contains("/referrers/") {
+                    return Some(listed(&everything(shelf)));
+                }
+                let is_first = received.method == "PUT" && !std::mem::replace(&mut is_lost, received.method == "PUT");
+                is_first.then(|| {
+                    shelf.answer(received);
+                    Reply::cut()
+                })
+            })
+            .await;
+            server.store("a").attach(&referrer("one")).await.unwrap();
+            // Only a registry without the API gets a list.
+            assert_eq!(server.shelf(|shelf| shelf.tags.len()), usize::from(!has_api));
+            assert_eq!(server.store("a").referrers(&subject().digest).await.unwrap().len(), 1);
+        }
+    }
+
+    #[tokio::test]
     async fn an_api_that_only_says_so_gets_a_list_too() {
         let server = with_api(false).await;
         let store = server.store("a");

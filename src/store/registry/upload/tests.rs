@@ -339,3 +339,28 @@ async fn copies_within_one_registry_do_not_wait_for_each_other_for_ever() {
     assert!(deliveries.iter().all(|delivery| *delivery == Delivery::Copied));
     assert_eq!(server.shelf(|shelf| shelf.blobs.len()), 24);
 }
+
+#[tokio::test]
+async fn what_is_large_goes_apart_from_its_end_unless_the_registry_does_not_know_that() {
+    let size = usize::try_from(Way::STREAMED).unwrap() + 1;
+    for knows_patch in [true, false] {
+        let server = Server::with(move |received, _| {
+            (!knows_patch && received.method == "PATCH").then(|| Reply::status(405).body("not allowed"))
+        })
+        .await;
+        let store = server.store("a");
+        let (blob, source) = blob(size);
+        assert_eq!(store.push_blob(&blob, &source, None).await.unwrap(), Delivery::Copied);
+        store.settle().await.unwrap();
+        let mut sent = sent(&server);
+        sent.retain(|(line, _)| line != "DELETE");
+        let mut expected = vec![line("HEAD", 0), line("POST", 0), line("PATCH", size)];
+        if knows_patch {
+            expected.push(line("PUT", 0));
+        } else {
+            expected.extend([line("POST", 0), line("PUT", size)]);
+        }
+        assert_eq!(sent, expected);
+        assert!(server.shelf(|shelf| shelf.sessions.is_empty()));
+    }
+}
