@@ -2,11 +2,13 @@
 
 mod arguments;
 mod check;
+mod gc;
 mod graph;
 mod kinds;
 mod plan_file;
 mod run;
 mod schema;
+mod serve;
 mod settings;
 
 use std::{
@@ -27,6 +29,8 @@ pub fn main() -> process::ExitCode {
         Command::Rehearse(command) => run::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),
         Command::Graph(command) => graph::graph(command, &arguments.global),
+        Command::Serve(command) => serve::serve(command),
+        Command::Gc(command) => gc::gc(command),
         Command::Schema => print(&schema::text()).map(|()| ExitCode::Success),
         Command::Kinds(command) => kinds::kinds(command),
     };

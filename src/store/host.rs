@@ -44,8 +44,14 @@ pub trait Hosted: Store {
     /// Makes staged content the blob of that digest, or fails where it is not, and stores nothing.
     async fn keep(&self, staged: &Staged, digest: &Digest) -> Result<(), StoreError>;
 
-    /// As [`Store::push_manifest`], with any number of tags, all or none, and only where `condition` holds.
-    async fn put_manifest(&self, manifest: &Manifest, tags: &[Tag], condition: &Condition) -> Result<(), StoreError>;
+    /// As [`Store::push_manifest`], with any number of tags, all or none, and only where `condition` holds of `target`.
+    async fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        target: &Target,
+        tags: &[Tag],
+        condition: &Condition,
+    ) -> Result<(), StoreError>;
 
     /// Removes a tag, or a manifest and with it every tag that names it, where `condition` holds. `false`: it was not there.
     async fn remove(&self, target: &Target, condition: &Condition) -> Result<bool, StoreError>;

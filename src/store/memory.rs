@@ -232,16 +232,18 @@ impl Hosted for MemoryStore {
         Ok(())
     }
 
-    async fn put_manifest(&self, manifest: &Manifest, tags: &[Tag], condition: &Condition) -> Result<(), StoreError> {
+    async fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        target: &Target,
+        tags: &[Tag],
+        condition: &Condition,
+    ) -> Result<(), StoreError> {
         let mut state = self.state();
         if let Some(digest) = state.missing(manifest) {
             return Err(StoreError::Missing { digest, repository: self.repository.to_string() });
         }
-        let current = match tags {
-            [tag] => state.tags.get(tag),
-            _ => Some(manifest.digest()).filter(|digest| state.manifests.contains_key(digest)),
-        };
-        condition.check(current)?;
+        condition.check(state.find(target).map(Manifest::digest))?;
         state.insert(manifest, None);
         for tag in tags {
             state.insert(manifest, Some(tag));

@@ -68,15 +68,18 @@ impl Hosted for LayoutStore {
         self.run(move |catalog| catalog.keep(content, &digest)).await
     }
 
-    async fn put_manifest(&self, manifest: &Manifest, tags: &[Tag], condition: &Condition) -> Result<(), StoreError> {
-        let of = match tags {
-            [tag] => Target::Tag(tag.clone()),
-            _ => Target::Digest(manifest.digest().clone()),
-        };
+    async fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        target: &Target,
+        tags: &[Tag],
+        condition: &Condition,
+    ) -> Result<(), StoreError> {
         let prepared = manifest.clone();
         self.run(move |catalog| catalog.prepare(&prepared)).await?;
-        let (manifest, tags, condition) = (manifest.clone(), tags.to_vec(), condition.clone());
-        self.change(Change::Put { manifest, tags, condition, of }).await.map(drop)
+        let (manifest, tags) = (manifest.clone(), tags.to_vec());
+        let (of, condition) = (target.clone(), condition.clone());
+        self.change(Change::Put { manifest, tags, of, condition }).await.map(drop)
     }
 
     async fn remove(&self, target: &Target, condition: &Condition) -> Result<bool, StoreError> {

@@ -112,7 +112,8 @@ impl Store for LayoutStore {
 
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), StoreError> {
         let tags: Vec<_> = tag.cloned().into_iter().collect();
-        self.put_manifest(manifest, &tags, &Condition::default()).await
+        let target = Target::Digest(manifest.digest().clone());
+        self.put_manifest(manifest, &target, &tags, &Condition::default()).await
     }
 
     async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
