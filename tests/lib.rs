@@ -7,4 +7,5 @@ mod docs;
 mod front_end;
 mod layers;
 mod serial;
+mod serve;
 mod store;

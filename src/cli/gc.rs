@@ -1,4 +1,7 @@
-use std::io::{self, Write};
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
 
 use super::{arguments::GcArguments, complain};
 use crate::{
@@ -49,7 +52,8 @@ fn collect(root: &LayoutRoot, options: &GarbageOptions) -> Result<(usize, u64), 
                 Garbage::Blob { digest, size } => ("blob", format!("{name}@{digest}"), size),
                 Garbage::Unfinished { path, size } => ("unfinished", path.display().to_string(), size),
             };
-            lines.push_str(&format!("{kind} {what} {size}\n"));
+            // Writing to a string cannot fail.
+            let _ = writeln!(lines, "{kind} {what} {size}");
             count += 1;
             total += size;
         }

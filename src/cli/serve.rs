@@ -14,9 +14,16 @@ use crate::{
     store::{Host, LayoutRoot, MemoryHost, MemoryRegistry},
 };
 
+/// What a server is made of.
+struct Prepared {
+    options: ServeOptions,
+    host: Arc<dyn Host>,
+    log: Arc<dyn Log>,
+}
+
 /// `consign serve`
 pub(super) fn serve(command: &ServeArguments) -> io::Result<ExitCode> {
-    let (options, host, log) = match prepare(command) {
+    let Prepared { options, host, log } = match prepare(command) {
         Ok(prepared) => prepared,
         Err(message) => {
             complain(&message);
@@ -46,7 +53,7 @@ pub(super) fn serve(command: &ServeArguments) -> io::Result<ExitCode> {
     served
 }
 
-fn prepare(command: &ServeArguments) -> Result<(ServeOptions, Arc<dyn Host>, Arc<dyn Log>), String> {
+fn prepare(command: &ServeArguments) -> Result<Prepared, String> {
     let users = command.htpasswd.as_deref().map(Htpasswd::read).transpose().map_err(|error| error.to_string())?;
     let tls = match (&command.tls_cert, &command.tls_key) {
         (Some(certificates), Some(key)) => Some(Tls::read(certificates, key).map_err(|error| error.to_string())?),
@@ -59,14 +66,14 @@ fn prepare(command: &ServeArguments) -> Result<(ServeOptions, Arc<dyn Host>, Arc
         users,
         tls,
     };
-    let host: Arc<dyn Host> = match &command.root {
-        Some(root) => Arc::new(LayoutRoot::open(root).map_err(|error| error.to_string())?),
-        None => {
-            let name: RegistryName = "localhost".parse().map_err(|error| format!("{error}"))?;
-            Arc::new(MemoryHost::new(MemoryRegistry::default(), name))
-        }
+    let host: Arc<dyn Host> = if let Some(root) = &command.root {
+        Arc::new(LayoutRoot::open(root).map_err(|error| error.to_string())?)
+    } else {
+        let name: RegistryName = "localhost".parse().map_err(|error| format!("{error}"))?;
+        Arc::new(MemoryHost::new(MemoryRegistry::default(), name))
     };
-    Ok((options, host, Arc::new(Lines::open(command.access_log.as_deref())?)))
+    let log = Arc::new(Lines::open(command.access_log.as_deref())?);
+    Ok(Prepared { options, host, log })
 }
 
 fn warn(listen: SocketAddr, options: &ServeOptions) {

@@ -57,9 +57,10 @@ impl Service {
             let message = "this is a manifest: it is deleted under `/manifests/`";
             return Err(Failure::NotAllowed { message, allow: "GET, HEAD" });
         }
-        match store.remove_blob(&digest).await? {
-            true => Ok(answer::empty(StatusCode::ACCEPTED)),
-            false => Err(Failure::BlobUnknown { digest: digest.to_string() }),
+        if store.remove_blob(&digest).await? {
+            Ok(answer::empty(StatusCode::ACCEPTED))
+        } else {
+            Err(Failure::BlobUnknown { digest: digest.to_string() })
         }
     }
 }

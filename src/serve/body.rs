@@ -15,7 +15,7 @@ use crate::store::{ByteStream, StoreError};
 pub(super) type Body = UnsyncBoxBody<Bytes, StoreError>;
 
 /// How long a client may send nothing.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) fn empty() -> Body {
     whole(Bytes::new())

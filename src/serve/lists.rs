@@ -11,7 +11,7 @@ use super::{
     request::Head,
     service::Service,
 };
-use crate::oci::{Descriptor, Digest, Index, Manifest, RepositoryName, media_type};
+use crate::oci::{Descriptor, Digest, Manifest, RepositoryName, media_type};
 
 #[derive(Serialize)]
 struct TagList<'a> {
@@ -63,13 +63,13 @@ impl Service {
         if let Some(last) = head.parameter("last").and_then(|last| last.parse::<Digest>().ok()) {
             referrers.retain(|referrer| referrer.digest > last);
         }
-        let next = cut(&mut referrers);
-        let index = serde_json::to_vec(&Index::new(referrers)).unwrap_or_default();
+        let (index, next) = index(&referrers);
         let mut answer = answer::with(Answer::new(body::whole(index)), header::CONTENT_TYPE, media_type::IMAGE_INDEX);
         if wanted.is_some() {
             answer = answer::with(answer, answer::FILTERS_APPLIED, "artifactType");
         }
         if let Some(last) = next {
+            let last = last.to_string();
             let mut parameters = vec![("last", last.as_str())];
             parameters.extend(wanted.map(|wanted| ("artifactType", wanted)));
             let link = page::link(&format!("/v2/{name}/referrers/{subject}"), &parameters);
@@ -93,27 +93,27 @@ impl Service {
     }
 }
 
-/// Cuts a list where it would be more than clients read at once: not before, since some do not ask for what follows.
-/// Then what it ends with is told.
-fn cut(referrers: &mut Vec<Descriptor>) -> Option<String> {
-    // The frame of the index, with room to spare.
-    let mut room = Manifest::MAX_SIZE - 1024;
-    let fit = referrers
-        .iter()
-        .take_while(|referrer| {
-            let size = serde_json::to_vec(referrer).map_or(0, |text| text.len() as u64 + 1);
-            let fits = size <= room;
-            room = room.saturating_sub(size);
-            fits
-        })
-        .count();
-    // One that is larger than all the room is handed out alone: there is no other way on.
-    let fit = fit.max(1);
-    if fit >= referrers.len() {
-        return None;
+/// The index of these manifests, cut where it would be more than clients read at once: not before, since some do not ask
+/// for what follows. Then what it ends with is told.
+fn index(referrers: &[Descriptor]) -> (String, Option<&Digest>) {
+    let mut text = format!(r#"{{"schemaVersion":2,"mediaType":"{}","manifests":["#, media_type::IMAGE_INDEX);
+    let (start, mut last) = (text.len(), None);
+    for referrer in referrers {
+        // A value of this program's own has no keys that JSON cannot have.
+        let entry = serde_json::to_string(referrer).unwrap_or_default();
+        // One that is larger than all the room is handed out alone: there is no other way on.
+        if last.is_some() && (text.len() + entry.len() + 3) as u64 > Manifest::MAX_SIZE {
+            text.push_str("]}");
+            return (text, last);
+        }
+        if text.len() > start {
+            text.push(',');
+        }
+        text.push_str(&entry);
+        last = Some(&referrer.digest);
     }
-    referrers.truncate(fit);
-    referrers.last().map(|last| last.digest.to_string())
+    text.push_str("]}");
+    (text, None)
 }
 
 fn linked(answer: Answer, head: &Head, path: &str, last: Option<String>) -> Answer {
@@ -121,4 +121,35 @@ fn linked(answer: Answer, head: &Head, path: &str, last: Option<String>) -> Answ
         return answer;
     };
     answer::with(answer, header::LINK, &page::link(path, &[("n", count), ("last", &last)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::oci::Index;
+
+    #[test]
+    fn a_list_that_is_too_long_is_handed_out_in_parts() {
+        let referrer = |number: u32, length: usize| Descriptor {
+            annotations: BTreeMap::from([("text".to_owned(), "x".repeat(length))]),
+            ..Descriptor::of(media_type::IMAGE_MANIFEST, &number.to_le_bytes())
+        };
+        let mut rest: Vec<_> =
+            (0..50).map(|number| referrer(number, 200_000)).chain([referrer(50, 5_000_000)]).collect();
+        let all: Vec<_> = rest.iter().map(|referrer| referrer.digest.clone()).collect();
+        let mut found = Vec::new();
+        while !rest.is_empty() {
+            let (text, last) = index(&rest);
+            let part: Index = serde_json::from_str(&text).unwrap();
+            assert!(text.len() as u64 <= Manifest::MAX_SIZE || part.manifests.len() == 1);
+            assert_eq!(last.is_some(), part.manifests.len() < rest.len());
+            assert_eq!(text, serde_json::to_string(&part).unwrap());
+            rest.drain(..part.manifests.len());
+            found.extend(part.manifests.into_iter().map(|referrer| referrer.digest));
+        }
+        assert_eq!(found, all);
+        assert_eq!(index(&[]), (serde_json::to_string(&Index::new(Vec::new())).unwrap(), None));
+    }
 }

@@ -101,9 +101,10 @@ impl Service {
     ) -> Result<Answer, Failure> {
         let target = target(text)?;
         let store = self.repository(name).await?;
-        match store.remove(&target, &condition::of(&head.headers)).await? {
-            true => Ok(answer::empty(StatusCode::ACCEPTED)),
-            false => Err(Failure::ManifestUnknown { target: text.to_owned() }),
+        if store.remove(&target, &condition::of(&head.headers)).await? {
+            Ok(answer::empty(StatusCode::ACCEPTED))
+        } else {
+            Err(Failure::ManifestUnknown { target: text.to_owned() })
         }
     }
 }

@@ -41,11 +41,12 @@ use super::{
 };
 use crate::store::{Host, StoreError};
 
-/// How many connections are served at a time; others wait.
-const CONNECTIONS: usize = 1024;
+/// How many connections are served at a time; others wait. Together with what each has open and with the uploads that
+/// wait, they stay below the 1024 files that a process may have open unless it asks for more.
+const CONNECTIONS: usize = 320;
 
 /// How long a client may take to say what it wants, and how long one that says nothing is kept.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long requests that are under way may go on when the server is to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
@@ -87,7 +88,7 @@ impl Server {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(CONNECTIONS));
         let mut stop = pin!(stop);
-        let mut sweep = tokio::time::interval(Duration::from_secs(60));
+        let mut sweep = tokio::time::interval(Duration::from_mins(1));
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => break,

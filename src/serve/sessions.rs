@@ -13,10 +13,10 @@ use super::failure::Failure;
 use crate::{oci::RepositoryName, store::Staged};
 
 /// How many uploads may be open at a time: each holds a file open.
-const LIMIT: usize = 4096;
+const LIMIT: usize = 320;
 
 /// How long an upload may be left alone.
-const PATIENCE: Duration = Duration::from_secs(30 * 60);
+const PATIENCE: Duration = Duration::from_mins(30);
 
 /// An upload that has begun.
 #[derive(Debug)]

@@ -58,9 +58,8 @@ impl Service {
 
     /// What a mount cannot find is uploaded.
     async fn mount(&self, head: &Head, name: &RepositoryName, wanted: &Digest) -> Result<bool, Failure> {
-        let from = match head.parameter("from").map(str::parse).transpose() {
-            Ok(from) => from,
-            Err(_) => return Ok(false),
+        let Ok(from) = head.parameter("from").map(str::parse).transpose() else {
+            return Ok(false);
         };
         Ok(self.host.mount(wanted, from.as_ref(), name).await?)
     }

@@ -6,6 +6,6 @@ mod inputs;
 mod mistakes;
 mod names;
 mod rehearse;
-mod test;
+pub(crate) mod test;
 
 use self::test::Test;

@@ -16,11 +16,16 @@ fn help_of_run_is_this() {
 fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
     let running = ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--outputs"];
-    let commands: [(&str, Vec<&str>); 6] = [
+    let commands: [(&str, Vec<&str>); 8] = [
         ("run", [&values[..], &running].concat()),
         ("rehearse", [&values[..], &running, &["--read-through"]].concat()),
         ("check", values.to_vec()),
         ("graph", [&values[..], &["--format", "--why"]].concat()),
+        (
+            "serve",
+            vec!["--listen", "--root", "--read-only", "--no-referrers", "--max-blob-size", "--htpasswd", "--tls-cert"],
+        ),
+        ("gc", vec!["--root", "--dry-run", "--grace", "--keep-untagged"]),
         ("schema", Vec::new()),
         ("kinds", Vec::new()),
     ];

@@ -53,9 +53,9 @@ impl Catalog {
         let found = {
             let mut seen = self.seen()?;
             match target {
-                Target::Tag(tag) => seen.contents.tagged(tag).cloned(),
+                Target::Tag(tag) => seen.contents.tagged(tag).map(Descriptor::plain),
                 Target::Digest(digest) => match seen.contents.listed(digest) {
-                    Some(listed) => Some(listed.clone()),
+                    Some(listed) => Some(listed.plain()),
                     None => self.reached(&mut seen)?.all.get(digest).map(|known| known.referrer.plain()),
                 },
             }
@@ -76,10 +76,11 @@ impl Catalog {
 
     pub(super) fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
         let known: Vec<_> = self.reached(&mut *self.seen()?)?.referrers(subject).cloned().collect();
+        let look = self.folder.look();
         let mut referrers = Vec::with_capacity(known.len());
         for known in known {
             // It may be gone though it is known: other processes delete too.
-            if self.has(&known.referrer)? {
+            if look.size(&known.referrer.digest)? == Some(known.referrer.size) {
                 referrers.push(known.referrer.clone());
             }
         }
@@ -171,7 +172,11 @@ impl Catalog {
                 if tags.is_empty() {
                     return Ok(index.put(manifest, None));
                 }
-                Ok(tags.iter().fold(false, |changed, tag| index.put(manifest, Some(tag)) || changed))
+                let mut changed = false;
+                for tag in tags {
+                    changed |= index.put(manifest, Some(tag));
+                }
+                Ok(changed)
             }
             Change::Untag { tag, condition } => {
                 condition.check(index.tagged(tag).map(|found| &found.digest))?;
@@ -273,7 +278,7 @@ impl Catalog {
     fn reached<'a>(&self, seen: &'a mut Seen) -> Result<&'a Reached, StoreError> {
         seen.contents.reached(|index| {
             let mut reached = Reached::default();
-            let mut waiting: VecDeque<Descriptor> = index.manifests().cloned().collect();
+            let mut waiting: VecDeque<Descriptor> = index.manifests().map(|descriptor| descriptor.plain()).collect();
             while let Some(descriptor) = waiting.pop_front() {
                 if reached.all.contains_key(&descriptor.digest) {
                     continue;

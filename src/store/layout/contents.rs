@@ -20,8 +20,8 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) index: IndexFile,
-    tags: BTreeMap<Tag, Descriptor>,
-    listed: HashMap<Digest, Descriptor>,
+    tags: BTreeMap<Tag, Arc<Descriptor>>,
+    listed: HashMap<Digest, Arc<Descriptor>>,
     /// Found out when it is first needed: every manifest has to be read for it.
     reached: Reached,
     is_explored: bool,
@@ -40,17 +40,17 @@ impl Contents {
     pub(super) fn new(index: IndexFile) -> Self {
         let mut tags = BTreeMap::new();
         for (tag, descriptor) in index.tags() {
-            tags.entry(tag).or_insert_with(|| descriptor.plain());
+            tags.entry(tag).or_insert_with(|| Arc::clone(descriptor));
         }
         let mut listed = HashMap::new();
         for descriptor in index.manifests() {
-            listed.entry(descriptor.digest.clone()).or_insert_with(|| descriptor.plain());
+            listed.entry(descriptor.digest.clone()).or_insert_with(|| Arc::clone(descriptor));
         }
         Self { index, tags, listed, ..Self::default() }
     }
 
     pub(super) fn tagged(&self, tag: &Tag) -> Option<&Descriptor> {
-        self.tags.get(tag)
+        self.tags.get(tag).map(Arc::as_ref)
     }
 
     pub(super) fn tags(&self) -> impl Iterator<Item = &Tag> {
@@ -58,7 +58,7 @@ impl Contents {
     }
 
     pub(super) fn listed(&self, digest: &Digest) -> Option<&Descriptor> {
-        self.listed.get(digest)
+        self.listed.get(digest).map(Arc::as_ref)
     }
 
     /// Every manifest that is there and that the index leads to: found out by `explore`, unless that is known still.
@@ -72,9 +72,9 @@ impl Contents {
 
     /// Takes note of a manifest that was written.
     pub(super) fn add(&mut self, manifest: &Manifest, tags: &[Tag]) {
-        let descriptor = manifest.descriptor();
+        let descriptor = Arc::new(manifest.descriptor());
         for tag in tags {
-            self.tags.insert(tag.clone(), descriptor.clone());
+            self.tags.insert(tag.clone(), Arc::clone(&descriptor));
         }
         let is_new = self.listed.insert(descriptor.digest.clone(), descriptor).is_none();
         if is_new && self.is_explored {

@@ -11,7 +11,10 @@ use std::{
 use tempfile::{NamedTempFile, TempPath};
 
 use super::stamp::{FileStamp, Stamp};
-use crate::{oci::Digest, store::StoreError};
+use crate::{
+    oci::{Algorithm, Digest},
+    store::StoreError,
+};
 
 /// The folder that a layout is in. It need not exist until something is written.
 ///
@@ -54,14 +57,19 @@ impl Folder {
 
     /// The size in bytes of the content of `digest`, unless it is not there.
     pub(super) fn size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
-        let (blobs, path) = (self.blobs(digest), self.blob(digest));
-        let folders = [self.root.join("blobs"), blobs];
-        // Where no link is on the way, nothing leads out, and that is cheap to see.
-        let is_plain = folders.iter().all(|folder| fs::symlink_metadata(folder).is_ok_and(|it| it.is_dir()));
-        match fs::symlink_metadata(&path) {
-            Ok(metadata) if is_plain && metadata.is_file() => Ok(Some(metadata.len())),
-            Err(error) if is_plain && error.kind() == ErrorKind::NotFound => Ok(None),
-            _ => Ok(self.open(&path)?.map(|(_, size)| size)),
+        self.look().size(digest)
+    }
+
+    /// For a look at many files.
+    pub(super) fn look(&self) -> Look<'_> {
+        let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        let blobs = self.root.join("blobs");
+        let is_plain = |algorithm: Algorithm| is_folder(&blobs.join(algorithm.name()));
+        let are_plain = is_folder(&blobs);
+        Look {
+            folder: self,
+            sha256: are_plain && is_plain(Algorithm::Sha256),
+            sha512: are_plain && is_plain(Algorithm::Sha512),
         }
     }
 
@@ -244,6 +252,29 @@ impl Folder {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
             Err(source) => Err(StoreError::Io { path, source }),
+        }
+    }
+}
+
+/// Looks at one file after the other. Where no link is on the way, nothing leads out, and that is cheap to see.
+pub(super) struct Look<'a> {
+    folder: &'a Folder,
+    sha256: bool,
+    sha512: bool,
+}
+
+impl Look<'_> {
+    /// As [`Folder::size`].
+    pub(super) fn size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        let is_plain = match digest.algorithm() {
+            Algorithm::Sha256 => self.sha256,
+            Algorithm::Sha512 => self.sha512,
+        };
+        let path = self.folder.blob(digest);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if is_plain && metadata.is_file() => Ok(Some(metadata.len())),
+            Err(error) if is_plain && error.kind() == ErrorKind::NotFound => Ok(None),
+            _ => Ok(self.folder.open(&path)?.map(|(_, size)| size)),
         }
     }
 }

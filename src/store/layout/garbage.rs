@@ -88,7 +88,7 @@ impl Catalog {
         let mut index = self.index()?;
         let files = files(self.folder(), options.grace)?;
         let mut known = HashMap::new();
-        let mut waiting: Vec<Descriptor> = index.manifests().cloned().collect();
+        let mut waiting: Vec<Descriptor> = index.manifests().map(|descriptor| descriptor.plain()).collect();
         while let Some(descriptor) = waiting.pop() {
             if !known.contains_key(&descriptor.digest)
                 && let Some(found) = self.look_at(&descriptor)?
@@ -115,15 +115,17 @@ impl Catalog {
         let mut garbage = Vec::new();
         for (digest, file) in files.iter().filter(|(digest, file)| !needed.contains(digest) && !file.is_young) {
             let (digest, size) = (digest.clone(), file.size);
-            garbage.push(match known.contains_key(&digest) {
-                true => Garbage::Manifest { digest, size },
-                false => Garbage::Blob { digest, size },
+            garbage.push(if known.contains_key(&digest) {
+                Garbage::Manifest { digest, size }
+            } else {
+                Garbage::Blob { digest, size }
             });
         }
         if !options.dry_run {
-            let unlisted = known.keys().filter(|digest| !needed.contains(digest));
-            // Every one has to be asked, so that none is left out.
-            let changed = unlisted.fold(false, |changed, digest| index.remove(digest) | changed);
+            let mut changed = false;
+            for digest in known.keys().filter(|digest| !needed.contains(digest)) {
+                changed |= index.remove(digest);
+            }
             if changed {
                 self.rewrite(&index)?;
             }

@@ -155,7 +155,7 @@ impl Catalog {
 
 /// Makes content young again: whoever was told that it is there will not send it, and is about to need it.
 fn refresh(path: &Path) {
-    const OFTEN_ENOUGH: Duration = Duration::from_secs(60);
+    const OFTEN_ENOUGH: Duration = Duration::from_mins(1);
     let is_young = |modified: SystemTime| modified.elapsed().is_ok_and(|age| age < OFTEN_ENOUGH);
     if fs::symlink_metadata(path).and_then(|it| it.modified()).is_ok_and(is_young) {
         return;

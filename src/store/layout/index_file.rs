@@ -26,7 +26,7 @@ struct Entry {
     /// As it was read, and as it is written: composing ten thousand of them anew for each that is added would take long.
     text: String,
     /// What consign makes of it; nothing where it is not a descriptor that consign can use.
-    descriptor: Option<Descriptor>,
+    descriptor: Option<Arc<Descriptor>>,
     /// The name that makes it a tag, whatever it looks like.
     name: Option<String>,
     /// Whether it says nothing that the manifest does not say itself.
@@ -68,25 +68,25 @@ impl IndexFile {
     }
 
     /// The manifests that consign can read, once per entry.
-    pub(super) fn manifests(&self) -> impl Iterator<Item = &Descriptor> {
+    pub(super) fn manifests(&self) -> impl Iterator<Item = &Arc<Descriptor>> {
         self.entries.iter().filter_map(|entry| entry.manifest())
     }
 
     /// The manifest that the tag names. Where other tools left several, the first.
-    pub(super) fn tagged(&self, tag: &Tag) -> Option<&Descriptor> {
-        let named = self.entries.iter().filter(|entry| entry.name.as_deref() == Some(tag.as_str()));
-        named.filter_map(|entry| entry.manifest()).next()
+    pub(super) fn tagged(&self, tag: &Tag) -> Option<&Arc<Descriptor>> {
+        let mut named = self.entries.iter().filter(|entry| entry.name.as_deref() == Some(tag.as_str()));
+        named.find_map(|entry| entry.manifest())
     }
 
     /// Every tag with its manifest, in order. Other tools write whole references as names too: those are none.
-    pub(super) fn tags(&self) -> impl Iterator<Item = (Tag, &Descriptor)> {
+    pub(super) fn tags(&self) -> impl Iterator<Item = (Tag, &Arc<Descriptor>)> {
         self.entries.iter().filter_map(|entry| Some((entry.name.as_ref()?.parse().ok()?, entry.manifest()?)))
     }
 
     /// What must stay whatever reaches it: everything with a name, and what consign cannot read.
     pub(super) fn kept(&self) -> impl Iterator<Item = &Descriptor> {
         let kept = self.entries.iter().filter(|entry| entry.name.is_some() || entry.manifest().is_none());
-        kept.filter_map(|entry| entry.descriptor.as_ref())
+        kept.filter_map(|entry| entry.descriptor.as_deref())
     }
 
     /// Lists the manifest, and moves the tag to it. `false`: it was so.
@@ -156,7 +156,7 @@ impl Entry {
         let is_bare = value.as_object().is_some_and(|members| members.keys().all(|key| known.contains(&key.as_str())));
         Self {
             text: value.to_string(),
-            descriptor: Descriptor::deserialize(value).ok(),
+            descriptor: Descriptor::deserialize(value).ok().map(Arc::new),
             name: name(value).map(str::to_owned),
             is_bare,
         }
@@ -172,7 +172,7 @@ impl Entry {
         Self::new(&json!(descriptor))
     }
 
-    fn manifest(&self) -> Option<&Descriptor> {
+    fn manifest(&self) -> Option<&Arc<Descriptor>> {
         self.descriptor.as_ref().filter(|descriptor| descriptor.is_manifest())
     }
 

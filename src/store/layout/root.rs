@@ -152,7 +152,7 @@ impl Host for LayoutRoot {
         };
         let target = self.repository(to);
         for source in sources {
-            if target.link(digest, &*self.repository(&source)).await? {
+            if target.link(digest, &self.repository(&source)).await? {
                 return Ok(true);
             }
         }
