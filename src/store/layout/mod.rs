@@ -165,7 +165,7 @@ impl Store for LayoutStore {
         let staged = self
             .run(move |catalog| {
                 catalog.folder().create()?;
-                Staged::in_file(catalog.folder().temporary()?, algorithm)
+                Staged::of_verified(catalog.folder().temporary()?, algorithm)
             })
             .await?;
         // From here on, the file is removed unless it is kept, however this ends.
