@@ -26,6 +26,15 @@ pub enum StoreError {
     /// The bytes are no manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// Somebody else was faster.
+    #[error("it was to be written only if nobody else had, and somebody has")]
+    Condition {
+        /// What is there instead.
+        current: Option<Digest>,
+    },
+    /// The upload was finished or given up already.
+    #[error("the upload has ended")]
+    Closed,
     /// The file system said no.
     #[error("{}: {source}", path.display())]
     Io {
@@ -198,6 +207,8 @@ impl StoreError {
             Self::Missing { .. }
             | Self::Content(_)
             | Self::Manifest(_)
+            | Self::Condition { .. }
+            | Self::Closed
             | Self::Io { .. }
             | Self::GraphTooLarge { .. }
             | Self::Layout { .. } => false,

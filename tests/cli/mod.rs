@@ -11,6 +11,6 @@ mod proxy;
 mod registries;
 mod rehearse;
 mod retries;
-mod test;
+pub(crate) mod test;
 
 use self::test::Test;
