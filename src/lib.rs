@@ -34,4 +34,6 @@ pub mod report;
 
 pub mod runner;
 
+pub mod serve;
+
 pub mod cli;

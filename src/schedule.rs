@@ -151,7 +151,8 @@ impl Schedule {
         let mut ending = vec![(node, end)];
         while let Some((node, end)) = ending.pop() {
             if matches!(end, End::Well) {
-                for free in self.let_go(node, |edge| !edge.may_be_overtaken()) {
+                let holds = self.is_never_overtaken(node);
+                for free in self.let_go(node, |edge| holds || !edge.may_be_overtaken()) {
                     self.release(free);
                 }
             }
@@ -177,8 +178,16 @@ impl Schedule {
             if let Some(Member::Step(id)) = self.graph.as_petgraph().node_weight(node) {
                 self.ahead.push(Reverse(id.index()));
             }
-            released.extend(self.let_go(node, Edge::may_be_overtaken));
+            if !self.is_never_overtaken(node) {
+                released.extend(self.let_go(node, Edge::may_be_overtaken));
+            }
         }
+    }
+
+    /// Whether what a step does ahead could be told from the outputs of this one.
+    fn is_never_overtaken(&self, node: NodeIndex) -> bool {
+        let member = self.graph.as_petgraph().node_weight(node);
+        matches!(member, Some(Member::Step(id)) if self.graph.tells_blobs(id.index()))
     }
 
     /// Takes these edges out of `node` from what holds their targets. Those that nothing holds any more come back.

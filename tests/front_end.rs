@@ -13,6 +13,31 @@ static TUTORIAL: LazyLock<String> = LazyLock::new(|| {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans/acr-tutorial.yaml")).unwrap()
 });
 
+/// With everything that may stand above the steps.
+const SETTINGS: &str = "\
+consign: 1
+inputs:
+  HOST: { type: registry, default: \"localhost:5000\" }
+vars:
+  PREFIX: ${{ HOST }}/team
+secrets:
+  TOKEN: { env: TOKEN }
+  WORD: { command: [print, \"${{ HOST }}\"] }
+registries:
+  ${{ HOST }}:
+    username: ci
+    password: ${{ TOKEN }}
+    mirrors: [\"mirror.lan:5000/${{ HOST | replace(':', '-') }}\"]
+    concurrency: 4
+    rate: 100/s
+    referrers: tag
+  r.io: { same_as: s.io/x }
+  s.io: { ca_file: acr-tutorial.yaml, insecure_skip_verify: true }
+steps:
+  - id: show
+    inspect: { reference: \"${{ PREFIX }}/app:v1\" }
+";
+
 /// Compiles, and draws what is wrong.
 fn try_to_compile(text: &str) {
     let source = SourceFile::new("plan.yaml", text);
@@ -105,6 +130,13 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), change()), 1..6),
     ) {
         try_to_compile(&apply(&TUTORIAL, &changes));
+    }
+
+    #[test]
+    fn broken_settings_never_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), change()), 1..6),
+    ) {
+        try_to_compile(&apply(SETTINGS, &changes));
     }
 }
 

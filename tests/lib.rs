@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
 mod cli;
+mod conformance;
 mod docs;
 mod front_end;
 mod layers;
 mod serial;
+mod serve;
 mod store;

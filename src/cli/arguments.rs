@@ -1,6 +1,8 @@
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::one_registry::ReachArguments;
 
 /// What the exit codes mean.
 const EXIT_CODES: &str = "\
@@ -71,6 +73,10 @@ pub(super) enum Command {
     Logout(LogoutArguments),
     /// Finds out what a registry can do, and leaves nothing behind.
     Doctor(DoctorArguments),
+    /// Serves an embedded registry.
+    Serve(ServeArguments),
+    /// Removes from the folder of a registry what nothing reaches.
+    Gc(GcArguments),
     /// Prints the JSON Schema of plans.
     Schema,
     /// Lists the kinds of steps, or explains one.
@@ -210,6 +216,86 @@ pub(super) enum GraphFormat {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct ServeArguments {
+    /// Where to listen; port 0 takes one that is free. The address is the first line on stdout.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    pub(super) listen: SocketAddr,
+    /// Keeps the repositories in this folder, each as an OCI image layout. Without it, they are in memory and gone at the end.
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// Takes no writes.
+    #[arg(long)]
+    pub(super) read_only: bool,
+    /// Leaves out the referrers API, to stand in for a registry that has only the referrers tag schema.
+    #[arg(long)]
+    pub(super) no_referrers: bool,
+    /// Takes no blob that is larger: bytes, or with `KiB`, `MiB` or `GiB`.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) max_blob_size: Option<u64>,
+    /// Answers only users in this file, which `htpasswd -B` writes.
+    #[arg(long, value_name = "FILE")]
+    pub(super) htpasswd: Option<PathBuf>,
+    /// Serves HTTPS with this certificate: PEM, its own first, then those above it.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The key of the certificate, PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// Writes a line for each request to this file rather than to stderr.
+    #[arg(long, value_name = "FILE")]
+    pub(super) access_log: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GcArguments {
+    /// The folder that `consign serve --root` has. A server may be running on it.
+    #[arg(long, value_name = "DIR")]
+    pub(super) root: PathBuf,
+    /// Says what would be removed, and removes nothing.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Leaves alone what is younger than this: seconds, or with `m`, `h` or `d`.
+    #[arg(long, value_name = "AGE", default_value = "1h", value_parser = age)]
+    pub(super) grace: Duration,
+    /// Leaves alone manifests that no tag, no index and no subject reaches.
+    #[arg(long)]
+    pub(super) keep_untagged: bool,
+}
+
+/// Bytes, as people write them.
+fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = number_and_unit(text)?;
+    let factor = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err("write bytes, or a number with `KiB`, `MiB` or `GiB`".to_owned()),
+    };
+    number.checked_mul(factor).ok_or_else(|| "that is too much".to_owned())
+}
+
+/// A length of time, as people write it.
+fn age(text: &str) -> Result<Duration, String> {
+    let (number, unit) = number_and_unit(text)?;
+    let factor = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err("write seconds, or a number with `m`, `h` or `d`".to_owned()),
+    };
+    number.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| "that is too much".to_owned())
+}
+
+fn number_and_unit(text: &str) -> Result<(u64, &str), String> {
+    let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let number = number.parse().map_err(|_| "it begins with a whole number".to_owned())?;
+    Ok((number, unit.trim_start()))
+}
+
+#[derive(Debug, Args)]
 pub(super) struct KindsArguments {
     /// The kind to explain.
     pub(super) kind: Option<String>,
@@ -235,9 +321,8 @@ pub(super) struct LoginArguments {
     /// Stores the login in this file.
     #[arg(long, value_name = "FILE")]
     pub(super) authfile: Option<PathBuf>,
-    /// Asks the registry over plain HTTP, as loopback registries are anyway.
-    #[arg(long)]
-    pub(super) plain_http: bool,
+    #[command(flatten)]
+    pub(super) reach: ReachArguments,
 }
 
 #[derive(Debug, Args)]
@@ -258,9 +343,8 @@ pub(super) struct DoctorArguments {
     /// Pushes a small artifact also where the registry cannot delete it again.
     #[arg(long)]
     pub(super) push: bool,
-    /// Asks over plain HTTP. Registries on this machine always are.
-    #[arg(long)]
-    pub(super) plain_http: bool,
+    #[command(flatten)]
+    pub(super) reach: ReachArguments,
     /// How the findings are written.
     #[arg(long, value_enum, default_value_t = DoctorFormat::Text)]
     pub(super) format: DoctorFormat,

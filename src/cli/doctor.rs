@@ -18,15 +18,19 @@ use crate::{
 
 /// `consign doctor REGISTRY[/REPOSITORY]`
 pub(super) fn doctor(command: &DoctorArguments) -> io::Result<ExitCode> {
-    let (registry, repository) = match place(&command.place) {
-        Ok(place) => place,
+    let ready = place(&command.place).and_then(|(registry, repository)| {
+        let options = command.reach.options(&registry)?;
+        Ok((options, registry, repository))
+    });
+    let (options, registry, repository) = match ready {
+        Ok(ready) => ready,
         Err(message) => {
             complain(&message);
             return Ok(ExitCode::Invalid);
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let examination = match runtime.block_on(examine(command, &registry, repository.as_ref())) {
+    let examination = match runtime.block_on(examine(options, &registry, repository.as_ref(), command.push)) {
         Ok(examination) => examination,
         Err(error) => {
             complain(&error.to_string());
@@ -51,16 +55,13 @@ fn place(text: &str) -> Result<(RegistryName, Option<RepositoryName>), String> {
 }
 
 async fn examine(
-    command: &DoctorArguments,
+    options: RegistryOptions,
     registry: &RegistryName,
     repository: Option<&RepositoryName>,
+    may_leave: bool,
 ) -> Result<Examination, StoreError> {
-    let options = RegistryOptions {
-        plain_http: command.plain_http.then(|| registry.clone()).into_iter().collect(),
-        credentials: Credentials::from_environment(),
-        ..RegistryOptions::default()
-    };
-    Registries::new(options)?.examine(registry, repository, command.push).await
+    let options = RegistryOptions { credentials: Credentials::from_environment(), ..options };
+    Registries::new(options)?.examine(registry, repository, may_leave).await
 }
 
 fn draw(examination: &Examination) -> String {

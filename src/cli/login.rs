@@ -12,7 +12,8 @@ use crate::{
     store::{
         StoreError,
         registry::{
-            Credential, CredentialError, CredentialSource, Credentials, LoginFile, Registries, RegistryOptions, Secret,
+            Credential, CredentialError, CredentialSource, Credentials, LoginFile, Registries, RegistryOptions,
+            RegistryProblem, Secret,
         },
     },
 };
@@ -27,9 +28,10 @@ pub(super) fn login(command: &LoginArguments) -> io::Result<ExitCode> {
             Some(path) => LoginFile::at(path.clone()),
             None => LoginFile::from_environment().map_err(|error| error.to_string())?,
         };
-        Ok((registry, file, credential(command)?))
+        let options = command.reach.options(&registry)?;
+        Ok((registry, file, options, credential(command)?))
     });
-    let (registry, file, credential) = match ready {
+    let (registry, file, options, credential) = match ready {
         Ok(ready) => ready,
         Err(message) => {
             complain(&message);
@@ -37,10 +39,16 @@ pub(super) fn login(command: &LoginArguments) -> io::Result<ExitCode> {
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let is_asked = match runtime.block_on(check(command, &registry, &credential)) {
+    let is_asked = match runtime.block_on(check(options, &registry, &credential)) {
         Ok(is_asked) => is_asked,
         Err(error) => {
             complain(&refusal(&registry, &error));
+            if let StoreError::Registry(error) = &error
+                && matches!(error.problem, RegistryProblem::Certificate { .. })
+                && let Some(help) = error.help()
+            {
+                say(&format!("help: {help}"));
+            }
             return Ok(if error.is_temporary() { ExitCode::Temporary } else { ExitCode::Failed });
         }
     };
@@ -116,13 +124,9 @@ async fn found(registry: &RegistryName) -> Result<Option<CredentialSource>, Cred
 }
 
 /// Whether the registry asked who one is; an error where it did not like the answer.
-async fn check(command: &LoginArguments, registry: &RegistryName, credential: &Credential) -> Result<bool, StoreError> {
-    let options = RegistryOptions {
-        plain_http: command.plain_http.then(|| registry.clone()).into_iter().collect(),
-        credentials: Credentials::none().with(registry.clone(), credential.clone()),
-        ..RegistryOptions::default()
-    };
-    Registries::new(options)?.check_login(registry).await
+async fn check(options: RegistryOptions, registry: &RegistryName, credential: &Credential) -> Result<bool, StoreError> {
+    let credentials = Credentials::none().with(registry.clone(), credential.clone());
+    Registries::new(RegistryOptions { credentials, ..options })?.check_login(registry).await
 }
 
 fn refusal(registry: &RegistryName, error: &StoreError) -> String {

@@ -3,13 +3,16 @@
 mod arguments;
 mod check;
 mod doctor;
+mod gc;
 mod graph;
 mod kinds;
 mod login;
+mod one_registry;
 mod plan_file;
 mod rehearse;
 mod run;
 mod schema;
+mod serve;
 mod settings;
 
 use std::{
@@ -33,6 +36,8 @@ pub fn main() -> process::ExitCode {
         Command::Doctor(command) => doctor::doctor(command),
         Command::Login(command) => login::login(command),
         Command::Logout(command) => login::logout(command),
+        Command::Serve(command) => serve::serve(command),
+        Command::Gc(command) => gc::gc(command),
         Command::Schema => print(&schema::text()).map(|()| ExitCode::Success),
         Command::Kinds(command) => kinds::kinds(command),
     };

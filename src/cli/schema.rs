@@ -27,8 +27,7 @@ pub(super) fn text() -> String {
         kinds.push(json!({ "required": [kind.name] }));
     }
     let input = input(&mut generator);
-    let secret = generator.subschema_for::<SecretDeclaration>().to_value();
-    let registry = generator.subschema_for::<RegistryDeclaration>().to_value();
+    let (secrets, registries) = settings(&mut generator);
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(open_fields);
     definitions.insert("input".to_owned(), input);
@@ -89,17 +88,8 @@ pub(super) fn text() -> String {
                     "description": "Derived values; they may look at inputs, vars above them and steps.",
                     "propertyNames": { "$ref": "#/$defs/name" },
                 },
-                "secrets": {
-                    "type": "object",
-                    "description": "Where secrets come from. Only fields that take a secret can hold one.",
-                    "propertyNames": { "$ref": "#/$defs/name" },
-                    "additionalProperties": secret,
-                },
-                "registries": {
-                    "type": "object",
-                    "description": "How registries are asked, each under its `host` or `host:port`.",
-                    "additionalProperties": registry,
-                },
+                "secrets": secrets,
+                "registries": registries,
                 "defaults": {
                     "type": "object",
                     "description": "What holds for every step that does not say otherwise.",
@@ -119,6 +109,24 @@ pub(super) fn text() -> String {
             "$defs": definitions,
         })
     )
+}
+
+/// Secrets and registries.
+fn settings(generator: &mut SchemaGenerator) -> (Value, Value) {
+    let secret = generator.subschema_for::<SecretDeclaration>().to_value();
+    let registry = generator.subschema_for::<RegistryDeclaration>().to_value();
+    let secrets = json!({
+        "type": "object",
+        "description": "Where secrets come from. Only fields that take a secret can hold one.",
+        "propertyNames": { "$ref": "#/$defs/name" },
+        "additionalProperties": secret,
+    });
+    let registries = json!({
+        "type": "object",
+        "description": "How registries are asked, each under its `host` or `host:port`.",
+        "additionalProperties": registry,
+    });
+    (secrets, registries)
 }
 
 fn base_step() -> Map<String, Value> {

@@ -39,7 +39,8 @@ pub(super) fn build(parts: &[Part]) -> Graph {
         }
         steps.push(node);
     }
-    Graph { graph, steps }
+    let telling = parts.iter().enumerate().filter(|(_, part)| part.effects.tells_blobs());
+    Graph { nodes: graph, steps, telling: telling.map(|(step, _)| step).collect() }
 }
 
 /// One edge from each source, with all its reasons.

@@ -35,7 +35,7 @@ impl Graph {
     }
 
     fn step_name(&self, step: usize) -> Option<&str> {
-        match &self.graph[self.node(step)?] {
+        match &self.nodes[self.node(step)?] {
             Member::Step(id) => Some(id.name()),
             Member::Join => None,
         }
@@ -79,8 +79,8 @@ impl Graph {
         let mut waiting = vec![(node, through)];
         let mut seen = std::collections::HashSet::from([node]);
         while let Some((node, through)) = waiting.pop() {
-            for edge in self.graph.edges_directed(node, Direction::Incoming) {
-                match &self.graph[edge.source()] {
+            for edge in self.nodes.edges_directed(node, Direction::Incoming) {
+                match &self.nodes[edge.source()] {
                     Member::Step(id) => {
                         found.entry(id.index()).or_insert_with(|| through.unwrap_or(edge.weight()));
                     }

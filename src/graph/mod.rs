@@ -12,6 +12,8 @@ mod ledger;
 mod member;
 mod why;
 
+use std::collections::HashSet;
+
 use petgraph::graph::{DiGraph, NodeIndex};
 
 pub use self::{
@@ -40,8 +42,10 @@ pub struct Part {
 /// The graph of one plan. Edges lead from what comes first to what waits; no cycle can be written.
 #[derive(Debug)]
 pub struct Graph {
-    graph: DiGraph<Member, Edge>,
+    nodes: DiGraph<Member, Edge>,
     steps: Vec<NodeIndex>,
+    /// Which of them tell what blobs were there.
+    telling: HashSet<usize>,
 }
 
 impl Graph {
@@ -62,7 +66,12 @@ impl Graph {
 
     /// Steps and joins with the edges between them.
     pub const fn as_petgraph(&self) -> &DiGraph<Member, Edge> {
-        &self.graph
+        &self.nodes
+    }
+
+    /// Whether the outputs of a step tell which blobs were there.
+    pub fn tells_blobs(&self, step: usize) -> bool {
+        self.telling.contains(&step)
     }
 
     /// The node of the step at this place in the file.

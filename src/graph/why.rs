@@ -28,7 +28,7 @@ impl Graph {
             if node == start {
                 break;
             }
-            for source in self.graph.neighbors_directed(node, Direction::Incoming) {
+            for source in self.nodes.neighbors_directed(node, Direction::Incoming) {
                 if source != end && !came_from.contains_key(&source) {
                     came_from.insert(source, node);
                     queue.push_back(source);
@@ -39,9 +39,9 @@ impl Graph {
         let (mut from, mut node) = (start, start);
         while node != end {
             let next = *came_from.get(&node)?;
-            if let (Member::Step(earlier), Member::Step(later)) = (&self.graph[from], &self.graph[next]) {
+            if let (Member::Step(earlier), Member::Step(later)) = (&self.nodes[from], &self.nodes[next]) {
                 // The last edge says how the later step is concerned; through a join both edges say the same.
-                let edge = self.graph.edge_weight(self.graph.find_edge(node, next)?)?;
+                let edge = self.nodes.edge_weight(self.nodes.find_edge(node, next)?)?;
                 legs.push(Leg { from: earlier, to: later, edge });
                 from = next;
             }
@@ -53,17 +53,17 @@ impl Graph {
     /// Every step that waits for `step` directly or through joins alone, with the reasons, in file order.
     pub fn successors(&self, step: usize) -> Vec<Leg<'_>> {
         let Some(start) = self.node(step) else { return Vec::new() };
-        let Member::Step(from) = &self.graph[start] else { return Vec::new() };
+        let Member::Step(from) = &self.nodes[start] else { return Vec::new() };
         let mut legs: Vec<Leg<'_>> = Vec::new();
         let mut seen = vec![start];
         let mut queue = vec![start];
         while let Some(node) = queue.pop() {
-            for edge in self.graph.edges(node) {
+            for edge in self.nodes.edges(node) {
                 if seen.contains(&edge.target()) {
                     continue;
                 }
                 seen.push(edge.target());
-                match &self.graph[edge.target()] {
+                match &self.nodes[edge.target()] {
                     Member::Step(to) => legs.push(Leg { from, to, edge: edge.weight() }),
                     Member::Join => queue.push(edge.target()),
                 }

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_step_says_only_what_differs() {
-        let default = RetryPolicy { max: 8, budget: Duration::from_secs(300) };
+        let default = RetryPolicy { max: 8, budget: Duration::from_mins(5) };
         let mine = RetryDeclaration { max: Some(TryCount(2)), budget: None };
         assert_eq!(mine.over(default), RetryPolicy { max: 2, ..default });
     }

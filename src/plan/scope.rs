@@ -91,6 +91,11 @@ impl Scope {
 
     /// The same tree with every expression replaced by its value.
     pub fn evaluate(&self, node: &Node) -> Result<Node, Diagnostic> {
+        self.evaluate_within(node, 0)
+    }
+
+    /// The same as a part of a var that so many others look at, each through the one before.
+    fn evaluate_within(&self, node: &Node, vars: usize) -> Result<Node, Diagnostic> {
         match &node.kind {
             NodeKind::Scalar(scalar) => {
                 let template = self.templates.template(&scalar.text);
@@ -105,7 +110,7 @@ impl Scope {
                 for expression in template.expressions() {
                     for mention in &expression.mentions.list {
                         if let Mention::Name { name, .. } = mention {
-                            self.prepare(name)?;
+                            self.prepare(name, vars)?;
                         }
                     }
                 }
@@ -114,13 +119,13 @@ impl Scope {
                 Ok(Node::from_value(value, node.span))
             }
             NodeKind::Sequence(items) => {
-                let items = items.iter().map(|item| self.evaluate(item)).collect::<Result<_, _>>()?;
+                let items = items.iter().map(|item| self.evaluate_within(item, vars)).collect::<Result<_, _>>()?;
                 Ok(Node { span: node.span, kind: NodeKind::Sequence(items) })
             }
             NodeKind::Mapping(entries) => {
                 let mut evaluated = entries.clone();
                 for entry in &mut evaluated {
-                    entry.value = self.evaluate(&entry.value)?;
+                    entry.value = self.evaluate_within(&entry.value, vars)?;
                 }
                 Ok(Node { span: node.span, kind: NodeKind::Mapping(evaluated) })
             }
@@ -149,21 +154,28 @@ impl Scope {
 
     /// The value of `node` as JSON, every expression evaluated.
     pub fn value(&self, node: &Node) -> Result<serde_json::Value, Diagnostic> {
-        let evaluated = self.evaluate(node)?;
+        self.value_within(node, 0)
+    }
+
+    fn value_within(&self, node: &Node, vars: usize) -> Result<serde_json::Value, Diagnostic> {
+        let evaluated = self.evaluate_within(node, vars)?;
         let mut diagnostics = Vec::new();
         let value = decode(&evaluated, "a value", &mut diagnostics);
         let unclear = || Diagnostic::new("this value cannot be read").at(node.span);
         value.ok_or_else(|| diagnostics.into_iter().next().unwrap_or_else(unclear))
     }
 
-    /// Works out the var of that name, if it is one and was not worked out yet. Vars look only at vars above them, so
-    /// this ends.
-    fn prepare(&self, name: &str) -> Result<(), Diagnostic> {
+    /// Works out the var of that name, if it is one and was not worked out yet. Vars look only at vars above them; where
+    /// a plan is wrong and one looks at itself, this ends all the same.
+    fn prepare(&self, name: &str, vars: usize) -> Result<(), Diagnostic> {
         let Some((name, node)) = self.vars.get_key_value(name) else { return Ok(()) };
         if self.values.names.read().unwrap_or_else(PoisonError::into_inner).contains_key(name) {
             return Ok(());
         }
-        let value = self.value(node)?;
+        if vars >= self.vars.len() {
+            return Err(Diagnostic::new(format!("`{name}` refers to itself")).at(node.span));
+        }
+        let value = self.value_within(node, vars + 1)?;
         self.set_input(name, &value);
         Ok(())
     }
@@ -198,6 +210,12 @@ mod tests {
         scope.set_step("a", &digest("d"));
         assert_eq!(value(&scope, "${{ TWO }}"), Ok(json!(["d", 2])));
         assert_eq!(value(&scope, "x ${{ TWO }}"), Err("a list cannot stand inside text".to_owned()));
+    }
+
+    #[test]
+    fn a_var_that_looks_at_itself_has_no_value() {
+        let scope = scope("  ONE: x${{ TWO }}\n  TWO: x${{ ONE }}\n");
+        assert_eq!(value(&scope, "${{ TWO }}"), Err("`TWO` refers to itself".to_owned()));
     }
 
     #[test]

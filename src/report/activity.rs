@@ -10,21 +10,51 @@ use crate::event::{Event, StepId, Transfer};
 pub(super) struct Activity {
     steps: usize,
     finished: usize,
-    /// In the order of their start, with the first tick that saw them.
-    running: Vec<(StepId, Option<Instant>)>,
+    /// In the order of their start.
+    running: Vec<Running>,
     /// In the order of their start.
     transfers: Vec<(StepId, Arc<Transfer>)>,
     /// Of transfers that have ended, in bytes.
     moved: u64,
 }
 
+/// A step that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    step: StepId,
+    /// The first tick that saw it.
+    since: Option<Instant>,
+    /// How long it waits before it tries something again, and the first tick that saw that.
+    wait: Option<(Duration, Option<Instant>)>,
+}
+
+impl Running {
+    pub(super) const fn step(&self) -> &StepId {
+        &self.step
+    }
+
+    /// For how long it has run.
+    pub(super) fn elapsed(&self, now: Instant) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+    }
+
+    /// How much longer it waits before it tries something again, where that is a second or more.
+    pub(super) fn waits(&self, now: Instant) -> Option<Duration> {
+        let (wait, since) = self.wait?;
+        let left = wait.saturating_sub(now.saturating_duration_since(since?));
+        (left >= Duration::from_secs(1)).then_some(left)
+    }
+}
+
 impl Activity {
     pub(super) fn hear(&mut self, event: &Event) {
         match event {
             Event::RunStarted { steps, .. } => self.steps = steps.len(),
-            Event::StepStarted { step } => self.running.push((step.clone(), None)),
+            Event::StepStarted { step } => {
+                self.running.push(Running { step: step.clone(), since: None, wait: None });
+            }
             Event::StepFinished { step, .. } => {
-                self.running.retain(|(running, _)| running != step);
+                self.running.retain(|running| running.step != *step);
                 self.finished += 1;
             }
             Event::TransferStarted { step, transfer } => self.transfers.push((step.clone(), Arc::clone(transfer))),
@@ -36,14 +66,22 @@ impl Activity {
                 self.running.clear();
                 self.transfers.clear();
             }
-            Event::StepRetried { .. } | Event::Printed { .. } | Event::Warned { .. } => {}
+            Event::StepRetried { step, wait, .. } => {
+                if let Some(running) = self.running.iter_mut().find(|running| running.step == *step) {
+                    running.wait = Some((*wait, None));
+                }
+            }
+            Event::Printed { .. } | Event::Warned { .. } => {}
         }
     }
 
-    /// Notes when the steps that started since the last tick began.
+    /// Notes when what began since the last tick did.
     pub(super) fn tick(&mut self, now: Instant) {
-        for (_, since) in &mut self.running {
-            since.get_or_insert(now);
+        for running in &mut self.running {
+            running.since.get_or_insert(now);
+            if let Some((_, since)) = &mut running.wait {
+                since.get_or_insert(now);
+            }
         }
     }
 
@@ -60,11 +98,9 @@ impl Activity {
         self.steps.saturating_sub(self.finished).saturating_sub(self.running.len())
     }
 
-    /// The running steps, and for how long they have run.
-    pub(super) fn running(&self, now: Instant) -> impl ExactSizeIterator<Item = (&StepId, Duration)> {
-        self.running.iter().map(move |(step, since)| {
-            (step, since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)))
-        })
+    /// The running steps.
+    pub(super) fn running(&self) -> &[Running] {
+        &self.running
     }
 
     /// The running transfers.

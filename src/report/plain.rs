@@ -37,11 +37,15 @@ impl<W: Write> Plain<W> {
     }
 
     fn heartbeat(&self, now: Instant) -> String {
-        let running = self.activity.running(now);
+        let running = self.activity.running();
         let more = running.len().saturating_sub(NAMED);
         let mut parts: Vec<_> = running
+            .iter()
             .take(NAMED)
-            .map(|(step, elapsed)| format!("{} ({})", text::safe_line(step.name()), text::duration(elapsed)))
+            .map(|running| {
+                let elapsed = text::duration(running.elapsed(now));
+                format!("{} ({elapsed})", text::safe_line(running.step().name()))
+            })
             .collect();
         if more > 0 {
             parts.push(format!("{more} more"));
@@ -81,7 +85,7 @@ impl<W: Write + Send> Reporter for Plain<W> {
     fn tick(&mut self, now: Instant) -> io::Result<()> {
         self.activity.tick(now);
         let quiet_since = *self.quiet_since.get_or_insert(now);
-        if now.saturating_duration_since(quiet_since) < HEARTBEAT || self.activity.running(now).len() == 0 {
+        if now.saturating_duration_since(quiet_since) < HEARTBEAT || self.activity.running().is_empty() {
             return Ok(());
         }
         self.write(&self.heartbeat(now))?;

@@ -129,6 +129,19 @@ fn what_waits_only_for_what_it_could_overtake_goes_ahead() {
 }
 
 #[test]
+fn nothing_goes_ahead_of_what_tells_which_blobs_were_there() {
+    let graph = Thing::graph(&"localhost:5000/a".parse::<Reference>().unwrap().repository);
+    let push = |index| touching(index, Effects::default().append(graph.clone()));
+    let copy = touching(1, Effects::default().read(graph.clone()).append(graph.clone()).telling_blobs());
+    let (mut schedule, _) = schedule(&[push(0), copy, push(2)], Options::default());
+    assert_eq!((schedule.start(), schedule.start_ahead(), schedule.start_ahead()), (Some(0), Some(1), None));
+    schedule.finish(0, &Outcome::Created);
+    assert_eq!((schedule.start(), schedule.start_ahead()), (Some(1), None));
+    schedule.finish(1, &Outcome::Created);
+    assert_eq!(schedule.start(), Some(2));
+}
+
+#[test]
 fn nothing_goes_ahead_of_its_data_of_a_gate_or_after_a_failure() {
     let everything = || Effects::default().write(Thing::everything());
     let mut parts = vec![part(0, &[]), part(1, &[0]), touching(2, everything()), part(3, &[])];

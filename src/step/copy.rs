@@ -119,7 +119,7 @@ impl Step for Copy {
     fn effects(&self, places: &Places) -> Effects {
         // What it hands on tells what the target had: it looks at the target as well.
         let target = Thing::graph(&places.repository(&self.to.repository));
-        let effects = read_effects(Effects::default(), &self.from, places).read(target);
+        let effects = read_effects(Effects::default(), &self.from, places).read(target).telling_blobs();
         target_effects(effects, &self.to, &[], places)
     }
 

@@ -4,6 +4,7 @@ use super::Thing;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Effects {
     touches: Vec<(Access, Thing)>,
+    tells_blobs: bool,
 }
 
 /// How a step touches a thing. Two touches of overlapping things keep their order in the file unless both read or both append.
@@ -52,6 +53,18 @@ impl Effects {
         self
     }
 
+    /// The same, and what it hands on tells which blobs were there.
+    pub const fn telling_blobs(mut self) -> Self {
+        self.tells_blobs = true;
+        self
+    }
+
+    /// Whether it can be seen from its outputs which blobs were there: then nobody may bring blobs before its end that
+    /// come after it.
+    pub const fn tells_blobs(&self) -> bool {
+        self.tells_blobs
+    }
+
     /// Everything that it touches, in the order in which it was said.
     pub fn touches(&self) -> &[(Access, Thing)] {
         &self.touches
@@ -75,14 +88,15 @@ impl Effects {
             return self.everywhere();
         }
         let touches = self.touches.iter().zip(&other.touches);
-        Self { touches: touches.map(|((access, one), (_, two))| (*access, one.common(two))).collect() }
+        let touches = touches.map(|((access, one), (_, two))| (*access, one.common(two))).collect();
+        Self { touches, tells_blobs: self.tells_blobs || other.tells_blobs }
     }
 
     /// Anything, anywhere: for what cannot be known before the run. How a step touches things may depend on values too,
     /// as a push has a tag or none; whether it changes anything at all does not.
     pub fn everywhere(&self) -> Self {
         let access = if self.changes_anything() { Access::Write } else { Access::Read };
-        Self { touches: vec![(access, Thing::everything())] }
+        Self { touches: vec![(access, Thing::everything())], tells_blobs: self.tells_blobs }
     }
 
     /// The first touch that these effects do not cover, if there is one.

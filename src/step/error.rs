@@ -126,7 +126,7 @@ impl StepError {
         match self {
             Self::TagElsewhere { there, here, .. } => vec![format!("there: {there}"), format!("here:  {here}")],
             Self::Refused { found, .. } => found.clone(),
-            Self::Store { source: StoreError::Registry(error), .. } => error.notes(),
+            Self::Store { source, .. } => source.notes(),
             _ => Vec::new(),
         }
     }

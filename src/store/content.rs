@@ -44,12 +44,8 @@ pub fn verified(
                     Err(ContentError::Size { digest, expected: size, actual: state.seen }.into())
                 }
                 None => {
-                    let actual = hasher.finish();
-                    if actual == digest {
-                        Ok(None)
-                    } else {
-                        Err(ContentError::Digest { expected: digest, actual }.into())
-                    }
+                    expect(&digest, hasher.finish())?;
+                    Ok(None)
                 }
             }
         }
@@ -62,8 +58,12 @@ pub(super) fn check(descriptor: &Descriptor, content: &[u8]) -> Result<(), Conte
     if content.len() as u64 != descriptor.size {
         return Err(ContentError::Size { digest: expected, expected: descriptor.size, actual: content.len() as u64 });
     }
-    let actual = Digest::of(expected.algorithm(), content);
-    if actual == expected { Ok(()) } else { Err(ContentError::Digest { expected, actual }) }
+    expect(&expected, Digest::of(expected.algorithm(), content))
+}
+
+/// Whether content whose digest was computed on its way is what was wanted.
+pub(super) fn expect(wanted: &Digest, actual: Digest) -> Result<(), ContentError> {
+    if actual == *wanted { Ok(()) } else { Err(ContentError::Digest { expected: wanted.clone(), actual }) }
 }
 
 /// Reads a verified stream whole, where `descriptor` says that it has at most `limit` bytes.

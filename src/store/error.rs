@@ -1,6 +1,9 @@
 use std::{fmt, io, path::PathBuf, time::Duration};
 
-use super::{OutOfPatience, registry::RegistryError};
+use super::{
+    OutOfPatience,
+    registry::{RegistryError, RegistryProblem},
+};
 use crate::{
     oci::{Digest, ManifestError},
     text,
@@ -23,6 +26,15 @@ pub enum StoreError {
     /// The bytes are no manifest.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// Somebody else was faster.
+    #[error("it was to be written only if nobody else had, and somebody has")]
+    Condition {
+        /// What is there instead.
+        current: Option<Digest>,
+    },
+    /// The upload was finished or given up already.
+    #[error("the upload has ended")]
+    Closed,
     /// The file system said no.
     #[error("{}: {source}", path.display())]
     Io {
@@ -129,6 +141,15 @@ impl StoreError {
         }
     }
 
+    /// Whether there is no patience left for another try.
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Self::Registry(error) => matches!(error.problem, RegistryProblem::Peace(_)),
+            Self::GaveUp { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether a registry had too much of this client.
     pub fn is_throttled(&self) -> bool {
         match self {
@@ -144,6 +165,15 @@ impl StoreError {
             Self::Registry(error) => (format!("{} {}", error.method, error.url), error.problem.to_string()),
             Self::GaveUp { source, .. } => source.request_and_reason(),
             _ => (String::new(), self.to_string()),
+        }
+    }
+
+    /// What else there is to know, one line each.
+    pub fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Registry(error) => error.notes(),
+            Self::GaveUp { source, .. } => source.notes(),
+            _ => Vec::new(),
         }
     }
 
@@ -177,6 +207,8 @@ impl StoreError {
             Self::Missing { .. }
             | Self::Content(_)
             | Self::Manifest(_)
+            | Self::Condition { .. }
+            | Self::Closed
             | Self::Io { .. }
             | Self::GraphTooLarge { .. }
             | Self::Layout { .. } => false,
@@ -193,6 +225,6 @@ impl fmt::Display for Tried {
         let Some(out) = self.out else { return Ok(()) };
         let (wait, budget) = (text::duration(out.wait), text::duration(out.budget));
         let whose = if out.is_run { "all steps together wait" } else { "a step waits" };
-        write!(f, "; the next try is {wait} away, and {whose} no longer than {budget}")
+        write!(f, "; the next try is {wait} away, and {whose} no longer than {budget} in all")
     }
 }

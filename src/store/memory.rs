@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fmt,
+    ops::Range,
     sync::{Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -11,7 +12,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{TryStreamExt, stream};
 
 use super::{
-    ByteStream, ContentError, Delivery, Source, Store, StoreError, memory_registry::Repositories, needs, verified,
+    ByteStream, Condition, ContentError, Delivery, Hosted, Source, Staged, Store, StoreError,
+    memory_registry::Repositories, needs, staged::Content, verified,
 };
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
 
@@ -30,6 +32,7 @@ struct State {
     tags: BTreeMap<Tag, Digest>,
     /// By subject, whether it is there or not.
     referrers: HashMap<Digest, BTreeSet<Digest>>,
+    is_made: bool,
 }
 
 impl MemoryStore {
@@ -52,6 +55,17 @@ impl MemoryStore {
         let mut manifests: Vec<_> = self.state().manifests.values().cloned().collect();
         manifests.sort_by(|one, other| one.digest().cmp(other.digest()));
         manifests
+    }
+
+    /// Whether anything was ever stored here.
+    pub(super) fn is_made(&self) -> bool {
+        self.state().is_made
+    }
+
+    pub(super) fn keep_blob(&self, digest: &Digest, content: Bytes) {
+        let mut state = self.state();
+        state.is_made = true;
+        state.blobs.entry(digest.clone()).or_insert(content);
     }
 
     pub(super) fn stored_blob(&self, digest: &Digest) -> Option<Bytes> {
@@ -83,6 +97,7 @@ impl State {
 
     fn insert(&mut self, manifest: &Manifest, tag: Option<&Tag>) {
         let digest = manifest.digest();
+        self.is_made = true;
         if let Some(subject) = manifest.subject() {
             self.referrers.entry(subject.digest.clone()).or_default().insert(digest.clone());
         }
@@ -183,7 +198,7 @@ impl Store for MemoryStore {
             None => (collect(source.open(blob).await?).await?, Delivery::Copied),
         };
         has_size(&content)?;
-        self.state().blobs.insert(blob.digest.clone(), content);
+        self.keep_blob(&blob.digest, content);
         Ok(delivery)
     }
 
@@ -193,6 +208,67 @@ impl Store for MemoryStore {
 
     async fn delete_manifest(&self, digest: &Digest) -> Result<bool, StoreError> {
         Ok(self.state().remove(digest))
+    }
+}
+
+#[async_trait]
+impl Hosted for MemoryStore {
+    async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        Ok(self.stored_blob(digest).map(|content| content.len() as u64))
+    }
+
+    async fn blob_range(&self, digest: &Digest, range: Range<u64>) -> Result<Option<ByteStream>, StoreError> {
+        let Some(content) = self.stored_blob(digest) else {
+            return Ok(None);
+        };
+        let place = |at: u64| usize::try_from(at).map_or(content.len(), |at| at.min(content.len()));
+        let part = content.slice(place(range.start)..place(range.end).max(place(range.start)));
+        Ok(Some(Box::pin(stream::iter([Ok(part)]))))
+    }
+
+    async fn keep(&self, staged: &Staged, digest: &Digest) -> Result<(), StoreError> {
+        match staged.take(digest).await? {
+            Content::Bytes(content) => self.keep_blob(digest, content),
+            Content::File { path, .. } => {
+                let source = Source::file(path.to_path_buf());
+                let size = staged.size();
+                let content = collect(source.open(&Descriptor::new("", digest.clone(), size)).await?).await?;
+                self.keep_blob(digest, content);
+            }
+        }
+        Ok(())
+    }
+
+    async fn put_manifest(
+        &self,
+        manifest: &Manifest,
+        target: &Target,
+        tags: &[Tag],
+        condition: &Condition,
+    ) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if let Some(digest) = state.missing(manifest) {
+            return Err(StoreError::Missing { digest, repository: self.repository.to_string() });
+        }
+        condition.check(state.find(target).map(Manifest::digest))?;
+        state.insert(manifest, None);
+        for tag in tags {
+            state.insert(manifest, Some(tag));
+        }
+        Ok(())
+    }
+
+    async fn remove(&self, target: &Target, condition: &Condition) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        condition.check(state.find(target).map(Manifest::digest))?;
+        Ok(match target {
+            Target::Tag(tag) => state.tags.remove(tag).is_some(),
+            Target::Digest(digest) => state.remove(digest),
+        })
+    }
+
+    async fn remove_blob(&self, digest: &Digest) -> Result<bool, StoreError> {
+        Ok(self.state().blobs.remove(digest).is_some())
     }
 }
 

@@ -7,6 +7,7 @@ mod content;
 mod copy;
 mod delivery;
 mod error;
+mod host;
 mod layout;
 mod memory;
 mod memory_registry;
@@ -17,6 +18,7 @@ pub mod patience;
 pub mod registry;
 mod rehearsal;
 mod source;
+mod staged;
 mod walk;
 
 use std::{collections::HashSet, fmt::Debug};
@@ -28,14 +30,16 @@ pub use self::{
     copy::{Copied, CopyOptions, copy},
     delivery::Delivery,
     error::{ContentError, StoreError},
-    layout::LayoutStore,
+    host::{Condition, Host, Hosted, Matches},
+    layout::{Garbage, GarbageOptions, LayoutRoot, LayoutStore},
     memory::MemoryStore,
-    memory_registry::MemoryRegistry,
+    memory_registry::{MemoryHost, MemoryRegistry},
     open::Stores,
     overlay::OverlayStore,
     patience::{OutOfPatience, Patience, RetryPolicy, RunPatience},
     rehearsal::{Fault, FaultError, Faults, Rehearsal, Seed, SeedError},
     source::Source,
+    staged::Staged,
     walk::{Graph, referrers_graph},
 };
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};

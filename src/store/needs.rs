@@ -12,3 +12,8 @@ pub(super) fn blobs(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
 pub(super) fn manifests(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
     manifest.manifests().iter().filter(|child| child.is_manifest())
 }
+
+/// All that a manifest that stays keeps: also foreign layers, where they are there.
+pub(super) fn all(manifest: &Manifest) -> impl Iterator<Item = &Descriptor> {
+    manifest.blobs().chain(manifest.manifests())
+}

@@ -114,6 +114,11 @@ fn what_cannot_be_a_login_is_said_before_anybody_is_asked() {
     for (arguments, stdin, expected) in [
         ("login REGISTRY --password-stdin", "x", "whose login is it? Say `--username USER`"),
         ("login REGISTRY -u me --password-stdin", "", "there is no password on stdin"),
+        (
+            "login REGISTRY -u me --password-stdin --ca-file plan.yaml",
+            "x",
+            "`plan.yaml` holds no certificate: it takes one or more in PEM, each beginning with `-----BEGIN CERTIFICATE-----`",
+        ),
         ("login REGISTRY -u me --password-stdin", "\n", "there is no password on stdin"),
         (
             "login REGISTRY -u me",

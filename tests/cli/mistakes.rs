@@ -555,3 +555,52 @@ fn what_rehearses_and_runs_says_the_same_and_starts_nothing() {
     assert_eq!(test.run("run plan.yaml --events - --outputs -").shown(), checked);
     assert_eq!(test.run("graph plan.yaml").shown(), checked);
 }
+
+#[test]
+fn retries_that_say_nothing_sensible() {
+    assert_snapshot!(check("\
+defaults:
+  retry: { max: 0, budget: 5 }
+  retries: 3
+steps:
+  - id: show
+    retry: { tries: 3, budget: 2 days }
+    inspect: { reference: \"${{ REGISTRY }}/docs:v1\" }
+"), @"
+    exit code 2
+    --- stderr
+    error: `max` takes 1 to 100 tries, not 0; 1 is none after the first
+     --> plan.yaml:5:17
+      |
+    5 |   retry: { max: 0, budget: 5 }
+      |                 ^
+
+    error: `5` is not a length of time: write `30s`, `5m` or `1h30m`
+     --> plan.yaml:5:28
+      |
+    5 |   retry: { max: 0, budget: 5 }
+      |                            ^
+
+    error: unknown key `retries` in defaults
+     --> plan.yaml:6:3
+      |
+    6 |   retries: 3
+      |   ^^^^^^^
+      |
+      = note: defaults takes: retry
+
+    error: unknown key `tries` in retry
+     --> plan.yaml:9:14
+      |
+    9 |     retry: { tries: 3, budget: 2 days }
+      |              ^^^^^
+      |
+      = note: retry takes: max, budget
+
+    error: `2 days` is not a length of time: write `30s`, `5m` or `1h30m`
+     --> plan.yaml:9:32
+      |
+    9 |     retry: { tries: 3, budget: 2 days }
+      |                                ^^^^^^
+    ");
+}

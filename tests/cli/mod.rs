@@ -7,9 +7,11 @@ mod inputs;
 mod login;
 mod mistakes;
 mod names;
+mod proxy;
 mod registries;
 mod rehearsals;
 mod rehearse;
-mod test;
+mod retries;
+pub(crate) mod test;
 
 use self::test::Test;

@@ -256,7 +256,7 @@ fn what_cannot_go_wrong_is_said_before_anything_runs() {
 fn what_was_kept_can_be_begun_with() {
     let test = Test::new(PLAN);
     assert_eq!(outcomes(&test, "--keep kept"), ["created", "created", "created", "created", "passed", "created"]);
-    for layout in ["localhost+5000/app", "r.io/team/app", "oci-layout/export/app"] {
+    for layout in ["localhost+5000/app", "r.io/team/app", "layouts/export/app"] {
         assert!(test.path(&format!("kept/{layout}/index.json")).is_file(), "{layout}");
     }
     let unchanged = ["unchanged", "unchanged", "unchanged", "unchanged", "passed", "created"];

@@ -16,14 +16,22 @@ fn help_of_run_is_this() {
 fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
     let running = ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--outputs"];
-    let commands: [(&str, Vec<&str>); 9] = [
+    let commands: [(&str, Vec<&str>); 11] = [
         ("run", [&values[..], &running].concat()),
         ("rehearse", [&values[..], &running, &["--read-through", "--seed", "--keep", "--fault"]].concat()),
         ("check", values.to_vec()),
         ("graph", [&values[..], &["--format", "--why"]].concat()),
-        ("doctor", vec!["--push", "--plain-http", "--format"]),
-        ("login", vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--plain-http"]),
+        ("doctor", vec!["--push", "--plain-http", "--ca-file", "--format"]),
+        (
+            "login",
+            vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--ca-file", "--plain-http"],
+        ),
         ("logout", vec!["--authfile"]),
+        (
+            "serve",
+            vec!["--listen", "--root", "--read-only", "--no-referrers", "--max-blob-size", "--htpasswd", "--tls-cert"],
+        ),
+        ("gc", vec!["--root", "--dry-run", "--grace", "--keep-untagged"]),
         ("schema", Vec::new()),
         ("kinds", Vec::new()),
     ];

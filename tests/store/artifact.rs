@@ -53,6 +53,7 @@ impl Artifact {
     pub(super) async fn push(&self, store: &Arc<dyn Store>, name: Option<&str>) {
         self.push_blobs(store).await;
         store.push_manifest(&self.manifest, name.map(tag).as_ref()).await.unwrap();
+        store.list_pushed().await.unwrap();
     }
 
     pub(super) async fn push_blobs(&self, store: &Arc<dyn Store>) {

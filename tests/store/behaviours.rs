@@ -29,6 +29,18 @@ async fn listed(store: &Arc<dyn Store>, subject: &Digest) -> Vec<Digest> {
     store.referrers(subject).await.unwrap().into_iter().map(|referrer| referrer.digest).collect()
 }
 
+/// Whether the error is that `wanted` is missing, in a store's words or in those of a registry.
+fn names_missing(error: &StoreError, wanted: &Digest) -> bool {
+    match error {
+        StoreError::Missing { digest, .. } => digest == wanted,
+        StoreError::Registry(error) => {
+            let text = error.to_string();
+            text.contains("MANIFEST_BLOB_UNKNOWN") && text.contains(&wanted.to_string())
+        }
+        _ => false,
+    }
+}
+
 pub(super) async fn what_was_pushed_is_there(Fixture { store, .. }: &Fixture) {
     let artifact = Artifact::new("image");
     artifact.push(store, Some("v1")).await;
@@ -129,7 +141,7 @@ pub(super) async fn a_manifest_without_its_blob_is_refused(Fixture { store, .. }
         store.push_blob(blob, &Source::bytes(bytes.clone()), None).await.unwrap();
     }
     let error = store.push_manifest(&artifact.manifest, Some(&tag("v1"))).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Missing { digest, .. } if *digest == artifact.blobs[2].0.digest), "{error}");
+    assert!(names_missing(&error, &artifact.blobs[2].0.digest), "{error}");
     assert!(by_digest(store, artifact.manifest.digest()).await.is_none());
     assert_eq!(by_tag(store, "v1").await, None);
 }
@@ -139,7 +151,7 @@ pub(super) async fn an_index_without_its_child_is_refused(Fixture { store, .. }:
     here.push(store, None).await;
     let index = index(&[&here.manifest, &absent.manifest]);
     let error = store.push_manifest(&index, None).await.unwrap_err();
-    assert!(matches!(&error, StoreError::Missing { digest, .. } if digest == absent.manifest.digest()), "{error}");
+    assert!(names_missing(&error, absent.manifest.digest()), "{error}");
 }
 
 pub(super) async fn a_foreign_layer_is_not_missed(Fixture { store, .. }: &Fixture) {
@@ -303,7 +315,8 @@ pub(super) async fn a_child_of_an_index_is_found_by_its_digest(Fixture { store, 
     store.push_manifest(&index, Some(&tag("v1"))).await.unwrap();
     assert!(by_digest(store, arm64.manifest.digest()).await.is_some());
     assert_eq!(listed(store, arm64.manifest.digest()).await, [signature.manifest.digest().clone()]);
-    assert_eq!(store.tags().await.unwrap().len(), tags.len() + 1);
+    let after = store.tags().await.unwrap().into_iter().filter(|tag| !tag.is_of_referrers());
+    assert_eq!(after.count(), tags.len() + 1);
 }
 
 pub(super) async fn a_digest_of_a_blob_is_no_manifest(Fixture { store, .. }: &Fixture) {

@@ -7,17 +7,19 @@ mod layout;
 mod memory;
 mod overlay;
 mod recorder;
+pub(crate) mod server;
 mod walk;
 
 use std::sync::Arc;
 
 use consign::{
     oci::{Reference, Repository, Tag},
+    serve::ServeOptions,
     store::{LayoutStore, MemoryStore, OverlayStore, Store},
 };
 use tempfile::TempDir;
 
-use self::artifact::Artifact;
+use self::{artifact::Artifact, server::Running};
 
 fn repository(text: &str) -> Repository {
     text.parse::<Reference>().unwrap().repository
@@ -37,11 +39,12 @@ struct Fixture {
     /// The tags that it had before.
     tags: Vec<Tag>,
     _folder: Option<TempDir>,
+    _server: Option<Running>,
 }
 
 impl Fixture {
     fn of(store: Arc<dyn Store>) -> Self {
-        Self { store, tags: Vec::new(), _folder: None }
+        Self { store, tags: Vec::new(), _folder: None, _server: None }
     }
 }
 
@@ -72,6 +75,28 @@ async fn over_memory() -> Fixture {
     Fixture { tags: vec![tag("below")], ..Fixture::of(store) }
 }
 
+async fn registry_over_memory() -> Fixture {
+    let server = Running::in_memory(ServeOptions::default()).await;
+    over(server)
+}
+
+async fn registry_over_layout() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Running::start(server::layouts(folder.path()), ServeOptions::default()).await;
+    Fixture { _folder: Some(folder), ..over(server) }
+}
+
+/// Lists of referrers are manifests with tags of their own there.
+async fn registry_without_referrers() -> Fixture {
+    let options = ServeOptions { referrers: false, ..ServeOptions::default() };
+    over(Running::in_memory(options).await)
+}
+
+fn over(server: Running) -> Fixture {
+    let store = server.store("a/b");
+    Fixture { _server: Some(server), ..Fixture::of(store) }
+}
+
 /// Tries every behaviour on each of the stores.
 macro_rules! on_every_store {
     ($($store:ident),* ; $behaviours:tt) => { $( on_one_store!($store $behaviours); )* };
@@ -91,7 +116,7 @@ macro_rules! on_one_store {
 }
 
 on_every_store! {
-    in_memory, in_layout, over_nothing, over_memory;
+    in_memory, in_layout, over_nothing, over_memory, registry_over_memory, registry_over_layout, registry_without_referrers;
     [
         what_was_pushed_is_there,
         pushing_again_changes_nothing,

@@ -74,12 +74,14 @@ impl Frame<'_> {
     fn steps(&self, now: Instant) -> String {
         let activity = self.activity;
         let mut line = format!("{} of {} done, {} waiting", activity.finished(), activity.steps(), activity.waiting());
-        let running = activity.running(now);
+        let running = activity.running();
         let count = running.len();
-        for (index, (step, elapsed)) in running.enumerate() {
+        for (index, running) in running.iter().enumerate() {
             let separator = if index == 0 { "; running " } else { ", " };
-            let name = text::safe_line(step.name());
-            let entry = format!("{separator}{name} ({})", text::seconds(elapsed));
+            let name = text::safe_line(running.step().name());
+            let elapsed = text::seconds(running.elapsed(now));
+            let waits = running.waits(now).map(|left| format!(", waits {}", text::seconds(left))).unwrap_or_default();
+            let entry = format!("{separator}{name} ({elapsed}{waits})");
             let more = format!(" and {} more", count - index);
             // What is left over has to fit too, unless this is the last.
             let reserve = if index + 1 == count { 0 } else { text::width(&more) };

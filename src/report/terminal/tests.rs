@@ -261,3 +261,27 @@ fn thousands_of_events_between_two_ticks_are_drawn_once() {
     terminal.tick(Instant::now()).unwrap();
     assert!(*drawn.lock().unwrap() < 20, "{}", *drawn.lock().unwrap());
 }
+
+#[test]
+fn a_step_that_waits_before_another_try_counts_the_time_down() {
+    let (term, mut terminal) = terminal(80);
+    let start = Instant::now();
+    terminal.report(&testing::started(2)).unwrap();
+    terminal.report(&Event::StepStarted { step: testing::step(0) }).unwrap();
+    terminal.tick(start).unwrap();
+    let (request, error) = ("GET https://r.io/v2/".into(), "429 Too Many Requests".into());
+    let wait = Duration::from_mins(1);
+    terminal.report(&Event::StepRetried { step: testing::step(0), attempt: 1, wait, request, error }).unwrap();
+    let mut last_line = |seconds| {
+        terminal.tick(start + Duration::from_secs(seconds)).unwrap();
+        term.contents().lines().last().map(str::to_owned).unwrap()
+    };
+    assert_eq!(
+        [5, 60, 65].map(&mut last_line),
+        [
+            "0 of 2 done, 1 waiting; running step0 (5 s, waits 1 m 00 s)",
+            "0 of 2 done, 1 waiting; running step0 (1 m 00 s, waits 5 s)",
+            "0 of 2 done, 1 waiting; running step0 (1 m 05 s)",
+        ]
+    );
+}

@@ -10,7 +10,11 @@ use std::{
 
 use tempfile::{NamedTempFile, TempPath};
 
-use crate::{oci::Digest, store::StoreError};
+use super::stamp::{FileStamp, Stamp};
+use crate::{
+    oci::{Algorithm, Digest},
+    store::StoreError,
+};
 
 /// The folder that a layout is in. It need not exist until something is written.
 ///
@@ -35,12 +39,48 @@ impl Folder {
         self.blobs(digest).join(digest.hex())
     }
 
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn blobs(&self, digest: &Digest) -> PathBuf {
         self.root.join("blobs").join(digest.algorithm().name())
     }
 
-    fn ingest(&self) -> PathBuf {
+    pub(super) fn ingest(&self) -> PathBuf {
         self.root.join("ingest")
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.root.join("oci-layout")
+    }
+
+    /// The size in bytes of the content of `digest`, unless it is not there.
+    pub(super) fn size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        self.look().size(digest)
+    }
+
+    /// For a look at many files.
+    pub(super) fn look(&self) -> Look<'_> {
+        let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+        let blobs = self.root.join("blobs");
+        let is_plain = |algorithm: Algorithm| is_folder(&blobs.join(algorithm.name()));
+        let are_plain = is_folder(&blobs);
+        Look {
+            folder: self,
+            sha256: are_plain && is_plain(Algorithm::Sha256),
+            sha512: are_plain && is_plain(Algorithm::Sha512),
+        }
+    }
+
+    /// Which files the layout's own are just now.
+    pub(super) fn stamp(&self) -> Result<Stamp, StoreError> {
+        Ok(Stamp { index: FileStamp::of(&self.index())?, marker: FileStamp::of(&self.marker())? })
+    }
+
+    /// As [`Folder::stamp`] will be once `prepared` is in the place of `index.json`.
+    pub(super) fn stamp_with(&self, prepared: &Path) -> Result<Stamp, StoreError> {
+        Ok(Stamp { index: FileStamp::of(prepared)?, marker: FileStamp::of(&self.marker())? })
     }
 
     /// The file, and its size in bytes, unless it does not exist. What leads out of the layout is not followed.
@@ -106,7 +146,7 @@ impl Folder {
         struct Marker {
             image_layout_version: String,
         }
-        let path = self.root.join("oci-layout");
+        let path = self.marker();
         let Some(bytes) = self.read(&path, 64 * 1024)? else {
             return Ok(());
         };
@@ -126,7 +166,7 @@ impl Folder {
         self.create_folder(&self.ingest())?;
         self.check_version()?;
         let marker = format!(r#"{{"imageLayoutVersion":"{}"}}"#, Self::VERSION);
-        self.write_new(&self.root.join("oci-layout"), marker.as_bytes())?;
+        self.write_new(&self.marker(), marker.as_bytes())?;
         self.write_new(&self.index(), super::index_file::IndexFile::default().to_bytes()?.as_slice())
     }
 
@@ -151,15 +191,7 @@ impl Folder {
 
     /// An empty file that nobody sees, gone again unless it is kept.
     pub(super) fn temporary(&self) -> Result<NamedTempFile, StoreError> {
-        let path = self.ingest();
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            // A layout is for others to read; the umask still holds.
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        builder.tempfile_in(&path).map_err(|source| StoreError::Io { path, source })
+        temporary_in(&self.ingest())
     }
 
     /// Makes a file that was written whole and brought to the disk the content of `digest`.
@@ -169,14 +201,24 @@ impl Folder {
         rename(temporary, &self.blob(digest))
     }
 
+    /// Makes a file that is content of another layout that of this one too, without a copy.
+    pub(super) fn link(&self, source: &Path, digest: &Digest) -> Result<(), StoreError> {
+        self.create_folder(&self.root.join("blobs"))?;
+        self.create_folder(&self.blobs(digest))?;
+        let path = self.blob(digest);
+        fs::hard_link(source, &path)
+            .map_err(|source| StoreError::Io { path: path.clone(), source })
+            .and_then(|()| sync_folder(&path))
+    }
+
     /// Makes `bytes` the content of `digest`.
     pub(super) fn write_blob(&self, digest: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
         self.keep(self.filled(bytes)?, digest)
     }
 
-    /// Replaces `path` by a file of `bytes`.
-    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-        rename(self.filled(bytes)?, path)
+    /// Puts a file that was written whole in the place of `path`.
+    pub(super) fn replace(prepared: TempPath, path: &Path) -> Result<(), StoreError> {
+        rename(prepared, path)
     }
 
     /// Makes `path` a file of `bytes`, unless there is one.
@@ -191,7 +233,8 @@ impl Folder {
         }
     }
 
-    fn filled(&self, bytes: &[u8]) -> Result<TempPath, StoreError> {
+    /// A file of `bytes` that was brought to the disk and is not in its place yet.
+    pub(super) fn filled(&self, bytes: &[u8]) -> Result<TempPath, StoreError> {
         let mut file = self.temporary()?;
         file.write_all(bytes)
             .and_then(|()| file.as_file().sync_all())
@@ -211,6 +254,41 @@ impl Folder {
             Err(source) => Err(StoreError::Io { path, source }),
         }
     }
+}
+
+/// Looks at one file after the other. Where no link is on the way, nothing leads out, and that is cheap to see.
+pub(super) struct Look<'a> {
+    folder: &'a Folder,
+    sha256: bool,
+    sha512: bool,
+}
+
+impl Look<'_> {
+    /// As [`Folder::size`].
+    pub(super) fn size(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        let is_plain = match digest.algorithm() {
+            Algorithm::Sha256 => self.sha256,
+            Algorithm::Sha512 => self.sha512,
+        };
+        let path = self.folder.blob(digest);
+        match fs::symlink_metadata(&path) {
+            Ok(metadata) if is_plain && metadata.is_file() => Ok(Some(metadata.len())),
+            Err(error) if is_plain && error.kind() == ErrorKind::NotFound => Ok(None),
+            _ => Ok(self.folder.open(&path)?.map(|(_, size)| size)),
+        }
+    }
+}
+
+/// An empty file in `folder`, gone again unless it is kept.
+pub(super) fn temporary_in(folder: &Path) -> Result<NamedTempFile, StoreError> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // A layout is for others to read; the umask still holds.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder).map_err(|source| StoreError::Io { path: folder.to_owned(), source })
 }
 
 fn rename(temporary: TempPath, path: &Path) -> Result<(), StoreError> {

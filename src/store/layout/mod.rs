@@ -5,18 +5,33 @@
 //! leaves its blobs.
 
 mod catalog;
+mod change;
+mod contents;
 mod folder;
+mod garbage;
+mod hosted;
 mod index_file;
+mod root;
+mod stamp;
 
 use std::{collections::HashSet, io, panic, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
-use tokio::{fs::File, io::AsyncWriteExt, sync::Mutex, task};
+use tokio::{fs::File, sync::Mutex, task};
 use tokio_util::io::ReaderStream;
 
-use self::{catalog::Catalog, folder::Folder};
-use super::{ByteStream, Delivery, Source, Store, StoreError, verified};
+pub(super) use self::root::{folder_of, name_of};
+use self::{
+    catalog::Catalog,
+    change::{Change, Queue},
+    folder::Folder,
+};
+pub use self::{
+    garbage::{Garbage, GarbageOptions},
+    root::LayoutRoot,
+};
+use super::{ByteStream, Condition, Delivery, Hosted, Source, Staged, Store, StoreError, verified};
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
 
 /// One repository in an image layout on disk.
@@ -27,6 +42,8 @@ pub struct LayoutStore {
     repository: Repository,
     path: PathBuf,
     catalog: Arc<Catalog>,
+    /// Changes that wait to be written.
+    queue: Arc<Queue>,
     /// Held by who waits for the lock on disk, so that only one thread waits for it.
     writing: Arc<Mutex<()>>,
 }
@@ -37,7 +54,7 @@ impl LayoutStore {
         let path = path.into();
         let repository = Repository::Layout(path.clone());
         let catalog = Arc::new(Catalog::new(Folder::new(path.clone()), repository.to_string()));
-        Self { repository, path, catalog, writing: Arc::default() }
+        Self { repository, path, catalog, queue: Arc::default(), writing: Arc::default() }
     }
 
     /// The manifests that `index.json` lists, each as often as it is listed and with the name under which it is.
@@ -60,18 +77,22 @@ impl LayoutStore {
         }
     }
 
-    /// As `run`, one at a time. Who gives up waiting for the answer does not let the next one in before the work is done.
-    async fn run_alone<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Catalog) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    /// Has a change made, by this or by whoever is writing already.
+    async fn change(&self, change: Change) -> Result<bool, StoreError> {
+        let mut answer = self.queue.put(change);
         let writing = Arc::clone(&self.writing).lock_owned().await;
+        if let Ok(answer) = answer.try_recv() {
+            return answer;
+        }
+        let queue = Arc::clone(&self.queue);
         self.run(move |catalog| {
-            let result = work(catalog);
+            queue.serve(catalog);
+            // Who gives up waiting for the answer does not let the next one in before the work is done.
             drop(writing);
-            result
+            Ok(())
         })
-        .await
+        .await?;
+        answer.await.unwrap_or_else(|_| Err(self.fail(io::Error::other("the change was not made"))))
     }
 
     fn fail(&self, source: io::Error) -> StoreError {
@@ -96,8 +117,9 @@ impl Store for LayoutStore {
     }
 
     async fn push_manifest(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<(), StoreError> {
-        let (manifest, tag) = (manifest.clone(), tag.cloned());
-        self.run_alone(move |catalog| catalog.push_manifest(&manifest, tag.as_ref())).await
+        let tags: Vec<_> = tag.cloned().into_iter().collect();
+        let target = Target::Digest(manifest.digest().clone());
+        self.put_manifest(manifest, &target, &tags, &Condition::default()).await
     }
 
     async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
@@ -145,33 +167,27 @@ impl Store for LayoutStore {
             return Ok(Delivery::Existing);
         }
         let mut content = source.open(blob).await?;
-        let temporary = self
-            .run(|catalog| {
+        let algorithm = blob.digest.algorithm();
+        let staged = self
+            .run(move |catalog| {
                 catalog.folder().create()?;
-                catalog.folder().temporary()
+                Staged::of_verified(catalog.folder().temporary()?, algorithm)
             })
             .await?;
         // From here on, the file is removed unless it is kept, however this ends.
-        let (file, temporary) = temporary.into_parts();
-        let mut file = File::from_std(file);
-        file.set_max_buf_size(Source::PIECE);
+        let mut size = 0;
         while let Some(bytes) = content.try_next().await? {
-            file.write_all(&bytes).await.map_err(|error| self.fail(error))?;
+            size = staged.append(size, vec![bytes]).await?.ok_or(StoreError::Closed)?;
         }
-        file.flush().await.map_err(|error| self.fail(error))?;
-        file.sync_all().await.map_err(|error| self.fail(error))?;
-        let digest = blob.digest.clone();
-        self.run(move |catalog| catalog.folder().keep(temporary, &digest)).await?;
+        self.keep(&staged, &blob.digest).await?;
         Ok(Delivery::Copied)
     }
 
     async fn untag(&self, tag: &Tag) -> Result<bool, StoreError> {
-        let tag = tag.clone();
-        self.run_alone(move |catalog| catalog.untag(&tag)).await
+        self.remove(&Target::Tag(tag.clone()), &Condition::default()).await
     }
 
     async fn delete_manifest(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let digest = digest.clone();
-        self.run_alone(move |catalog| catalog.delete_manifest(&digest)).await
+        self.remove(&Target::Digest(digest.clone()), &Condition::default()).await
     }
 }

@@ -96,14 +96,12 @@ impl Answer {
     /// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let value = self.header(RETRY_AFTER.as_str())?;
-        let wait = match value.parse() {
-            Ok(seconds) => Duration::from_secs(seconds),
-            Err(_) => {
-                let until = Timestamp::from_second(date(value)?).ok()?;
-                // The registry's own clock counts, where it says what it shows.
-                let now = self.header(DATE.as_str()).and_then(date).and_then(|now| Timestamp::from_second(now).ok());
-                Duration::try_from(until.duration_since(now.unwrap_or_else(Timestamp::now))).unwrap_or_default()
-            }
+        let wait = if let Ok(seconds) = value.parse() {
+            Duration::from_secs(seconds)
+        } else {
+            // The registry's own clock counts, where it says what it shows.
+            let now = self.header(DATE.as_str()).and_then(date).unwrap_or_else(Timestamp::now);
+            Duration::try_from(date(value)?.duration_since(now)).unwrap_or_default()
         };
         // Nobody has that much time, and a sum with it must not overflow.
         Some(wait.min(Duration::from_hours(24 * 365)))
@@ -132,9 +130,9 @@ impl Answer {
     }
 }
 
-/// A date of HTTP, in seconds since 1970.
-fn date(text: &str) -> Option<i64> {
-    rfc2822::parse(text).ok().map(|date| date.timestamp().as_second())
+/// A date of HTTP.
+fn date(text: &str) -> Option<Timestamp> {
+    rfc2822::parse(text).ok().map(|date| date.timestamp())
 }
 
 /// What the transport said, with its causes and without the URL, whose query may be a secret.
@@ -151,5 +149,8 @@ pub(super) fn network(error: reqwest::Error) -> RegistryProblem {
         }
         cause = error.source();
     }
-    RegistryProblem::Network { message }
+    // The transport has no better way to say it.
+    let is_about_certificates = message.contains("invalid peer certificate")
+        || (message.contains("received fatal alert") && message.to_lowercase().contains("certificate"));
+    if is_about_certificates { RegistryProblem::Certificate { message } } else { RegistryProblem::Network { message } }
 }

@@ -112,28 +112,28 @@ impl Auth {
         }
     }
 
-    /// What to answer to a 401 with these headers to a request that came with `used`, for the first time or not.
-    /// Nothing: there is nothing better.
+    /// Gets ready for the same request after a 401 with these headers, for the first time or not, where it came with
+    /// `used`. `false`: there is nothing better.
     pub(super) async fn answer(
         &self,
         scope: &Scope,
         headers: &HeaderMap,
         used: Option<&Authorization>,
         is_first: bool,
-    ) -> Result<Option<Authorization>, RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let challenges = challenges(headers);
         let Some(scheme) = self.wanted(&challenges)? else {
-            return Ok(None);
+            return Ok(false);
         };
         *self.scheme.lock().unwrap_or_else(PoisonError::into_inner) = Some(scheme.clone());
         if used.is_some() && challenges.iter().any(Challenge::is_about_rights) {
-            return Ok(None);
+            return Ok(false);
         }
         // A token that was fetched for this very request and is not taken: the next one would not be either, unless it
         // has run out meanwhile.
         let refused = used.filter(|_| is_first || challenges.iter().any(Challenge::is_about_the_token));
         let better = self.authorization(&scheme, scope, refused).await?;
-        Ok(better.filter(|better| Some(better) != used))
+        Ok(better.is_some() && better.as_ref() != used)
     }
 
     /// For an answer that says no: to whom, and to what.

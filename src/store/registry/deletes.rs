@@ -17,6 +17,11 @@ impl RegistryStore {
         if is_refused(&answer) {
             return Err(answer.problem(RegistryProblem::DeletesOff { messages: answer.messages() }).into());
         }
+        if answer.status.is_client_error()
+            && answer.messages().iter().any(|said| said.message.contains("referenced by"))
+        {
+            return Err(answer.problem(RegistryProblem::StillListed { messages: answer.messages() }).into());
+        }
         let was_there = was_there(&answer)?;
         self.known.manifest_is_gone(digest);
         Ok(was_there)
@@ -120,6 +125,31 @@ mod tests {
         store.push_manifest(&manifest, Some(&tag)).await.unwrap();
         let error = store.untag(&tag).await.unwrap_err();
         assert!(error.to_string().contains("this registry cannot delete a tag alone: DIGEST_INVALID"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_an_index_still_lists_is_said_to_be_listed() {
+        // As ECR says it.
+        let server = Server::with(|_, _| {
+            let message = "Requested image referenced by manifest list: [sha256:01]";
+            let body = serde_json::json!({ "errors": [{ "code": "DENIED", "message": message }] });
+            Some(Reply::status(403).body(body.to_string()))
+        })
+        .await;
+        let manifest = Manifest::from_index(Index::new(Vec::new())).unwrap();
+        let error = server.store("a").delete_manifest(manifest.digest()).await.unwrap_err();
+        let said =
+            "an index still lists this manifest: DENIED (Requested image referenced by manifest list: [sha256:01])";
+        assert!(error.to_string().ends_with(said), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_unsupported_delete_may_be_a_bad_request_too() {
+        let body = r#"{"errors":[{"code":"UNSUPPORTED","message":"no"}]}"#;
+        let server = Server::with(move |_, _| Some(Reply::status(400).body(body))).await;
+        let manifest = Manifest::from_index(Index::new(Vec::new())).unwrap();
+        let error = server.store("a").delete_manifest(manifest.digest()).await.unwrap_err();
+        assert!(error.to_string().ends_with("deletes are switched off on this registry: UNSUPPORTED (no)"), "{error}");
     }
 
     #[tokio::test]

@@ -46,9 +46,21 @@ pub enum RegistryProblem {
         /// What the registry said about it.
         messages: Vec<RegistryMessage>,
     },
+    /// The registry does not delete what one of its indexes lists.
+    #[error("an index still lists this manifest{}", Said(.messages))]
+    StillListed {
+        /// What the registry said about it.
+        messages: Vec<RegistryMessage>,
+    },
     /// No answer came, or it broke off.
     #[error("{message}")]
     Network {
+        /// What the transport said, outermost first.
+        message: String,
+    },
+    /// One of the two does not believe who the other is. Waiting does not help.
+    #[error("{message}")]
+    Certificate {
         /// What the transport said, outermost first.
         message: String,
     },
@@ -108,7 +120,7 @@ pub enum RegistryProblem {
     NoReferrersApi,
     /// The registry wants peace for longer than there is patience.
     #[error(
-        "the registry asks everybody to wait {} more, and {} no longer than {}",
+        "the registry asks everybody to wait {} more, and {} no longer than {} in all",
         text::duration(.0.wait),
         if .0.is_run { "all steps together wait" } else { "a step waits" },
         text::duration(.0.budget)
@@ -181,6 +193,7 @@ impl RegistryError {
         match &self.problem {
             RegistryProblem::Refused { messages, .. }
             | RegistryProblem::DeletesOff { messages }
+            | RegistryProblem::StillListed { messages }
             | RegistryProblem::TagDeletesOff { messages } => messages.iter().any(|message| message.code == wanted),
             _ => false,
         }
@@ -196,24 +209,43 @@ impl RegistryError {
 
     /// What a person can do about it.
     pub fn help(&self) -> Option<String> {
-        let help = match &self.problem {
-            RegistryProblem::Refused { access: Some(access), .. } => return Some(access.help()),
+        match &self.problem {
+            RegistryProblem::Refused { access: Some(access), .. } => Some(access.help()),
+            _ => self.usual_help().map(str::to_owned),
+        }
+    }
+
+    fn usual_help(&self) -> Option<&'static str> {
+        match &self.problem {
             RegistryProblem::Refused { status, .. } if *status == StatusCode::UNAUTHORIZED => {
-                "log in to the registry, for example with `consign login`, and run again"
+                Some("log in to the registry, for example with `consign login`, and run again")
             }
             RegistryProblem::Refused { status, .. } if *status == StatusCode::FORBIDDEN => {
-                "who is logged in may not do this: ask for the permission, or log in as somebody else"
+                Some("who is logged in may not do this: ask for the permission, or log in as somebody else")
             }
-            RegistryProblem::NoReferrersApi => "say `referrers: auto` for this registry in the plan, or leave it out",
+            RegistryProblem::Refused { status, .. } if *status == StatusCode::FAILED_DEPENDENCY => {
+                Some("this registry asks another one, which did not answer: name that one itself, or try again later")
+            }
+            RegistryProblem::StillListed { .. } => Some(
+                "delete the index first; an index of referrers lists what was attached, and `graph: true` goes through it",
+            ),
+            RegistryProblem::Certificate { message } if !message.contains("invalid peer") => {
+                Some("show the registry a certificate that it takes: `client_cert` and `client_key` under `registries`")
+            }
+            RegistryProblem::Certificate { .. } => Some(
+                "trust who has signed its certificate: `ca_file` under `registries`, `--ca-file` of `consign login`, or `SSL_CERT_FILE`",
+            ),
+            RegistryProblem::NoReferrersApi => {
+                Some("say `referrers: auto` for this registry in the plan, or leave it out")
+            }
             RegistryProblem::DeletesOff { .. } => {
-                "switch deletes on in the registry's configuration, or leave the step out"
+                Some("switch deletes on in the registry's configuration, or leave the step out")
             }
             RegistryProblem::TagDeletesOff { .. } => {
-                "delete the manifest with all its tags instead, or move the tag to another manifest"
+                Some("delete the manifest with all its tags instead, or move the tag to another manifest")
             }
-            _ => return None,
-        };
-        Some(help.to_owned())
+            _ => None,
+        }
     }
 }
 
@@ -330,6 +362,13 @@ mod tests {
             );
         }
         assert_eq!(messages(r#"{"errors":[{"code":7,"message":null}]}"#.as_bytes())[0].code, "7");
+    }
+
+    #[test]
+    fn a_cache_that_cannot_ask_is_told_from_absence() {
+        // As Azure's artifact cache answers for referrers.
+        let error = refused(424, "");
+        assert!(error.help().is_some_and(|help| help.starts_with("this registry asks another one")));
     }
 
     #[test]

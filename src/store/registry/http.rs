@@ -81,21 +81,19 @@ impl Http {
 
     /// One try, with as many logins as make sense: none, a remembered one that has expired, a fresh one.
     async fn authorized(&self, request: &Request<'_>) -> Result<Answer, StoreError> {
-        let mut authorization = self.auth.ready(&request.scope).await?;
+        let mut used = None;
         for is_first in [true, false] {
-            let answer = self.exchange(request, authorization.as_ref()).await?;
+            let answer = self.exchange(request, &mut used).await?;
             // What another host thinks about our login does not concern the registry's.
-            if answer.status != StatusCode::UNAUTHORIZED || !origin::is_same(&self.base, &answer.url) {
-                return Ok(self.explained(request, answer, authorization.as_ref()).await);
+            if answer.status != StatusCode::UNAUTHORIZED
+                || !origin::is_same(&self.base, &answer.url)
+                || !self.auth.answer(&request.scope, &answer.headers, used.as_ref(), is_first).await?
+            {
+                return Ok(self.explained(request, answer, used.as_ref()).await);
             }
-            let better = self.auth.answer(&request.scope, &answer.headers, authorization.as_ref(), is_first).await?;
-            if better.is_none() {
-                return Ok(self.explained(request, answer, authorization.as_ref()).await);
-            }
-            authorization = better;
         }
-        let answer = self.exchange(request, authorization.as_ref()).await?;
-        Ok(self.explained(request, answer, authorization.as_ref()).await)
+        let answer = self.exchange(request, &mut used).await?;
+        Ok(self.explained(request, answer, used.as_ref()).await)
     }
 
     /// The answer, with who asked where the registry says that this may not be.
@@ -123,15 +121,11 @@ impl Http {
         is_refused && origin::is_same(&self.base, &request.url) && !origin::is_same(&self.base, &answer.url)
     }
 
-    /// One request and its answer, wherever redirects lead.
-    async fn exchange(
-        &self,
-        request: &Request<'_>,
-        authorization: Option<&Authorization>,
-    ) -> Result<Answer, StoreError> {
+    /// One request and its answer, wherever redirects lead. `used` becomes the login that the registry got.
+    async fn exchange(&self, request: &Request<'_>, used: &mut Option<Authorization>) -> Result<Answer, StoreError> {
         let mut url = request.url.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let (response, permits) = self.transfer(request, &url, authorization).await?;
+            let (response, permits) = self.transfer(request, &url, used).await?;
             let incoming = Incoming { response, _permits: permits, method: request.method.clone(), url: url.clone() };
             if !is_redirect(&request.method, incoming.response.status()) {
                 return Ok(if request.is_streamed && incoming.response.status().is_success() {
@@ -153,14 +147,11 @@ impl Http {
         &self,
         request: &Request<'_>,
         url: &Url,
-        authorization: Option<&Authorization>,
+        used: &mut Option<Authorization>,
     ) -> Result<(Response, Vec<OwnedSemaphorePermit>), StoreError> {
         let fail = |problem| StoreError::from(RegistryError::new(&request.method, url, problem));
         let client = self.clients.to(url).map_err(fail)?;
         let mut builder = client.request(request.method.clone(), url.clone()).headers(request.headers.clone());
-        if let Some(authorization) = authorization.filter(|_| origin::is_same(&self.base, url)) {
-            builder = builder.header(AUTHORIZATION, authorization.value());
-        }
         let mut permits = Vec::new();
         let mut sending = Sending::of(0);
         builder = match &request.body {
@@ -181,7 +172,17 @@ impl Http {
             permits = self.permits.request().await;
         }
         // What goes to other hosts is not the registry's to count.
-        let _passage = if origin::is_same(&self.base, url) { Some(self.permits.pass().await) } else { None };
+        let _passage = if origin::is_same(&self.base, url) {
+            let passage = self.permits.pass().await;
+            // Not before: while somebody waits, a token may run out.
+            *used = self.auth.ready(&request.scope).await?;
+            if let Some(authorization) = used {
+                builder = builder.header(AUTHORIZATION, authorization.value());
+            }
+            Some(passage)
+        } else {
+            None
+        };
         match sending.watch(builder.send()).await {
             Ok(Ok(response)) => Ok((response, permits)),
             // Where the content failed, the transport only says that something did.
@@ -204,13 +205,21 @@ fn is_redirect(method: &Method, status: StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{
-        Credential, Credentials, Secret,
-        testing::{Reply, Server, registries},
+    use std::sync::{Arc, Mutex};
+
+    use tokio::time::{Duration, Instant};
+
+    use super::{
+        super::{
+            Credential, Credentials, Limits, RegistryOptions, RegistryStore, Secret,
+            registry::Registry,
+            testing::{Reply, Server, registries},
+        },
+        *,
     };
     use crate::{
         oci::Descriptor,
-        store::{Source, Store, read},
+        store::{Source, Store},
     };
 
     #[tokio::test]
@@ -302,5 +311,58 @@ mod tests {
         let received = storage.received();
         assert_eq!(received[0].header("authorization"), None);
         assert_eq!(received[0].body, "x");
+    }
+
+    #[tokio::test]
+    async fn a_link_that_has_expired_is_asked_for_again() {
+        let content = b"content".to_vec();
+        let blob = Descriptor::of("a/b", &content);
+        for (expired, is_found) in [(2, true), (3, false)] {
+            let content = content.clone();
+            let storage = Server::with(move |received, _| {
+                let link: u32 = received.query.trim_start_matches("link=").parse().unwrap();
+                let gone = Reply::status(403).body("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>");
+                Some(if link > expired { Reply::status(200).body(content.clone()) } else { gone })
+            })
+            .await;
+            let (place, mut links) = (format!("http://{}/storage", storage.name), 0);
+            let server = Server::with(move |_, _| {
+                links += 1;
+                Some(Reply::status(307).header("location", format!("{place}?link={links}")))
+            })
+            .await;
+            let stream = server.store("a").blob(&blob).await;
+            assert_eq!((stream.is_ok(), server.log().len()), (is_found, 3));
+            if let Ok(stream) = stream {
+                assert_eq!(read(&blob, stream, 100).await.unwrap(), "content");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_requests_come_than_the_limits_allow() {
+        let arrivals = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&arrivals);
+        let server = Server::with(move |_, _| {
+            log.lock().unwrap().push(Instant::now());
+            None
+        })
+        .await;
+        let limits = Limits { concurrency: 4, rate: Some("20/s".parse().unwrap()) };
+        let shared =
+            Shared { known: Arc::default(), permits: Permits::new(limits), cooldown: super::Cooldown::default() };
+        let (clients, options) = (Clients::new().unwrap(), RegistryOptions::default());
+        let registry = Registry::new(&server.name, &clients, &options, Pace::patient(), shared);
+        let registry = Arc::new(registry);
+        let names = (0..100).map(|number| format!("a{number}").parse().unwrap());
+        let stores: Vec<_> = names.map(|name| RegistryStore::new(Arc::clone(&registry), &name, Vec::new())).collect();
+        futures_util::future::try_join_all(stores.iter().map(Store::tags)).await.unwrap();
+        let arrivals = arrivals.lock().unwrap();
+        let second = Duration::from_secs(1);
+        let in_a_second =
+            |first: &Instant| arrivals.iter().filter(|it| **it >= *first && **it < *first + second).count();
+        assert_eq!((arrivals.len(), arrivals.iter().map(in_a_second).max()), (100, Some(20)));
+        let took = *arrivals.last().unwrap() - arrivals[0];
+        assert!(took < Duration::from_secs(6), "{took:?}");
     }
 }

@@ -10,7 +10,7 @@ use reqwest::{
 use serde::Deserialize;
 use tokio::time::sleep;
 
-use super::{Answer, RegistryProblem, RegistryStore, Request, Scope, registry::Registry, request::Body};
+use super::{Answer, RegistryError, RegistryProblem, RegistryStore, Request, Scope, registry::Registry, request::Body};
 use crate::{
     oci::{Descriptor, Digest, Manifest, RepositoryName, Tag, Target, media_type},
     store::{ContentError, StoreError},
@@ -121,6 +121,10 @@ impl RegistryStore {
                 {
                     sleep(self.registry.pace.moment(round)).await;
                     round += 1;
+                }
+                // A tag that must not move need not move to where it is.
+                Err(StoreError::Registry(error)) if is_immutable(&error) => {
+                    return if self.has_manifest(manifest, target).await? { Ok(true) } else { Err(error.into()) };
                 }
                 Err(error) => {
                     let is_unheard = error.is_throttled();
@@ -243,6 +247,13 @@ fn wrong_digest(value: &str, expected: String) -> RegistryProblem {
     RegistryProblem::Header { header: "Docker-Content-Digest", value, expected }
 }
 
+/// Whether the registry refuses to write over what is there: ECR, Harbor, Azure, and whoever answers as HTTP has it.
+fn is_immutable(error: &RegistryError) -> bool {
+    let codes = ["TAG_INVALID", "PRECONDITION", "TAG_ALREADY_EXISTS", "ImageTagAlreadyExistsException"];
+    let statuses = [StatusCode::CONFLICT, StatusCode::PRECONDITION_FAILED, StatusCode::METHOD_NOT_ALLOWED];
+    error.status().is_some_and(|status| statuses.contains(&status)) || codes.iter().any(|code| error.has_code(code))
+}
+
 fn is_blob_unknown(has_code: impl Fn(&str) -> bool) -> bool {
     has_code("MANIFEST_BLOB_UNKNOWN") || has_code("BLOB_UNKNOWN")
 }
@@ -352,6 +363,71 @@ mod tests {
         assert!(store.manifest(&target).await.unwrap().is_some());
         registries.forget();
         assert!(store.manifest(&target).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn parameters_of_a_media_type_do_not_count() {
+        let manifest = manifest("one");
+        let bytes = manifest.bytes().clone();
+        let digest = manifest.digest().to_string();
+        let server = Server::with(move |_, _| {
+            let reply =
+                Reply::status(200).header("content-type", "Application/vnd.oci.image.index.v1+json;charset=utf-8");
+            Some(reply.header("docker-content-digest", &digest).body(bytes.clone()))
+        })
+        .await;
+        assert_eq!(server.store("a").resolve(&tag("v1")).await.unwrap(), Some(manifest.descriptor()));
+        assert_eq!(server.log(), ["HEAD /v2/a/manifests/v1"]);
+        assert_eq!(server.store("a").manifest(&tag("v1")).await.unwrap().unwrap().descriptor(), manifest.descriptor());
+    }
+
+    #[tokio::test]
+    async fn a_tag_that_must_not_move_may_be_pushed_to_where_it_is() {
+        for (status, code) in [(400, "TAG_INVALID"), (412, "PRECONDITION"), (409, "CONFLICT")] {
+            let server = Server::with(move |received, shelf| {
+                let is_there = shelf.tags.contains_key(&("a".to_owned(), "v1".to_owned()));
+                let body = format!(r#"{{"errors":[{{"code":"{code}","message":"the tag is immutable"}}]}}"#);
+                (received.method == "PUT" && is_there).then(|| Reply::status(status).body(body))
+            })
+            .await;
+            let (one, two) = (manifest("one"), manifest("two"));
+            let push = async |manifest| server.store("a").push_manifest(manifest, Some(&"v1".parse().unwrap())).await;
+            push(&one).await.unwrap();
+            server.log();
+            push(&one).await.unwrap();
+            assert_eq!(server.log(), ["PUT /v2/a/manifests/v1", "HEAD /v2/a/manifests/v1"]);
+            let error = push(&two).await.unwrap_err().to_string();
+            assert!(error.contains(code) && error.starts_with("PUT "), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_manifest_whose_answer_was_lost_is_asked_for_before_it_is_sent_again() {
+        for is_stored in [true, false] {
+            let mut puts = 0;
+            let server = Server::with(move |received, shelf| {
+                puts += u32::from(received.method == "PUT");
+                (received.method == "PUT" && puts == 1).then(|| {
+                    let answer = is_stored.then(|| shelf.answer(received));
+                    if answer.is_some() { Reply::cut() } else { Reply::status(500) }
+                })
+            })
+            .await;
+            server.store("a").push_manifest(&manifest("one"), Some(&"v1".parse().unwrap())).await.unwrap();
+            let mut expected = vec!["PUT /v2/a/manifests/v1", "HEAD /v2/a/manifests/v1"];
+            expected.extend((!is_stored).then_some("PUT /v2/a/manifests/v1"));
+            assert_eq!(server.log(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_manifest_may_have_four_mebibytes() {
+        let padding = "x".repeat(4 * 1024 * 1024 - manifest("").bytes().len());
+        let large = manifest(&padding);
+        assert_eq!(large.bytes().len(), 4 * 1024 * 1024);
+        let server = Server::start().await;
+        server.store("a").push_manifest(&large, Some(&"v1".parse().unwrap())).await.unwrap();
+        assert!(server.store("a").manifest(&tag("v1")).await.unwrap().is_some());
     }
 
     #[tokio::test]

@@ -213,3 +213,6 @@ impl Guard {
         if rest.is_empty() { self.content.try_next().await } else { Ok(Some(rest)) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,8 @@ mod deletes;
 pub mod doctor;
 mod download;
 mod error;
+#[cfg(test)]
+mod faults;
 mod flights;
 mod http;
 mod identities;

@@ -1,5 +1,15 @@
 //! Where a URL that a registry hands out may lead, and who may be told secrets. Redirects, `Location`, `Link` and token
 //! realms all come through here.
+//!
+//! | | another host or port | gets the login | gets the client's certificate |
+//! | --- | --- | --- | --- |
+//! | redirect, `Location` | yes | only the registry itself | only the registry itself |
+//! | `Link` | no | – | – |
+//! | token realm | yes: Docker Hub's is one | yes, it is for that | only the registry itself |
+//!
+//! Nobody is followed from HTTPS to HTTP, to where clouds keep their metadata, to this machine from elsewhere, or to a
+//! URL with a user in it. The realm stands in the registry's own answer, over its own connection: whoever could change it
+//! could ask for the password at once.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -96,16 +106,32 @@ fn is_forbidden(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => {
             address.is_unicast_link_local()
                 || address.is_unspecified()
-                || address == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-                || address.to_ipv4_mapped().is_some_and(is_forbidden_v4)
+                || METADATA_V6.contains(&address)
+                || address.to_ipv4_mapped().or_else(|| behind_nat64(address)).is_some_and(is_forbidden_v4)
         }
-        Some(Host::Domain(name)) => matches!(name.trim_end_matches('.'), "metadata.google.internal" | "metadata"),
+        Some(Host::Domain(name)) => METADATA_NAMES.contains(&name.trim_end_matches('.')),
         None => true,
     }
 }
 
 fn is_forbidden_v4(address: Ipv4Addr) -> bool {
-    address.is_link_local() || address.is_unspecified() || address == Ipv4Addr::new(100, 100, 100, 200)
+    address.is_link_local() || address.is_unspecified() || METADATA_V4.contains(&address)
+}
+
+/// Of Alibaba, Azure and Oracle.
+const METADATA_V4: &[Ipv4Addr] =
+    &[Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(192, 0, 0, 192)];
+/// Of AWS and Google.
+const METADATA_V6: &[Ipv6Addr] =
+    &[Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254), Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)];
+const METADATA_NAMES: &[&str] =
+    &["metadata", "metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"];
+
+/// The address that `64:ff9b::/96` stands for.
+fn behind_nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [0x64, 0xff9b, 0, 0, 0, 0, high, low] = address.segments() else { return None };
+    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    Some(Ipv4Addr::new(a, b, c, d))
 }
 
 pub(super) fn is_loopback(url: &Url) -> bool {
@@ -164,6 +190,19 @@ mod tests {
             ("https://r.io", "https://[fe80::1]/", Err("forbidden")),
             ("https://r.io", "https://[fd00:ec2::254]/", Err("forbidden")),
             ("https://r.io", "https://metadata.google.internal/", Err("forbidden")),
+            ("https://r.io", "https://metadata.google.internal./", Err("forbidden")),
+            ("https://r.io", "https://instance-data/latest", Err("forbidden")),
+            ("https://r.io", "https://[fd20:ce::254]/", Err("forbidden")),
+            ("https://r.io", "https://[64:ff9b::a9fe:a9fe]/", Err("forbidden")),
+            ("https://r.io", "https://168.63.129.16/", Err("forbidden")),
+            ("https://r.io", "https://0/", Err("forbidden")),
+            ("https://r.io", "https://127.1/", Err("forbidden")),
+            ("https://r.io", "https://0177.0.0.1/", Err("forbidden")),
+            ("https://r.io", "https://[::ffff:127.0.0.1]/", Err("forbidden")),
+            ("https://r.io", "https://a.localhost./", Err("forbidden")),
+            ("https://r.io", "ftp://r.io/x", Err("scheme")),
+            ("https://r.io", "https://:word@r.io/x", Err("scheme")),
+            ("https://r.io:5000", "https://r.io/x", to("https://r.io/x", false)),
             ("https://r.io", "https://127.0.0.1/x", Err("forbidden")),
             ("https://r.io", "https://localhost/x", Err("forbidden")),
             ("https://r.io", "https://[::1]/x", Err("forbidden")),
@@ -177,6 +216,27 @@ mod tests {
             ("http://r.lan", "http://127.0.0.1:1/", Err("forbidden")),
         ] {
             assert_eq!(lead(registry, text), expected, "{registry} {text}");
+        }
+    }
+
+    #[test]
+    fn a_token_realm_may_be_another_host_and_nothing_worse() {
+        for (registry, realm, expected) in [
+            ("https://registry-1.docker.io", "https://auth.docker.io/token", Some("https://auth.docker.io/token")),
+            ("https://r.io", "/token?service=x", Some("https://r.io/token?service=x")),
+            ("https://r.io", "https://r.io:8443/token", Some("https://r.io:8443/token")),
+            ("https://r.io", "http://r.io/token", None),
+            ("https://r.io", "http://auth.r.io/token", None),
+            ("https://r.io", "https://me@auth.r.io/token", None),
+            ("https://r.io", "https://169.254.169.254/token", None),
+            ("https://r.io", "https://localhost:8443/token", None),
+            ("http://r.lan:5000", "http://auth.lan/token", Some("http://auth.lan/token")),
+            ("http://r.lan:5000", "http://127.0.0.1/token", None),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token", Some("http://127.0.0.1:5001/token")),
+        ] {
+            let base: Url = registry.parse().unwrap();
+            let followed = follow(&base, &base, realm).ok().map(String::from);
+            assert_eq!(followed.as_deref(), expected, "{registry} {realm}");
         }
     }
 

@@ -95,7 +95,7 @@ impl Tries {
     /// As [`Tries::again`], also where `error` does not pass by itself but the next try is another one.
     pub(super) async fn again_if(&mut self, error: StoreError, may_pass: bool) -> Result<(), StoreError> {
         // Whoever has given up has tried often enough.
-        if !(error.is_temporary() || may_pass) || matches!(error, StoreError::GaveUp { .. }) {
+        if !(error.is_temporary() || may_pass) || error.is_given_up() {
             return Err(error);
         }
         if self.in_vain >= self.patience.max() {
@@ -144,4 +144,122 @@ fn random(limit: Duration) -> Duration {
     // The standard library's only source of chance; good enough to keep processes apart.
     let bits = RandomState::new().build_hasher().finish() >> 44;
     limit.mul_f64(f64::from(u32::try_from(bits).unwrap_or_default()) / f64::from(1_u32 << 20))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::try_join_all;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::{
+        event::{Event, Progress, StepId},
+        store::{
+            RetryPolicy, RunPatience, Store,
+            registry::{
+                Credentials, Registries, RegistryOptions,
+                testing::{Reply, Server},
+            },
+        },
+    };
+
+    #[test]
+    fn waits_grow_at_random_up_to_a_limit() {
+        let waits = |tried| (0..200).map(move |_| Pace::patient().backoff(tried)).collect::<Vec<_>>();
+        for (tried, most) in [(1, 250), (2, 500), (3, 1000), (7, 16_000), (8, 30_000), (100, 30_000)] {
+            let most = Duration::from_millis(most);
+            let waits = waits(tried);
+            assert!(waits.iter().all(|wait| *wait <= most), "{tried}");
+            // Anywhere between nothing and that.
+            assert!(waits.iter().any(|wait| *wait < most / 4) && waits.iter().any(|wait| *wait > most * 3 / 4));
+        }
+    }
+
+    /// A registry that wants peace for a minute on its first request.
+    async fn throttling() -> (Server, Registries) {
+        let mut is_throttled = false;
+        let server = Server::with(move |_, _| {
+            let is_first = !std::mem::replace(&mut is_throttled, true);
+            is_first.then(|| Reply::status(429).header("retry-after", "60"))
+        })
+        .await;
+        (server, Registries::new(RegistryOptions { credentials: Credentials::none(), ..Default::default() }).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_registry_that_wants_peace_has_it_under_all_its_names() {
+        let (server, registries) = throttling().await;
+        let other_name = server.name.to_string().replace("127.0.0.1", "localhost").parse().unwrap();
+        let store = registries.repository(&server.name, &"a".parse().unwrap());
+        let other = registries.repository(&other_name, &"b".parse().unwrap());
+        let start = Instant::now();
+        let first = async { store.tags().await.map(|_| start.elapsed()) };
+        let second = async {
+            // As soon as the first was refused.
+            while server.log().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            sleep(Duration::from_millis(1)).await;
+            try_join_all([other.tags(), store.tags()]).await.map(|_| start.elapsed())
+        };
+        let (first, second) = tokio::try_join!(first, second).unwrap();
+        let minute = Duration::from_mins(1);
+        assert!(first >= minute && second >= minute && second < minute * 2, "{first:?} {second:?}");
+        // One for each repository: the first one's next try answers both who ask for its tags.
+        assert_eq!(server.log().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_says_that_it_tries_again_and_that_it_waits_for_others() {
+        let (server, registries) = throttling().await;
+        let policy = RetryPolicy::default();
+        let run = RunPatience::new(policy);
+        let (tx, mut rx) = mpsc::unbounded_channel();
+        let patience = |name: &str| {
+            let step = StepId::new(0, name.to_owned());
+            Patience::new(policy, &run, Some(Progress::new(step, tx.clone())))
+        };
+        let store = registries.repository(&server.name, &"a".parse().unwrap());
+        patience("first").scope(store.tags()).await.unwrap();
+        let Event::StepRetried { step, attempt, wait, request, error } = rx.try_recv().unwrap() else { panic!() };
+        assert_eq!((step.name(), attempt, &*error), ("first", 1, "429 Too Many Requests"));
+        assert_eq!(*request, format!("GET http://{}/v2/a/tags/list", server.name));
+        assert!(wait >= Duration::from_mins(1) && wait < Duration::from_secs(61), "{wait:?}");
+        assert!(rx.try_recv().is_err());
+
+        // Another step that comes while the registry wants peace; both its requests wait, and it says so once.
+        let (server, registries) = throttling().await;
+        let store = registries.repository(&server.name, &"a".parse().unwrap());
+        let second = async {
+            while server.log().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            sleep(Duration::from_millis(1)).await;
+            patience("second").scope(try_join_all([store.tags(), store.tags()])).await
+        };
+        let other = registries.repository(&server.name, &"b".parse().unwrap());
+        let (first, second) = tokio::join!(patience("first").scope(other.tags()), second);
+        assert!(first.is_ok() && second.is_ok());
+        let mut said = Vec::new();
+        while let Ok(event) = rx.try_recv() {
+            match event {
+                Event::StepRetried { step, .. } => said.push(format!("{step} tries again")),
+                Event::Warned { step, message } => said.push(format!("{step}: {message}")),
+                _ => {}
+            }
+        }
+        assert_eq!(said, ["first tries again", "second: waiting 1 m 00 s: 127.0.0.1 asks everybody to wait"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_step_without_patience_tries_once() {
+        let server = Server::with(|_, _| Some(Reply::status(503))).await;
+        let registries = Registries::new(RegistryOptions { credentials: Credentials::none(), ..Default::default() });
+        let store = registries.unwrap().repository(&server.name, &"a".parse().unwrap());
+        let policy = RetryPolicy { max: 1, budget: Duration::from_mins(5) };
+        let error = Patience::new(policy, &RunPatience::new(policy), None).scope(store.tags()).await.unwrap_err();
+        assert!(error.to_string().ends_with("503 Service Unavailable (tried once)"), "{error}");
+        assert!(error.is_temporary());
+        assert_eq!(server.log().len(), 1);
+    }
 }

@@ -19,6 +19,8 @@ use crate::{
 const MAX_PAGES: usize = 1000;
 /// A page may have as many entries as the registry likes.
 const PAGE: usize = 8 * 1024 * 1024;
+/// What all pages have together at most.
+const WHOLE: usize = 64 * 1024 * 1024;
 /// How many manifests are read at once to complete a list.
 const TOGETHER: usize = 16;
 
@@ -69,6 +71,7 @@ impl RegistryStore {
         }
         let mut url = self.registry.url(&self.name, &["referrers", &subject.to_string()])?;
         let mut entries = Vec::new();
+        let mut length = 0;
         for _ in 0..MAX_PAGES {
             let request = Request::new(Method::GET, url.clone(), Scope::pull(&self.name))
                 .header(ACCEPT, media_type::IMAGE_INDEX)
@@ -95,6 +98,10 @@ impl RegistryStore {
                 } else {
                     Ok(None)
                 };
+            }
+            length += answer.body.len();
+            if length > WHOLE {
+                return Err(answer.problem(RegistryProblem::TooLong { limit: WHOLE }).into());
             }
             let index: Index = serde_json::from_slice(&answer.body).map_err(|error| {
                 answer.problem(RegistryProblem::Body { expected: "a list of referrers", message: error.to_string() })
@@ -149,8 +156,7 @@ impl RegistryStore {
     /// The entry with the artifact type and annotations of its manifest, where the list does not have them. Nothing:
     /// there is no such manifest, or it is about something else.
     async fn completed(&self, subject: &Digest, entry: Descriptor) -> Result<Option<Descriptor>, StoreError> {
-        let says_nothing = entry.artifact_type.as_deref().is_none_or(|it| it.is_empty() || it == media_type::EMPTY);
-        if !says_nothing {
+        if !entry.artifact_type.as_deref().is_none_or(is_doubtful) {
             return Ok(Some(entry));
         }
         let manifest = self.find_manifest(&Target::Digest(entry.digest.clone())).await?;
@@ -162,6 +168,12 @@ impl RegistryStore {
     }
 }
 
+/// Whether a list may say this where the manifest says something else: nothing, or the media type of the config, which
+/// counts only where there is no artifact type.
+fn is_doubtful(artifact_type: &str) -> bool {
+    artifact_type.is_empty() || artifact_type == media_type::EMPTY || artifact_type.contains("config")
+}
+
 fn is_missing(answer: &Answer) -> bool {
     matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
         || (answer.status.is_client_error() && answer.has_code("METHOD_UNKNOWN"))
@@ -170,7 +182,10 @@ fn is_missing(answer: &Answer) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::testing::{Reply, Server, Shelf},
+        super::{
+            ReferrersMode, RegistryOptions, RegistrySettings,
+            testing::{self, Reply, Server, Shelf},
+        },
         *,
     };
     use crate::{
@@ -238,6 +253,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_referrer_whose_answer_was_lost_is_looked_for() {
+        for has_api in [true, false] {
+            let mut is_lost = false;
+            let server = Server::with(move |received, shelf| {
+                if has_api && received.path.contains("/referrers/") {
+                    return Some(listed(&everything(shelf)));
+                }
+                let is_first = received.method == "PUT" && !std::mem::replace(&mut is_lost, received.method == "PUT");
+                is_first.then(|| {
+                    shelf.answer(received);
+                    Reply::cut()
+                })
+            })
+            .await;
+            server.store("a").attach(&referrer("one")).await.unwrap();
+            // Only a registry without the API gets a list.
+            assert_eq!(server.shelf(|shelf| shelf.tags.len()), usize::from(!has_api));
+            assert_eq!(server.store("a").referrers(&subject().digest).await.unwrap().len(), 1);
+        }
+    }
+
+    #[tokio::test]
     async fn an_api_that_only_says_so_gets_a_list_too() {
         let server = with_api(false).await;
         let store = server.store("a");
@@ -258,6 +295,47 @@ mod tests {
         // The other one is listed, but is about nothing.
         let referrers = server.store("a").referrers(&subject().digest).await.unwrap();
         assert_eq!(referrers, [mine.referrer_descriptor()]);
+    }
+
+    #[tokio::test]
+    async fn an_entry_with_the_type_of_its_config_is_read_again() {
+        let mine = referrer("mine");
+        let entry = mine.referrer_descriptor();
+        let server = Server::with(move |received, _| {
+            let wrong =
+                Descriptor { artifact_type: Some("application/vnd.acme.config.v1+json".to_owned()), ..entry.clone() };
+            received.path.contains("/referrers/").then(|| listed(&[wrong]))
+        })
+        .await;
+        server.store("a").push_manifest(&mine, None).await.unwrap();
+        let referrers = server.store("a").referrers(&subject().digest).await.unwrap();
+        assert_eq!(referrers, [mine.referrer_descriptor()]);
+    }
+
+    #[tokio::test]
+    async fn a_plan_says_how_referrers_are_listed() {
+        let run = |server: &Server, referrers| {
+            let settings = RegistrySettings { referrers, ..RegistrySettings::default() };
+            let settings = [(server.name.clone(), settings)].into();
+            let options = RegistryOptions { settings, ..RegistryOptions::default() };
+            testing::run(options).repository(&server.name, &"a".parse().unwrap())
+        };
+        // The API is there, and must not be asked.
+        let server = with_api(true).await;
+        let store = run(&server, ReferrersMode::Tag);
+        store.attach(&referrer("one")).await.unwrap();
+        assert_eq!(store.referrers(&subject().digest).await.unwrap().len(), 1);
+        assert!(server.log().iter().all(|line| !line.contains("/referrers/")));
+        // The API is believed at once, whatever the answer to a push says.
+        let server = with_api(false).await;
+        let store = run(&server, ReferrersMode::Api);
+        store.attach(&referrer("one")).await.unwrap();
+        assert_eq!(server.log().len(), 1);
+        assert!(store.referrers(&subject().digest).await.unwrap().is_empty());
+        // There is none.
+        let server = Server::start().await;
+        let error = run(&server, ReferrersMode::Api).referrers(&subject().digest).await.unwrap_err();
+        assert!(error.to_string().ends_with("no referrers API here, and the plan says `referrers: api`"), "{error}");
     }
 
     #[tokio::test]

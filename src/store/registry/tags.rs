@@ -19,8 +19,10 @@ struct Page {
 /// Registries without paging send everything at once: this is a million tags of 30 letters.
 const PAGE: usize = 32 * 1024 * 1024;
 /// How many tags are asked for at once. More is an error at some registries.
-const COUNT: &str = "1000";
+const COUNT: usize = 1000;
 const MAX_PAGES: usize = 1000;
+/// What all pages have together at most.
+const WHOLE: usize = 128 * 1024 * 1024;
 
 impl RegistryStore {
     /// Every tag.
@@ -41,9 +43,11 @@ impl RegistryStore {
     }
 
     async fn ask_tags(&self, pages: usize) -> Result<(BTreeSet<Tag>, bool), StoreError> {
-        let mut url = self.registry.url(&self.name, &["tags", "list"])?;
-        url.query_pairs_mut().append_pair("n", COUNT);
+        let first = self.registry.url(&self.name, &["tags", "list"])?;
+        let mut url = first.clone();
+        url.query_pairs_mut().append_pair("n", &COUNT.to_string());
         let mut tags = BTreeSet::new();
+        let mut length = 0;
         for _ in 0..pages {
             let request = Request::new(Method::GET, url, Scope::pull(&self.name)).limit(PAGE);
             let answer = self.registry.send(&request).await?;
@@ -52,15 +56,27 @@ impl RegistryStore {
                 StatusCode::NOT_FOUND => return Ok((tags, true)),
                 _ => return Err(answer.refused().into()),
             }
+            length += answer.body.len();
+            if length > WHOLE {
+                return Err(answer.problem(RegistryProblem::TooLong { limit: WHOLE }).into());
+            }
             let page: Page = serde_json::from_slice(&answer.body).map_err(|error| {
                 answer.problem(RegistryProblem::Body { expected: "a list of tags", message: error.to_string() })
             })?;
+            let page = page.tags.unwrap_or_default();
+            let before = tags.len();
             // What is no tag cannot be asked for either.
-            tags.extend(page.tags.unwrap_or_default().iter().filter_map(|tag| tag.parse::<Tag>().ok()));
-            match self.next_page(&answer)? {
-                Some(next) => url = next,
-                None => return Ok((tags, true)),
-            }
+            tags.extend(page.iter().filter_map(|tag| tag.parse::<Tag>().ok()));
+            url = match (self.next_page(&answer)?, page.last()) {
+                (Some(next), _) => next,
+                // Some registries cut the list and do not say so. Those that know no pages give the same list again.
+                (None, Some(last)) if page.len() >= COUNT && tags.len() > before => {
+                    let mut next = first.clone();
+                    next.query_pairs_mut().append_pair("n", &COUNT.to_string()).append_pair("last", last);
+                    next
+                }
+                (None, _) => return Ok((tags, true)),
+            };
         }
         Ok((tags, false))
     }
@@ -97,6 +113,28 @@ mod tests {
         let error = server.store("far").tags().await.unwrap_err();
         assert!(error.to_string().ends_with("`http://127.0.0.2:1/v2/`, which is not the same registry"), "{error}");
         assert_eq!(server.log().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_page_that_is_full_may_be_cut_without_a_word() {
+        let page = |tags: std::ops::Range<u32>| {
+            let tags: Vec<_> = tags.map(|tag| format!("t{tag:04}")).collect();
+            Reply::status(200).body(serde_json::json!({ "tags": tags }).to_string())
+        };
+        let server = Server::with(move |received, _| {
+            Some(match (received.path.contains("/cut/"), received.query.as_str()) {
+                (true, "n=1000") => page(0..1000),
+                (true, "n=1000&last=t0999") => page(1000..2000),
+                (true, "n=1000&last=t1999") => page(2000..2000),
+                (true, _) => Reply::status(400),
+                (false, _) => page(0..1500),
+            })
+        })
+        .await;
+        for (repository, tags, requests) in [("cut", 2000, 3), ("whole", 1500, 2)] {
+            assert_eq!(server.store(repository).tags().await.unwrap().len(), tags);
+            assert_eq!(server.log().len(), requests, "{repository}");
+        }
     }
 
     #[tokio::test]

@@ -9,9 +9,10 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use super::{Credentials, Registries, RegistryOptions, RegistryStore, pace::Pace};
 use crate::oci::{Digest, RegistryName};
@@ -24,6 +25,8 @@ pub(super) struct Received {
     pub(super) query: String,
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Bytes,
+    /// Whether a certificate of the client came with the connection.
+    pub(super) is_known: bool,
 }
 
 /// What to answer.
@@ -32,9 +35,21 @@ pub(super) struct Reply {
     pub(super) status: u16,
     pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
-    /// Whether the connection is cut in the place of an answer.
-    pub(super) is_cut: bool,
+    /// After how many bytes of the body the connection is cut, and how. With none, there is no answer at all.
+    pub(super) cut: Option<(usize, Cut)>,
 }
+
+/// How a connection ends too early.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Cut {
+    /// In order: FIN.
+    Closed,
+    /// At once: RST.
+    Reset,
+}
+
+/// Looks at the head of a request. A number: the connection is reset after so many bytes of its body.
+type Scissors = Box<dyn FnMut(&Received) -> Option<usize> + Send>;
 
 /// Looks at a request before the registry does. Nothing: the registry answers.
 type Hook = Box<dyn FnMut(&Received, &mut Shelf) -> Option<Reply> + Send>;
@@ -45,6 +60,13 @@ pub(in crate::store) struct Shelf {
     pub(in crate::store) blobs: BTreeMap<(String, Digest), Bytes>,
     pub(in crate::store) manifests: BTreeMap<(String, Digest), (String, Bytes)>,
     pub(in crate::store) tags: BTreeMap<(String, String), Digest>,
+    /// Upload sessions, and what has come.
+    pub(super) sessions: BTreeMap<String, Vec<u8>>,
+    sessions_opened: usize,
+    /// Whether what came of a body that broke off is kept.
+    pub(super) keeps_pieces: bool,
+    /// Whether a part of a blob can be asked for.
+    pub(super) gives_ranges: bool,
 }
 
 /// A registry that runs until the test ends.
@@ -57,6 +79,7 @@ struct State {
     log: Vec<Received>,
     shelf: Shelf,
     hook: Hook,
+    scissors: Scissors,
 }
 
 impl Reply {
@@ -65,7 +88,11 @@ impl Reply {
     }
 
     pub(super) fn cut() -> Self {
-        Self { is_cut: true, ..Self::default() }
+        Self::default().cut_after(0, Cut::Closed)
+    }
+
+    pub(super) fn cut_after(self, bytes: usize, how: Cut) -> Self {
+        Self { cut: Some((bytes, how)), ..self }
     }
 
     pub(super) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -83,9 +110,16 @@ impl Received {
         self.headers.get(name).map(String::as_str)
     }
 
+    /// Whether it announces more than what is read before it is sent.
+    pub(super) fn body_is_large(&self) -> bool {
+        self.header("content-length").is_some_and(|length| length.len() > 6)
+    }
+
     /// Method and path; digests cut short, so that tests can be read.
     fn line(&self) -> String {
-        let mut line = format!("{} {}", self.method, self.path);
+        let session = self.path.split_once("/blobs/uploads/").filter(|(_, session)| !session.is_empty());
+        let path = session.map_or_else(|| self.path.clone(), |(start, _)| format!("{start}/blobs/uploads/session"));
+        let mut line = format!("{} {path}", self.method);
         if !self.query.is_empty() {
             line = format!("{line}?{}", self.query.replace("%3A", ":"));
         }
@@ -107,14 +141,34 @@ impl Server {
 
     /// The same, where `hook` sees every request first.
     pub(super) async fn with(hook: impl FnMut(&Received, &mut Shelf) -> Option<Reply> + Send + 'static) -> Self {
+        Self::behind(None, hook).await
+    }
+
+    /// The same over TLS.
+    pub(super) async fn behind(
+        tls: Option<TlsAcceptor>,
+        hook: impl FnMut(&Received, &mut Shelf) -> Option<Reply> + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let name = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let state = State { log: Vec::new(), shelf: Shelf::default(), hook: Box::new(hook) };
+        let state =
+            State { log: Vec::new(), shelf: Shelf::default(), hook: Box::new(hook), scissors: Box::new(|_| None) };
         let state = Arc::new(Mutex::new(state));
         let server = Self { name, state: Arc::clone(&state) };
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(serve(connection, Arc::clone(&state)));
+                let (state, tls) = (Arc::clone(&state), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(connection, state, false).await,
+                        Some(tls) => {
+                            if let Ok(connection) = tls.accept(connection).await {
+                                let is_known = connection.get_ref().1.peer_certificates().is_some();
+                                serve(connection, state, is_known).await;
+                            }
+                        }
+                    }
+                });
             }
         });
         server
@@ -136,6 +190,11 @@ impl Server {
         std::mem::take(&mut self.state.lock().unwrap().log)
     }
 
+    /// From now on `scissors` see the head of every request first.
+    pub(super) fn cut(&self, scissors: impl FnMut(&Received) -> Option<usize> + Send + 'static) {
+        self.state.lock().unwrap().scissors = Box::new(scissors);
+    }
+
     pub(in crate::store) fn shelf<T>(&self, look: impl FnOnce(&mut Shelf) -> T) -> T {
         look(&mut self.state.lock().unwrap().shelf)
     }
@@ -143,20 +202,40 @@ impl Server {
 
 /// A run of its own.
 pub(in crate::store) fn registries(credentials: Credentials) -> Registries {
-    Registries::with_pace(RegistryOptions { credentials, ..RegistryOptions::default() }, Pace::immediate()).unwrap()
+    run(RegistryOptions { credentials, ..RegistryOptions::default() })
 }
 
-async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
+/// A run of its own with these options.
+pub(super) fn run(options: RegistryOptions) -> Registries {
+    Registries::with_pace(options, Pace::immediate()).unwrap()
+}
+
+/// `is_known`: whoever asks has shown a certificate.
+async fn serve(connection: impl Connection, state: Arc<Mutex<State>>, is_known: bool) {
     let mut connection = BufReader::new(connection);
-    while let Some(received) = receive(&mut connection).await {
+    while let Some(mut received) = head(&mut connection).await {
+        received.is_known = is_known;
+        let length = received.header("content-length").map_or(0, |length| length.parse().unwrap());
+        let cut = (state.lock().unwrap().scissors)(&received);
+        let mut body = vec![0; cut.unwrap_or(length).min(length)];
+        if connection.read_exact(&mut body).await.is_err() {
+            return;
+        }
+        received.body = body.into();
+        if cut.is_some() {
+            let mut state = state.lock().unwrap();
+            state.shelf.keep_piece(&received);
+            state.log.push(received);
+            return connection.get_ref().stream().set_zero_linger().unwrap();
+        }
         let reply = {
             let mut state = state.lock().unwrap();
             state.log.push(received.clone());
             let State { shelf, hook, .. } = &mut *state;
             hook(&received, shelf).unwrap_or_else(|| shelf.answer(&received))
         };
-        if reply.is_cut {
-            return;
+        if reply.status == 0 {
+            return reply.end(&connection);
         }
         let mut head = format!("HTTP/1.1 {} x\r\n", reply.status);
         for (name, value) in &reply.headers {
@@ -166,17 +245,45 @@ async fn serve(connection: TcpStream, state: Arc<Mutex<State>>) {
             write!(head, "content-length: {}\r\n", reply.body.len()).unwrap();
         }
         head.push_str("\r\n");
-        let body = if received.method == "HEAD" { Bytes::new() } else { reply.body };
+        let mut body = if received.method == "HEAD" { Bytes::new() } else { reply.body.clone() };
+        if let Some((bytes, _)) = reply.cut {
+            body.truncate(bytes);
+        }
         let declared = reply.headers.iter().find(|(name, _)| name == "content-length");
         let is_short = declared.is_some_and(|(_, length)| *length != body.len().to_string());
         let _ = connection.write_all(&[head.as_bytes(), &body].concat()).await;
-        if is_short {
-            return;
+        if is_short || reply.cut.is_some() {
+            return reply.end(&connection);
         }
     }
 }
 
-async fn receive(connection: &mut BufReader<TcpStream>) -> Option<Received> {
+impl Reply {
+    fn end(&self, connection: &BufReader<impl Connection>) {
+        if let Some((_, Cut::Reset)) = self.cut {
+            connection.get_ref().stream().set_zero_linger().unwrap();
+        }
+    }
+}
+
+/// What a client is connected by.
+trait Connection: AsyncRead + AsyncWrite + Unpin {
+    fn stream(&self) -> &TcpStream;
+}
+
+impl Connection for TcpStream {
+    fn stream(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Connection for TlsStream<TcpStream> {
+    fn stream(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+async fn head(connection: &mut BufReader<impl Connection>) -> Option<Received> {
     let mut line = String::new();
     connection.read_line(&mut line).await.ok()?;
     let mut parts = line.split(' ');
@@ -188,11 +295,9 @@ async fn receive(connection: &mut BufReader<TcpStream>) -> Option<Received> {
         let Some((name, value)) = line.split_once(':') else { break };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = vec![0; length];
-    connection.read_exact(&mut body).await.ok()?;
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    Some(Received { method, path: path.to_owned(), query: query.to_owned(), headers, body: body.into() })
+    let (path, query) = (path.to_owned(), query.to_owned());
+    Some(Received { method, path, query, headers, body: Bytes::new(), is_known: false })
 }
 
 impl Shelf {
@@ -205,7 +310,7 @@ impl Shelf {
         if let Some((repository, digest)) = path.split_once("/blobs/") {
             let key = (repository.to_owned(), digest.parse().unwrap());
             return match self.blobs.get(&key) {
-                Some(blob) => Reply::status(200).body(blob.clone()),
+                Some(blob) => self.content(received, blob),
                 None => unknown("BLOB_UNKNOWN"),
             };
         }
@@ -222,13 +327,37 @@ impl Shelf {
 
     fn upload(&mut self, received: &Received, repository: &str) -> Reply {
         let query: BTreeMap<_, _> = url::form_urlencoded::parse(received.query.as_bytes()).into_owned().collect();
-        if received.method == "PUT" {
-            let digest: Digest = query.get("digest").unwrap().parse().unwrap();
-            if Digest::sha256(&received.body) != digest {
-                return Reply::status(400);
+        let (_, session) = received.path.split_once("/blobs/uploads/").unwrap();
+        let location = |session: &str| format!("/v2/{repository}/blobs/uploads/{session}?state=x");
+        let range = |session: &str, content: &[u8]| {
+            let range = format!("0-{}", content.len().saturating_sub(1));
+            Reply::status(202).header("location", location(session)).header("range", range)
+        };
+        match received.method.as_str() {
+            "PUT" => {
+                let mut content = self.sessions.remove(session).unwrap_or_default();
+                content.extend_from_slice(&received.body);
+                let digest: Digest = query.get("digest").unwrap().parse().unwrap();
+                if Digest::sha256(&content) != digest {
+                    return Reply::status(400).body(r#"{"errors":[{"code":"DIGEST_INVALID","message":"not that"}]}"#);
+                }
+                self.blobs.insert((repository.to_owned(), digest), content.into());
+                return Reply::status(201);
             }
-            self.blobs.insert((repository.to_owned(), digest), received.body.clone());
-            return Reply::status(201);
+            "PATCH" | "GET" | "DELETE" => {
+                let Some(content) = self.sessions.get_mut(session) else { return unknown("BLOB_UPLOAD_UNKNOWN") };
+                let start = received.header("content-range").map(|range| range.split_once('-').unwrap().0);
+                if start.is_some_and(|start| start != content.len().to_string()) {
+                    return Reply { status: 416, ..range(session, content) };
+                }
+                content.extend_from_slice(&received.body);
+                let reply = range(session, content);
+                if received.method == "DELETE" {
+                    self.sessions.remove(session);
+                }
+                return Reply { status: if received.method == "PATCH" { 202 } else { 204 }, ..reply };
+            }
+            _ => {}
         }
         if let (Some(digest), Some(from)) = (query.get("mount"), query.get("from")) {
             let digest: Digest = digest.parse().unwrap();
@@ -237,7 +366,26 @@ impl Shelf {
                 return Reply::status(201);
             }
         }
-        Reply::status(202).header("location", format!("/v2/{repository}/blobs/uploads/session?state=x"))
+        self.sessions_opened += 1;
+        let session = self.sessions_opened.to_string();
+        self.sessions.insert(session.clone(), Vec::new());
+        Reply::status(202).header("location", location(&session))
+    }
+
+    fn keep_piece(&mut self, received: &Received) {
+        let Some((_, session)) = received.path.split_once("/blobs/uploads/") else { return };
+        if let Some(content) = self.sessions.get_mut(session).filter(|_| self.keeps_pieces) {
+            content.extend_from_slice(&received.body);
+        }
+    }
+
+    fn content(&self, received: &Received, blob: &Bytes) -> Reply {
+        let start = received.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
+        let Some(start) = start.filter(|_| self.gives_ranges).map(|start| start.parse::<usize>().unwrap()) else {
+            return Reply::status(200).body(blob.clone());
+        };
+        let range = format!("bytes {start}-{}/{}", blob.len() - 1, blob.len());
+        Reply::status(206).header("content-range", range).body(blob.slice(start..))
     }
 
     fn manifest(&mut self, received: &Received, repository: &str, target: &str) -> Reply {

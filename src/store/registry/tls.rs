@@ -1,5 +1,6 @@
 use std::{
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -116,8 +117,14 @@ impl fmt::Debug for Tls {
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let fail = |error| TlsError::File { path: path.to_owned(), error };
-    if fs::metadata(path).map_err(fail)?.len() > LONGEST {
+    let mut bytes = Vec::new();
+    // Its size says nothing where it is a device or a pipe.
+    fs::File::open(path).map_err(fail)?.take(LONGEST + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > LONGEST {
         return Err(fail(io::ErrorKind::FileTooLarge.into()));
     }
-    fs::read(path).map_err(fail)
+    Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

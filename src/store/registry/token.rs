@@ -11,6 +11,7 @@ use reqwest::{
     header::{AUTHORIZATION, DATE},
 };
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use super::{
@@ -58,8 +59,10 @@ pub(super) struct Token {
 struct Reply {
     token: Option<String>,
     access_token: Option<String>,
-    expires_in: Option<u64>,
-    issued_at: Option<String>,
+    #[serde(default)]
+    expires_in: Value,
+    #[serde(default)]
+    issued_at: Value,
     refresh_token: Option<String>,
 }
 
@@ -73,13 +76,14 @@ const LIFETIME: u64 = 60;
 pub(super) async fn fetch(clients: &Clients, request: Request<'_>) -> Result<Token, RegistryError> {
     let answer = exchange(clients, request.realm, &request.message()).await?;
     let reply = reply(&answer, request.realm)?;
-    let value = reply.token.or(reply.access_token).filter(|token| !token.is_empty());
+    let filled = |token: &String| !token.is_empty();
+    let value = reply.token.filter(filled).or(reply.access_token.filter(filled));
     let value = value.ok_or_else(|| unusable(request.realm, "there is no `token` in it"))?;
     // A registry that says 0 means the default; a day is longer than any run.
-    let seconds = reply.expires_in.filter(|seconds| *seconds > 0).unwrap_or(LIFETIME).min(24 * 60 * 60);
+    let seconds = seconds(&reply.expires_in).filter(|seconds| *seconds > 0).unwrap_or(LIFETIME).min(24 * 60 * 60);
     let whole = Duration::from_secs(seconds);
     // A token may have been given to somebody else before. An age that leaves nothing is a clock that is wrong.
-    let age = reply.issued_at.and_then(|issued| age(&issued, answer.header(DATE.as_str())));
+    let age = reply.issued_at.as_str().and_then(|issued| age(issued, answer.header(DATE.as_str())));
     let lifetime = age.and_then(|age| whole.checked_sub(age)).filter(|left| !left.is_zero()).unwrap_or(whole);
     let refresh = reply.refresh_token.filter(|token| !token.is_empty()).map(Secret::new);
     Ok(Token { value: Secret::new(value), lifetime, refresh })
@@ -141,6 +145,11 @@ pub(super) fn unusable(realm: &Url, message: &str) -> RegistryError {
 fn reply(answer: &Answer, realm: &Url) -> Result<Reply, RegistryError> {
     // What serde says could quote the token.
     serde_json::from_slice(&answer.body).map_err(|_| unusable(realm, "it is not such a JSON object"))
+}
+
+/// A whole number, which some services write as a text.
+fn seconds(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// How long ago a token was given: both times by the clock of the service, where it says what that shows.
@@ -232,6 +241,19 @@ async fn send(clients: &Clients, url: &Url, message: &Message<'_>) -> Result<Ans
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lifetime_is_read_however_it_is_written() {
+        for (value, expected) in [
+            (serde_json::json!(300), Some(300)),
+            (serde_json::json!("3599"), Some(3599)),
+            (serde_json::json!(-1), None),
+            (serde_json::json!("soon"), None),
+            (Value::Null, None),
+        ] {
+            assert_eq!(seconds(&value), expected, "{value}");
+        }
+    }
 
     #[test]
     fn the_age_of_a_token_is_told_by_the_clock_of_the_service() {

@@ -57,11 +57,11 @@ impl RegistryStore {
                 Ok(answer) if answer.status == StatusCode::ACCEPTED => {
                     session = Some(Session::new(&self.registry, &self.name, &answer)?);
                 }
-                // Whoever may not read the source may still write here. Some token services refuse both for that.
+                // Whoever may not read the source may still write here.
                 Ok(_) => {}
-                Err(StoreError::Registry(error)) if error.status().is_some() => {}
-                // It is a short cut, and the way around it is tried as often as need be.
-                Err(error) if error.is_temporary() => {}
+                // It is a short cut, and the way around it is tried as often as need be. Some token services refuse a
+                // token for both repositories.
+                Err(error) if error.is_temporary() || is_refusal(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -176,179 +176,10 @@ impl RegistryStore {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::{
-        super::{
-            Credentials,
-            testing::{Reply, Server, registries},
-        },
-        *,
-    };
-    use crate::{
-        oci::{ImageManifest, Manifest},
-        store::{ContentError, Store},
-    };
-
-    fn blob(size: usize) -> (Descriptor, Source) {
-        let bytes = vec![b'x'; size];
-        (Descriptor::of("a/b", &bytes), Source::bytes(bytes))
-    }
-
-    #[tokio::test]
-    async fn a_push_asks_and_sends_only_what_it_must() {
-        let server = Server::start().await;
-        let registries = registries(Credentials::none());
-        let store = registries.repository(&server.name, &"a".parse().unwrap());
-        let (tiny, small) = (blob(2), blob(5000));
-        for (blob, source) in [&tiny, &small] {
-            assert_eq!(store.push_blob(blob, source, None).await.unwrap(), Delivery::Copied);
-            assert_eq!(store.push_blob(blob, source, None).await.unwrap(), Delivery::Existing);
-        }
-        let manifest = Manifest::from_image(ImageManifest { layers: vec![small.0], ..ImageManifest::new(tiny.0) });
-        let (manifest, tag) = (manifest.unwrap(), "v1".parse().unwrap());
-        for _ in 0..2 {
-            store.push_manifest(&manifest, Some(&tag)).await.unwrap();
-        }
-        store.push_manifest(&manifest, None).await.unwrap();
-        assert_eq!(store.resolve(&tag.clone().into()).await.unwrap(), Some(manifest.descriptor()));
-        assert_eq!(store.manifest(&tag.into()).await.unwrap().unwrap().bytes(), manifest.bytes());
-        assert_eq!(
-            server.log(),
-            [
-                "POST /v2/a/blobs/uploads/",
-                "PUT /v2/a/blobs/uploads/session?state=x&digest=sha256:5dde",
-                "HEAD /v2/a/blobs/sha256:c59d",
-                "POST /v2/a/blobs/uploads/",
-                "PUT /v2/a/blobs/uploads/session?state=x&digest=sha256:c59d",
-                "PUT /v2/a/manifests/v1",
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn what_another_repository_has_is_mounted() {
-        let server = Server::start().await;
-        let registries = registries(Credentials::none());
-        let (a, b) = ("a".parse().unwrap(), "b".parse().unwrap());
-        let (blob, source) = blob(5000);
-        registries.repository(&server.name, &a).push_blob(&blob, &source, None).await.unwrap();
-        server.log();
-        let delivery = registries.repository(&server.name, &b).push_blob(&blob, &source, None).await.unwrap();
-        assert_eq!(delivery, Delivery::Mounted);
-        assert_eq!(server.log(), ["POST /v2/b/blobs/uploads/?mount=sha256:c59d&from=a"]);
-        // Another run knows nothing, but was told where the blob is.
-        let from = Repository::Registry { registry: server.name.clone(), name: a };
-        let delivery = server.store("c").push_blob(&blob, &source, Some(&from)).await.unwrap();
-        assert_eq!(delivery, Delivery::Mounted);
-        assert_eq!(server.log(), ["POST /v2/c/blobs/uploads/?mount=sha256:c59d&from=a"]);
-    }
-
-    #[tokio::test]
-    async fn a_mount_that_is_not_done_goes_on_in_its_session() {
-        let server = Server::start().await;
-        let (blob, source) = blob(5000);
-        let from = Repository::Registry { registry: server.name.clone(), name: "a".parse().unwrap() };
-        let delivery = server.store("b").push_blob(&blob, &source, Some(&from)).await.unwrap();
-        assert_eq!(delivery, Delivery::Copied);
-        assert_eq!(
-            server.log(),
-            [
-                "POST /v2/b/blobs/uploads/?mount=sha256:c59d&from=a",
-                "PUT /v2/b/blobs/uploads/session?state=x&digest=sha256:c59d",
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_lost_answer_is_settled_by_asking() {
-        let mut is_lost = false;
-        let server = Server::with(move |received, shelf| {
-            let loses = received.method == "PUT" && !std::mem::replace(&mut is_lost, received.method == "PUT");
-            loses.then(|| {
-                shelf.answer(received);
-                Reply::cut()
-            })
-        })
-        .await;
-        let (blob, source) = blob(2);
-        assert_eq!(server.store("a").push_blob(&blob, &source, None).await.unwrap(), Delivery::Copied);
-        assert_eq!(
-            server.log(),
-            [
-                "POST /v2/a/blobs/uploads/",
-                "PUT /v2/a/blobs/uploads/session?state=x&digest=sha256:5dde",
-                "HEAD /v2/a/blobs/sha256:5dde",
-            ]
-        );
-    }
-
-    #[tokio::test]
-    async fn a_session_that_broke_starts_anew_with_the_whole_body() {
-        let mut failures = 2;
-        let server = Server::with(move |received, _| {
-            let fails = received.method == "PUT" && failures > 0;
-            failures -= i32::from(fails);
-            fails.then(|| if failures == 1 { Reply::cut() } else { Reply::status(503) })
-        })
-        .await;
-        let (blob, source) = blob(3_000_000);
-        assert_eq!(server.store("a").push_blob(&blob, &source, None).await.unwrap(), Delivery::Copied);
-        let puts: Vec<_> = server.received().into_iter().filter(|received| received.method == "PUT").collect();
-        assert_eq!(puts.len(), 3);
-        assert!(puts.iter().all(|put| put.body.len() == 3_000_000 && put.header("content-length") == Some("3000000")));
-        assert!(puts.iter().all(|put| put.header("transfer-encoding").is_none()));
-    }
-
-    #[tokio::test]
-    async fn one_blob_is_sent_once_however_many_push_it() {
-        let server = Server::start().await;
-        let store = server.store("a");
-        let (blob, source) = blob(5000);
-        let pushes = (0..8).map(|_| store.push_blob(&blob, &source, None));
-        let mut deliveries = futures_util::future::try_join_all(pushes).await.unwrap();
-        deliveries.sort_by_key(|delivery| *delivery == Delivery::Existing);
-        assert_eq!(deliveries[0], Delivery::Copied);
-        assert!(deliveries[1..].iter().all(|delivery| *delivery == Delivery::Existing));
-        assert_eq!(server.log().len(), 3);
-    }
-
-    #[tokio::test]
-    async fn content_that_is_something_else_is_not_stored_and_not_tried_again() {
-        for size in [2, 3_000_000] {
-            let server = Server::start().await;
-            let wrong = Source::bytes(vec![b'y'; size]);
-            let error = server.store("a").push_blob(&blob(size).0, &wrong, None).await.unwrap_err();
-            assert!(matches!(error, StoreError::Content(ContentError::Digest { .. })), "{error}");
-            assert!(server.shelf(|shelf| shelf.blobs.is_empty()));
-        }
-    }
-
-    #[tokio::test]
-    async fn copies_within_one_registry_do_not_wait_for_each_other_for_ever() {
-        let server = Server::with(|received, _| {
-            received.query.contains("mount").then(|| Reply::status(202).header("location", "/v2/b/blobs/uploads/1"))
-        })
-        .await;
-        let blobs: Vec<_> = (0..12_u8).map(|seed| Bytes::from([vec![seed], vec![b'x'; 2_000_000]].concat())).collect();
-        let name = server.name.clone();
-        server.shelf(|shelf| {
-            for blob in &blobs {
-                shelf.blobs.insert(("a".to_owned(), Descriptor::of("", blob).digest), blob.clone());
-            }
-        });
-        let options = super::super::RegistryOptions { concurrency: 1, ..Default::default() };
-        let registries = super::super::Registries::new(options).unwrap();
-        let source = registries.repository(&name, &"a".parse().unwrap());
-        let target = registries.repository(&name, &"b".parse().unwrap());
-        let descriptors: Vec<_> = blobs.iter().map(|blob| Descriptor::of("a/b", blob)).collect();
-        let from = source.repository().clone();
-        let source = Source::blob(source);
-        let pushes = descriptors.iter().map(|blob| target.push_blob(blob, &source, Some(&from)));
-        let deliveries = futures_util::future::try_join_all(pushes).await.unwrap();
-        assert!(deliveries.iter().all(|delivery| *delivery == Delivery::Copied));
-        assert_eq!(server.shelf(|shelf| shelf.blobs.len()), 24);
-    }
+/// Whether somebody answered, and said no.
+fn is_refusal(error: &StoreError) -> bool {
+    matches!(error, StoreError::Registry(error) if error.status().is_some_and(|status| status.is_client_error()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,24 @@
-//! The folders of a kept rehearsal: an image layout for each repository, under its name.
+//! The folders of a kept rehearsal: an image layout for each repository, under its name. The folder of a
+//! registry is one that `serve --root` takes.
 
 use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::oci::Repository;
+use crate::{
+    oci::Repository,
+    store::layout::{folder_of, name_of},
+};
 
 /// Where the image layouts of the plan itself go. It is no name of a registry: those have a dot or a port, or are `localhost`.
-const LAYOUTS: &str = "oci-layout";
+const LAYOUTS: &str = "layouts";
 
 /// The folder of `repository` in `folder`. File systems do not like colons, and no registry has a `+` in its name.
 pub(super) fn place(folder: &Path, repository: &Repository, workdir: &Path) -> PathBuf {
     match repository {
-        Repository::Registry { registry, name } => folder.join(registry.as_str().replace(':', "+")).join(name.as_str()),
+        Repository::Registry { registry, name } => {
+            folder.join(registry.as_str().replace(':', "+")).join(folder_of(name))
+        }
         Repository::Layout(path) => {
             let below = path.strip_prefix(workdir).unwrap_or(path);
             let parts = below.components().filter(|part| matches!(part, Component::Normal(_)));
@@ -30,9 +36,7 @@ pub(super) fn repository(below: &Path) -> Option<Repository> {
         return Some(Repository::Layout(rest.to_path_buf()));
     }
     let registry = first.replace('+', ":").parse().ok()?;
-    // The separator of the system, not of names.
-    let name: Option<Vec<_>> = rest.components().map(|part| part.as_os_str().to_str()).collect();
-    Some(Repository::Registry { registry, name: name?.join("/").parse().ok()? })
+    Some(Repository::Registry { registry, name: name_of(rest)? })
 }
 
 /// Whether there is an image layout.
@@ -59,7 +63,8 @@ mod tests {
             ("localhost:5000/a", "/kept/localhost+5000/a"),
             ("[::1]:5000/a/b", "/kept/[++1]+5000/a/b"),
             ("registry.example.com/team/app", "/kept/registry.example.com/team/app"),
-            ("oci-layout:export/tally", "/kept/oci-layout/export/tally"),
+            ("registry.example.com/app/blobs", "/kept/registry.example.com/app/_blobs"),
+            ("oci-layout:export/tally", "/kept/layouts/export/tally"),
         ] {
             let named = text.parse::<Reference>().unwrap().repository;
             let absolute = match &named {

@@ -7,7 +7,10 @@ use super::{
     },
     *,
 };
-use crate::store::Store;
+use crate::store::{
+    Store,
+    registry::{Registries, RegistryOptions, pace::Pace},
+};
 
 /// A registry that takes only the token that its own service gave last; it has given `given` of them.
 async fn with_tokens(expires_in: u64) -> Server {
@@ -45,6 +48,18 @@ async fn one_token_is_fetched_for_many_requests() {
     // From now on it is known what the registry wants.
     store.tags().await.unwrap();
     assert_eq!(server.log().len(), 1);
+}
+
+#[tokio::test]
+async fn who_had_to_wait_uses_what_is_known_meanwhile() {
+    let server = with_service("/token", |_| token("t"), |_| None).await;
+    let options = RegistryOptions { concurrency: 2, ..RegistryOptions::default() };
+    let registries = Registries::with_pace(options, Pace::immediate()).unwrap();
+    let stores: Vec<_> =
+        (0..8).map(|number| registries.repository(&server.name, &format!("r{number}").parse().unwrap())).collect();
+    try_join_all(stores.iter().map(|store| store.tags())).await.unwrap();
+    let is_anonymous = |received: &&Received| received.path != "/token" && received.header("authorization").is_none();
+    assert_eq!(server.received().iter().filter(is_anonymous).count(), 2);
 }
 
 #[tokio::test]

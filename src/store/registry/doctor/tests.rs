@@ -18,25 +18,11 @@ fn words(examination: &Examination) -> String {
     examination.findings.iter().map(|finding| line(&finding.ability, finding.verdict)).collect()
 }
 
-/// A session that takes chunks, and blobs that can be deleted: what the plain server lacks.
+/// Blobs that can be deleted: what the plain server lacks.
 fn whole(received: &Received, shelf: &mut Shelf) -> Option<Reply> {
-    if received.path.ends_with("/session") && received.method != "PUT" {
-        return Some(match received.method.as_str() {
-            "PATCH" => {
-                let end = received.header("content-range").unwrap().split_once('-').unwrap().1.to_owned();
-                Reply::status(202).header("range", format!("0-{end}"))
-            }
-            "GET" => Reply::status(204).header("range", "0-31"),
-            _ => Reply::status(204),
-        });
-    }
-    if received.method == "DELETE"
-        && let Some((_, digest)) = received.path.split_once("/blobs/")
-    {
-        let key = ("a".to_owned(), digest.parse::<Digest>().unwrap());
-        return Some(Reply::status(if shelf.blobs.remove(&key).is_some() { 202 } else { 404 }));
-    }
-    None
+    let (_, digest) = received.path.split_once("/blobs/").filter(|_| received.method == "DELETE")?;
+    let key = ("a".to_owned(), digest.parse::<Digest>().ok()?);
+    Some(Reply::status(if shelf.blobs.remove(&key).is_some() { 202 } else { 404 }))
 }
 
 /// Something is in the repository.
