@@ -288,6 +288,9 @@ steps:
       push: failed to pack the files: the symbolic link `[FOLDER]/docs/b.txt` leads to `/etc/passwd`, out of the directory: let it be relative, with `..` at its beginning only, and stay inside
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    a real run:
+      in                  needs       to
+      localhost:5000/app  pull, push
     ");
 }
 
