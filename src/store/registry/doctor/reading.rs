@@ -136,7 +136,7 @@ async fn referrers(patient: &mut Patient<'_>, repository: &RepositoryName) -> Re
 /// Asks for the delete of what is not there.
 ///
 /// <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#content-management>
-async fn deletes(patient: &mut Patient<'_>, repository: &RepositoryName) -> Result<(), StoreError> {
+pub(super) async fn deletes(patient: &mut Patient<'_>, repository: &RepositoryName) -> Result<(), StoreError> {
     let (digest, tag) = (nothing().to_string(), format!("consign-doctor-{}", unlikely()));
     for (ability, parts) in [
         (Ability::DeleteManifests, ["manifests", &digest]),

@@ -107,6 +107,23 @@ async fn a_repository_that_is_not_there_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_repository_that_is_made_for_it_says_more_once_it_is_there() {
+    let server = Server::with(|received, shelf| {
+        let is_there = shelf.manifests.keys().any(|(name, _)| name == "a");
+        let unknown = || Reply::status(404).body(r#"{"errors":[{"code":"NAME_UNKNOWN","message":"no"}]}"#);
+        if received.method == "DELETE" && !received.path.contains("/uploads/") && !is_there {
+            return Some(unknown());
+        }
+        if received.path.ends_with("/tags/list") { Some(unknown()) } else { whole(received, shelf) }
+    })
+    .await;
+    let found = examine(&server, Credentials::none(), true).await;
+    assert_eq!(found.verdict(Ability::DeleteManifests), Some(Verdict::Yes));
+    assert_eq!(found.verdict(Ability::DeleteTags), Some(Verdict::No));
+    server.shelf(|shelf| assert!(shelf.manifests.is_empty() && shelf.tags.is_empty()));
+}
+
+#[tokio::test]
 async fn who_may_not_is_told_whose_login_it_was() {
     let server = Server::with(|received, _| {
         let asks = || Reply::status(401).header("www-authenticate", "Basic realm=\"x\"");

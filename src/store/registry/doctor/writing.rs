@@ -4,9 +4,9 @@ use bytes::Bytes;
 use reqwest::{Method, StatusCode};
 
 use super::{
-    Ability,
+    Ability, Verdict,
     patient::{Patient, Question, said, unlikely},
-    reading::{NOT_THERE, session},
+    reading::{NOT_THERE, deletes, session},
 };
 use crate::{
     oci::{Descriptor, ImageManifest, Manifest, RepositoryName, media_type},
@@ -123,7 +123,11 @@ async fn try_uploads(patient: &mut Patient<'_>, repository: &RepositoryName) -> 
 async fn try_content(patient: &mut Patient<'_>, repository: &RepositoryName) -> Result<(), StoreError> {
     let content = Content::new()?;
     // Whatever goes wrong in between, what was pushed is removed.
-    let tried = content.push_and_look(patient, repository).await;
+    let mut tried = content.push_and_look(patient, repository).await;
+    if patient.found.verdict(Ability::DeleteManifests) == Some(Verdict::Unknown) {
+        // Now the repository is there, and can say.
+        tried = tried.and(deletes(patient, repository).await);
+    }
     let removed = content.remove(patient, repository).await;
     tried.and(removed)
 }
