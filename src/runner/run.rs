@@ -152,7 +152,8 @@ impl<'a> Run<'a> {
             let Some(step) = self.schedule.start() else { break };
             self.start(step);
         }
-        while self.tasks.len() < jobs {
+        // What has gone ahead and is blocked by a failure leaves blobs, which a copy that still runs would tell.
+        while self.tasks.len() < jobs && !self.options.keep_going {
             let Some(step) = self.schedule.start_ahead() else { break };
             self.start_ahead(step);
         }
