@@ -15,6 +15,7 @@ mod summary;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod verbosity;
 
 use std::{io, time::Instant};
 
@@ -25,6 +26,7 @@ pub use self::{
     plain::Plain,
     prints::Prints,
     terminal::{Beside, Terminal},
+    verbosity::Verbosity,
 };
 use crate::event::Event;
 
