@@ -8,7 +8,7 @@ use consign::{
     program::{CompileOptions, Program, compile},
     report::{Prints, Reporter},
     runner::{self, RunOptions},
-    step::Places,
+    step::{Mode, Places},
 };
 use tokio::sync::mpsc;
 
@@ -82,7 +82,14 @@ pub(super) fn program(plan: &str, workdir: &Path) -> Program {
 pub(super) async fn rehearse(plan: &str, registry: &Registry, jobs: usize, keep_going: bool) -> Rehearsal {
     let workdir = tempfile::tempdir().unwrap();
     let program = program(plan, workdir.path());
-    let options = RunOptions { stores: Arc::new(registry.stores()), jobs, keep_going, skip_gates: false, epoch: None };
+    let options = RunOptions {
+        stores: Arc::new(registry.stores()),
+        mode: Mode::Real,
+        jobs,
+        keep_going,
+        skip_gates: false,
+        epoch: None,
+    };
     let mut printed = Vec::new();
     let mut witness = Witness { prints: Prints::new(&mut printed), ends: BTreeMap::new() };
     let (_tx, rx) = mpsc::unbounded_channel();
