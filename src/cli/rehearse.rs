@@ -44,7 +44,7 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
     if !runtime.block_on(sow(&rehearsal, &seeds, &program)) {
         return Ok(ExitCode::Invalid);
     }
-    let code = execute(&program, Stores::rehearse(Arc::clone(&rehearsal)), &command.runner, global, &runtime)?;
+    let code = execute(&program, Stores::rehearse(Arc::clone(&rehearsal)), None, &command.runner, global, &runtime)?;
     let kept = keep.map(|keep| runtime.block_on(rehearsal.keep(&keep, &program.places().workdir)));
     runtime.shutdown_background();
     match kept {

@@ -52,6 +52,9 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     }
     let parts: Vec<Part> = parts.into_iter().flatten().collect();
     let graph = Arc::new(Graph::new(&parts));
+    let given = document.inputs.iter();
+    let given = given.filter_map(|input| Some((input.key.text.to_string(), options.given.value(input)?.0.to_owned())));
+    let given = given.collect();
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
     let retry = document.defaults.retry.over(RetryPolicy::default());
     let steps = document.steps.into_iter().zip(parts).filter_map(|(entry, part)| plan(entry, part, retry)).collect();
@@ -66,6 +69,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         places,
         registries: settings.registries,
         retry,
+        given,
     })
 }
 

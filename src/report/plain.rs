@@ -78,7 +78,8 @@ impl<W: Write + Send> Reporter for Plain<W> {
             Event::StepStarted { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
-            | Event::Printed { .. } => Ok(()),
+            | Event::Printed { .. }
+            | Event::StepFingerprinted { .. } => Ok(()),
         }
     }
 

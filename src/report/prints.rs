@@ -62,7 +62,8 @@ impl<W: Write + Send> Reporter for Prints<W> {
             | Event::StepRetried { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
-            | Event::Warned { .. } => Ok(()),
+            | Event::Warned { .. }
+            | Event::StepFingerprinted { .. } => Ok(()),
         }
     }
 }

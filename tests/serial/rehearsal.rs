@@ -82,7 +82,14 @@ pub(super) fn program(plan: &str, workdir: &Path) -> Program {
 pub(super) async fn rehearse(plan: &str, registry: &Registry, jobs: usize, keep_going: bool) -> Rehearsal {
     let workdir = tempfile::tempdir().unwrap();
     let program = program(plan, workdir.path());
-    let options = RunOptions { stores: Arc::new(registry.stores()), jobs, keep_going, skip_gates: false, epoch: None };
+    let options = RunOptions {
+        stores: Arc::new(registry.stores()),
+        jobs,
+        keep_going,
+        skip_gates: false,
+        fingerprints: true,
+        epoch: None,
+    };
     let mut printed = Vec::new();
     let mut witness = Witness { prints: Prints::new(&mut printed), ends: BTreeMap::new() };
     let (_tx, rx) = mpsc::unbounded_channel();

@@ -126,7 +126,8 @@ impl Reporter for Terminal {
             Event::StepStarted { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
-            | Event::Printed { .. } => {}
+            | Event::Printed { .. }
+            | Event::StepFingerprinted { .. } => {}
         }
         Ok(())
     }
