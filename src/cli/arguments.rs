@@ -168,6 +168,9 @@ pub(super) struct RehearseArguments {
     /// Reads the real registries where the rehearsal has nothing of its own. Every write stays in the rehearsal.
     #[arg(long, help_heading = "Rehearsing")]
     pub(super) read_through: bool,
+    /// Asks for the secrets that steps take, and signs with the plan's keys, rather than with stand-ins.
+    #[arg(long, help_heading = "Rehearsing")]
+    pub(super) real_secrets: bool,
     /// Begins with this content: `REPOSITORY[:TAG]=[oci-layout:]PATH`, or the folder alone of an image layout whose names
     /// are whole references, or of what `--keep` left; may be given several times.
     #[arg(long, value_name = "LAYOUT", help_heading = "Rehearsing")]

@@ -20,6 +20,7 @@ use crate::{
     report::{Disarmed, Events, Github, Journaled, Palette, Plain, Prints, Reporter, Reporters, Terminal},
     runner::{self, Ended, RunOptions},
     secret::LateSecret,
+    step::Mode,
     store::{
         Stores,
         registry::{Credentials, LateCredential, Registries, RegistryOptions},
@@ -31,13 +32,25 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
     let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
         return Ok(ExitCode::Invalid);
     };
-    let Some(registries) = registries(&command.runner, &program) else { return Ok(ExitCode::Invalid) };
+    let has_secrets = has_secrets(&program);
+    let Some(registries) = registries(&command.runner, &program).filter(|_| has_secrets) else {
+        return Ok(ExitCode::Invalid);
+    };
     let Some((_lock, journal)) = journaling::begin(command, &program)? else { return Ok(ExitCode::Temporary) };
     let runtime = runtime()?;
-    let code = execute(&program, Stores::real(registries), journal, &command.runner, global, &runtime);
+    let code = execute(&program, Stores::real(registries), Mode::Real, journal, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
     code
+}
+
+/// Whether every secret has a value that a step takes, as far as that can be told without asking. What has none was said.
+pub(super) fn has_secrets(program: &Program) -> bool {
+    let missing = program.missing_secrets();
+    for (step, missing) in &missing {
+        complain(&format!("step `{step}` needs {missing}"));
+    }
+    missing.is_empty()
 }
 
 /// What the plan's registries are asked with. Nothing: something is wrong, which has been said.
@@ -89,6 +102,7 @@ pub(super) fn runtime() -> io::Result<Runtime> {
 pub(super) fn execute(
     program: &Program,
     stores: Stores,
+    mode: Mode,
     journal: Option<Journal>,
     runner: &RunnerArguments,
     global: &Global,
@@ -103,6 +117,7 @@ pub(super) fn execute(
     };
     let options = RunOptions {
         stores: Arc::new(stores),
+        mode,
         jobs: usize::from(runner.jobs),
         keep_going: runner.keep_going,
         skip_gates: runner.skip_gates,

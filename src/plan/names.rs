@@ -22,6 +22,8 @@ pub struct Uses {
     pub opaque: bool,
     /// Every output that is named, with its step and where it stands.
     pub outputs: Vec<(usize, String, Span)>,
+    /// Secrets.
+    pub secrets: BTreeSet<Arc<str>>,
     /// Whether a mistake was found: the value cannot be worked out.
     pub broken: bool,
 }
@@ -227,7 +229,9 @@ impl<'a> Names<'a> {
                 Ok(())
             }
             Mention::Name { name, range, .. } if self.secrets.contains(name.as_str()) => {
-                check_secret(name, range, stands_alone, position)
+                check_secret(name, range, stands_alone, position)?;
+                uses.secrets.insert(name.as_str().into());
+                Ok(())
             }
             Mention::Name { name, range, member } => {
                 if let Some(input) = self.inputs.get(name.as_str()) {

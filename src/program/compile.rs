@@ -15,6 +15,7 @@ use crate::{
         Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Unset, Uses,
         nearest, resolve_inputs, yaml,
     },
+    secret::Secrets,
     step::{Effects, Guess, KINDS, Kind, Places, Step, Thing},
     store::RetryPolicy,
 };
@@ -37,6 +38,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         names: &names,
         worlds: [scope.without_steps(), scope.without_steps()],
         places: &places,
+        secrets: &settings.secrets,
         unset: &unset,
         needed_by: settings.lacking.into_iter().map(|input| (input, vec!["registries".to_owned()])).collect(),
         skip: &skip,
@@ -44,20 +46,21 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         known: Known::default(),
         diagnostics,
     };
-    let parts: Vec<Option<Part>> = (0..document.steps.len()).map(|at| check.step(at)).collect();
+    let parts: Vec<Option<(Part, BTreeSet<Arc<str>>)>> = (0..document.steps.len()).map(|at| check.step(at)).collect();
     check.finish();
     let diagnostics = check.diagnostics;
     if !diagnostics.is_empty() {
         return Err(Diagnostics::new(diagnostics));
     }
-    let parts: Vec<Part> = parts.into_iter().flatten().collect();
+    let (parts, secrets): (Vec<Part>, Vec<_>) = parts.into_iter().flatten().unzip();
     let graph = Arc::new(Graph::new(&parts));
     let given = document.inputs.iter();
     let given = given.filter_map(|input| Some((input.key.text.to_string(), options.given.value(input)?.0.to_owned())));
     let given = given.collect();
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
     let retry = document.defaults.retry.over(RetryPolicy::default());
-    let steps = document.steps.into_iter().zip(parts).filter_map(|(entry, part)| plan(entry, part, retry)).collect();
+    let steps = document.steps.into_iter().zip(parts).zip(secrets);
+    let steps = steps.filter_map(|((entry, part), secrets)| plan(entry, part, secrets, retry)).collect();
     Ok(Program {
         name: name.into(),
         source: source.clone(),
@@ -68,18 +71,20 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         skip,
         places,
         registries: settings.registries,
+        secrets: settings.secrets,
         retry,
         given,
     })
 }
 
-fn plan(entry: StepEntry, part: Part, retry: RetryPolicy) -> Option<Planned> {
+fn plan(entry: StepEntry, part: Part, secrets: BTreeSet<Arc<str>>, retry: RetryPolicy) -> Option<Planned> {
     Some(Planned {
         id: part.id,
         kind: KINDS.get(entry.kind_index)?,
         body: entry.body,
         span: entry.id.span,
         effects: part.effects,
+        secrets,
         gate: part.gate,
         retry: entry.retry.over(retry),
     })
@@ -126,6 +131,7 @@ struct Check<'a> {
     names: &'a Names<'a>,
     worlds: [Scope; 2],
     places: &'a Places,
+    secrets: &'a Secrets,
     unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
     needed_by: BTreeMap<Arc<str>, Vec<String>>,
@@ -136,8 +142,9 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// What the graph needs to know of the step at this place; nothing where it could not be worked out.
-    fn step(&mut self, at: usize) -> Option<Part> {
+    /// What the graph needs to know of the step at this place, and the secrets that it takes; nothing where it could not
+    /// be worked out.
+    fn step(&mut self, at: usize) -> Option<(Part, BTreeSet<Arc<str>>)> {
         let entry = self.document.steps.get(at)?;
         let uses = self.names.check(&entry.body, Position::Step(at), &mut self.diagnostics);
         let needs = self.needs(at, entry);
@@ -158,7 +165,7 @@ impl Check<'_> {
         // A skipped step touches nothing; as a gate it still holds back what it would have held back.
         let effects = if self.skip.contains(&at) { Effects::default() } else { effects };
         let data = uses.steps.into_iter().map(|(step, mention)| Need { step, mention }).collect();
-        Some(Part { id: StepId::new(at, &*entry.id.text), effects, gate, data, needs })
+        Some((Part { id: StepId::new(at, &*entry.id.text), effects, gate, data, needs }, uses.secrets))
     }
 
     fn work_out(&mut self, at: usize, entry: &StepEntry, uses: &Uses) -> Option<(Effects, bool)> {
@@ -194,6 +201,8 @@ impl Check<'_> {
             }
         }
         effects = self.wait_for_subject(at, entry, &*step, effects);
+        let secrets = uses.secrets.iter().filter_map(|name| self.secrets.get(name)?.file());
+        effects = secrets.fold(effects, |effects, file| effects.read(Thing::path(file)));
         self.known.remember(at, &*step, &effects);
         self.diagnostics.extend(wrong);
         Some((effects, step.is_gate()))

@@ -11,16 +11,18 @@ mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
 };
 
 pub use self::{compile::compile, fingerprint::FingerprintDraft, options::CompileOptions, planned::Planned};
 use crate::{
-    event::{Failure, FailureKind},
+    event::{Failure, FailureKind, StepId},
     graph::Graph,
     oci::RegistryName,
     output::Output,
     plan::{Diagnostic, Scope, SourceFile, yaml::Entry},
+    secret::{SecretError, Secrets},
     step::{Access, Places, Step, Thing},
     store::{
         RetryPolicy,
@@ -40,6 +42,7 @@ pub struct Program {
     skip: BTreeSet<usize>,
     places: Places,
     registries: BTreeMap<RegistryName, RegistrySettings>,
+    secrets: Secrets,
     retry: RetryPolicy,
     given: BTreeMap<String, String>,
 }
@@ -78,6 +81,28 @@ impl Program {
     /// How registries are asked of which the plan says something.
     pub const fn registries(&self) -> &BTreeMap<RegistryName, RegistrySettings> {
         &self.registries
+    }
+
+    /// The secrets that the plan declares.
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The steps that are to run and take a secret that has no value, as far as that can be told without asking for it. A
+    /// file that a step may write is not looked at.
+    pub fn missing_secrets(&self) -> Vec<(&StepId, SecretError)> {
+        let written = |path: &Path| {
+            let file = Thing::path(path);
+            let touches = self.steps.iter().flat_map(|step| step.effects.touches());
+            touches.into_iter().any(|(access, thing)| *access == Access::Write && thing.overlaps(&file))
+        };
+        let steps = self.steps.iter().enumerate().filter(|(step, _)| !self.skip.contains(step));
+        let taken = steps.flat_map(|(_, step)| step.secrets.iter().map(move |name| (&step.id, name)));
+        let missing = taken.filter_map(|(step, name)| {
+            let secret = self.secrets.get(name).filter(|secret| !secret.file().is_some_and(written))?;
+            Some((step, secret.missing()?))
+        });
+        missing.collect()
     }
 
     /// The repositories that steps may write.

@@ -1,3 +1,5 @@
+use std::{collections::BTreeSet, sync::Arc};
+
 use crate::{
     event::StepId,
     plan::{Span, yaml::Node},
@@ -18,6 +20,8 @@ pub struct Planned {
     pub span: Span,
     /// Everything that it may touch.
     pub effects: Effects,
+    /// The secrets of the plan that it takes.
+    pub secrets: BTreeSet<Arc<str>>,
     /// Whether it may say no.
     pub gate: bool,
     /// How often and how long it is tried again.

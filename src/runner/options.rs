@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
-use crate::store::Stores;
+use crate::{step::Mode, store::Stores};
 
 /// How a program is run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     /// Every repository.
     pub stores: Arc<Stores>,
+    /// What the run is for.
+    pub mode: Mode,
     /// How many steps run at a time, at least 1.
     pub jobs: usize,
     /// Go on with what does not depend on a failed step.

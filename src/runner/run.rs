@@ -198,6 +198,8 @@ impl<'a> Run<'a> {
         let id = self.id(step)?;
         let cx = StepContext {
             turn: turn.clone(),
+            mode: self.options.mode,
+            secrets: self.program.secrets().clone(),
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
             made: Arc::clone(&self.made),

@@ -12,7 +12,7 @@ use crate::{
     plan::{Given, SourceFile},
     program::{CompileOptions, Program, compile},
     report::Reporter,
-    step::Places,
+    step::{Mode, Places},
     store::{ByteStream, Delivery, MemoryStore, Source, Store, StoreError, Stores},
 };
 
@@ -174,6 +174,7 @@ async fn play_steps(
     let options = RunOptions {
         fingerprints: false,
         stores: Arc::new(Stores::scripted(stores.into_iter().map(|store| store as Arc<dyn Store>))),
+        mode: Mode::Real,
         jobs,
         keep_going: false,
         skip_gates: false,

@@ -3,6 +3,7 @@ use crate::{
     event::{Failure, FailureKind, Place},
     oci::ManifestError,
     pack::PackError,
+    secret::SecretError,
     store::StoreError,
 };
 
@@ -33,6 +34,17 @@ pub enum StepError {
     /// What is written would lie elsewhere than allowed.
     #[error(transparent)]
     Place(#[from] PlaceError),
+    /// A secret of the plan has no value.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A file that the step reads whole cannot be read.
+    #[error("`{path}` cannot be read: {message}")]
+    Unreadable {
+        /// As written.
+        path: String,
+        /// Why.
+        message: String,
+    },
     /// The reference names nothing.
     #[error("`{reference}` does not exist")]
     NotThere {

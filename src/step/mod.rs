@@ -16,6 +16,7 @@ mod effects;
 mod error;
 mod expect;
 mod file;
+mod file_or_secret;
 mod guess;
 mod if_exists;
 mod image;
@@ -23,6 +24,7 @@ mod inspect;
 mod kind;
 mod list_tags;
 mod made;
+mod mode;
 mod pins;
 mod places;
 mod publish;
@@ -31,6 +33,8 @@ mod push;
 mod reading;
 mod several;
 mod tag;
+#[cfg(test)]
+mod testing;
 mod thing;
 mod turn;
 
@@ -51,6 +55,7 @@ pub use self::{
     error::StepError,
     expect::Expect,
     file::{CompressionName, FileSpec},
+    file_or_secret::FileOrSecret,
     guess::Guess,
     if_exists::IfExists,
     image::{Image, ImageLayer},
@@ -58,6 +63,7 @@ pub use self::{
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
     list_tags::ListTags,
     made::Made,
+    mode::{Mode, Rehearsing},
     pins::Pins,
     places::{PlaceError, Places},
     pull::{Pull, PullPrint},

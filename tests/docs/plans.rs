@@ -8,7 +8,7 @@ use consign::{
     program::{CompileOptions, Program, compile},
     report::Reporters,
     runner::{self, RunOptions},
-    step::{KINDS, Places},
+    step::{KINDS, Mode, Places, Rehearsing},
     store::Stores,
 };
 use serde_json::Value;
@@ -101,6 +101,7 @@ fn program(plan: &str, workdir: &TempDir) -> Program {
 async fn run(program: &Program, stores: &Arc<Stores>) -> Arc<Summary> {
     let options = RunOptions {
         stores: Arc::clone(stores),
+        mode: Mode::Rehearsal(Rehearsing::default()),
         jobs: 16,
         keep_going: false,
         skip_gates: false,

@@ -8,7 +8,7 @@ use consign::{
     program::{CompileOptions, Program, compile},
     report::{Prints, Reporter},
     runner::{self, RunOptions},
-    step::Places,
+    step::{Mode, Places},
 };
 use tokio::sync::mpsc;
 
@@ -84,6 +84,7 @@ pub(super) async fn rehearse(plan: &str, registry: &Registry, jobs: usize, keep_
     let program = program(plan, workdir.path());
     let options = RunOptions {
         stores: Arc::new(registry.stores()),
+        mode: Mode::Real,
         jobs,
         keep_going,
         skip_gates: false,
