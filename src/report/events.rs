@@ -8,6 +8,7 @@
 //! | `run_started` | `version` (1), `plan`, `steps`: a list of `{step, kind}` in file order |
 //! | `step_started` | `step` |
 //! | `step_retried` | `step`, `attempt` (how often it was tried, from 1), `wait_ms`, `request` (method and URL), `error` |
+//! | `requested` | `step`, `request` (method and URL), `answer` (a status, or what the network did), `elapsed_ms` |
 //! | `transfer_started` | `step`, `name`, `digest`, `bytes` (its size) |
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
@@ -91,6 +92,13 @@ enum Line<'a> {
         request: &'a str,
         error: &'a str,
     },
+    Requested {
+        step: &'a str,
+        request: &'a str,
+        answer: &'a str,
+        #[serde(serialize_with = "millis")]
+        elapsed_ms: Duration,
+    },
     TransferStarted {
         step: &'a str,
         name: &'a str,
@@ -171,6 +179,9 @@ impl<'a> Line<'a> {
             Event::StepStarted { step } => Self::StepStarted { step: step.name() },
             Event::StepRetried { step, attempt, wait, request, error } => {
                 Self::StepRetried { step: step.name(), attempt: *attempt, wait_ms: *wait, request, error }
+            }
+            Event::Requested { step, request, answer, elapsed } => {
+                Self::Requested { step: step.name(), request, answer, elapsed_ms: *elapsed }
             }
             Event::TransferStarted { step, transfer } => {
                 let (name, digest, bytes) = parts(transfer);
@@ -254,6 +265,7 @@ mod tests {
         {"event":"transfer_started","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080}
         {"event":"step_started","step":"tree"}
         {"event":"step_retried","step":"image","attempt":1,"wait_ms":1500,"request":"GET https://r.io/v2/","error":"503 Service Unavailable"}
+        {"event":"requested","step":"tree","request":"GET https://r.io/v2/","answer":"200 OK","elapsed_ms":42}
         {"event":"printed","step":"tree","text":"myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n"}
         {"event":"warned","step":"tree","message":"the registry has no referrers API"}
         {"event":"transfer_finished","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080,"moved":0}

@@ -16,6 +16,7 @@ mod summary;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod verbosity;
 
 use std::{io, time::Instant};
 
@@ -27,6 +28,7 @@ pub use self::{
     plain::Plain,
     prints::Prints,
     terminal::{Beside, Terminal},
+    verbosity::Verbosity,
 };
 use crate::event::Event;
 
