@@ -54,6 +54,9 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     }
     let (parts, secrets): (Vec<Part>, Vec<_>) = parts.into_iter().flatten().unzip();
     let graph = Arc::new(Graph::new(&parts));
+    let given = document.inputs.iter();
+    let given = given.filter_map(|input| Some((input.key.text.to_string(), options.given.value(input)?.0.to_owned())));
+    let given = given.collect();
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
     let retry = document.defaults.retry.over(RetryPolicy::default());
     let steps = document.steps.into_iter().zip(parts).zip(secrets);
@@ -70,6 +73,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         registries: settings.registries,
         secrets: settings.secrets,
         retry,
+        given,
     })
 }
 

@@ -63,7 +63,8 @@ impl<W: Write + Send> Reporter for Prints<W> {
             | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
-            | Event::Warned { .. } => Ok(()),
+            | Event::Warned { .. }
+            | Event::StepFingerprinted { .. } => Ok(()),
         }
     }
 }

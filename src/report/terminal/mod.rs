@@ -138,7 +138,8 @@ impl Reporter for Terminal {
             | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
-            | Event::Printed { .. } => {}
+            | Event::Printed { .. }
+            | Event::StepFingerprinted { .. } => {}
         }
         Ok(())
     }
