@@ -83,6 +83,11 @@ class Registry:
             self._process.kill()
             self._process.wait()
 
+    @property
+    def process(self):
+        """The number of its process."""
+        return self._process.pid
+
     def _command(self, program):
         storage = self.folder / "storage"
         if self.name == "ferro-oci-server":
