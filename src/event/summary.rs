@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use super::{Failure, FailureKind, Outcome, Rehearsed, StepId};
+use super::{Chain, Failure, FailureKind, Outcome, Rehearsed, StepId};
 use crate::output::Output;
 
 /// What became of every step.
@@ -16,6 +16,8 @@ pub struct Summary {
     pub rehearsed: Option<Rehearsed>,
     /// Of the whole run.
     pub elapsed: Duration,
+    /// What it waited for the longest.
+    pub chain: Chain,
 }
 
 /// A step that ended.

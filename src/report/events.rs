@@ -9,13 +9,13 @@
 //! | `step_started` | `step` |
 //! | `step_retried` | `step`, `attempt` (how often it was tried, from 1), `wait_ms`, `request` (method and URL), `error` |
 //! | `requested` | `step`, `request` (method and URL), `answer` (a status, or what the network did), `elapsed_ms` |
-//! | `transfer_started` | `step`, `name`, `digest`, `bytes` (its size) |
+//! | `transfer_started` | `step`, `name`, `digest` (where it is known by then), `bytes` (its size) |
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
 //! | `warned` | `step`, `message` |
-//! | `step_finished` | `step`, `outcome`, `because` (of `skipped`), `by` (of `blocked`: the step that failed), `failure` (of `failed`), `elapsed_ms`, `output` (an object, by name) |
+//! | `step_finished` | `step`, `outcome`, `because` (of `skipped`), `by` (of `blocked`: the step that failed), `failure` (of `failed`), `elapsed_ms`, `round_trips` (how many stood one after another, where there were any), `output` (an object, by name) |
 //! | `rehearsed` | `repositories`: a list of `{repository, rights, changes}`, sorted; `faults`: a list of `{spec, wanted, injected}`; `tries` (how many more they cost). Once, in a rehearsal, before the last event |
-//! | `run_finished` | `counts` (an object: how many steps, by outcome), `interrupted`, `exit_code`, `elapsed_ms` |
+//! | `run_finished` | `counts` (an object: how many steps, by outcome), `interrupted`, `exit_code`, `elapsed_ms`; where there were any round trips, `round_trips` (on the longest chain of steps) and `chain`: a list of `{step, round_trips}` |
 //!
 //! `rights` are a list of `pull`, `push` and `delete`. A change is `{change, tag}` or `{change, manifest}`, of a tag with
 //! `before` and `after`, the digests that it named; `change` is `create`, `move`, `delete` or `create and delete`.
@@ -102,13 +102,15 @@ enum Line<'a> {
     TransferStarted {
         step: &'a str,
         name: &'a str,
-        digest: &'a Digest,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<&'a Digest>,
         bytes: u64,
     },
     TransferFinished {
         step: &'a str,
         name: &'a str,
-        digest: &'a Digest,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        digest: Option<&'a Digest>,
         bytes: u64,
         moved: u64,
     },
@@ -131,6 +133,8 @@ enum Line<'a> {
         failure: Option<FailureLine<'a>>,
         #[serde(serialize_with = "millis")]
         elapsed_ms: Duration,
+        #[serde(skip_serializing_if = "is_none")]
+        round_trips: u32,
         #[serde(skip_serializing_if = "Option::is_none")]
         output: Option<BTreeMap<&'static str, &'a Value>>,
     },
@@ -140,7 +144,17 @@ enum Line<'a> {
         exit_code: u8,
         #[serde(serialize_with = "millis")]
         elapsed_ms: Duration,
+        #[serde(skip_serializing_if = "is_none")]
+        round_trips: u32,
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        chain: Vec<LinkLine<'a>>,
     },
+}
+
+#[derive(Serialize)]
+struct LinkLine<'a> {
+    step: &'a str,
+    round_trips: u32,
 }
 
 #[derive(Serialize)]
@@ -194,7 +208,7 @@ impl<'a> Line<'a> {
             Event::StepFingerprinted { .. } => return None,
             Event::Printed { step, text } => Self::Printed { step: step.name(), text },
             Event::Warned { step, message } => Self::Warned { step: step.name(), message },
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepFinished { step, outcome, output, elapsed, round_trips } => {
                 let (mut because, mut by, mut failure) = (None, None, None);
                 match outcome {
                     Outcome::Skipped { because: reason } => because = Some(&**reason),
@@ -209,13 +223,16 @@ impl<'a> Line<'a> {
                 }
                 let output = output.as_ref().map(|output| output.iter().collect());
                 let (step, outcome) = (step.name(), outcome.word());
-                Self::StepFinished { step, outcome, because, by, failure, elapsed_ms: *elapsed, output }
+                let (elapsed_ms, round_trips) = (*elapsed, *round_trips);
+                Self::StepFinished { step, outcome, because, by, failure, elapsed_ms, round_trips, output }
             }
             Event::RunFinished { summary } => Self::RunFinished {
                 counts: counts(summary),
                 interrupted: summary.interrupted,
                 exit_code: summary.exit_code() as u8,
                 elapsed_ms: summary.elapsed,
+                round_trips: summary.chain.round_trips(),
+                chain: links(summary),
             },
         })
     }
@@ -234,7 +251,7 @@ impl<'a> FailureLine<'a> {
     }
 }
 
-fn parts(transfer: &Transfer) -> (&str, &Digest, u64) {
+fn parts(transfer: &Transfer) -> (&str, Option<&Digest>, u64) {
     (transfer.name(), transfer.digest(), transfer.total())
 }
 
@@ -244,6 +261,16 @@ fn counts(summary: &Summary) -> BTreeMap<&'static str, usize> {
         *counts.entry(finished.outcome.word()).or_default() += 1;
     }
     counts
+}
+
+fn links(summary: &Summary) -> Vec<LinkLine<'_>> {
+    let links = summary.chain.links.iter();
+    links.map(|(step, round_trips)| LinkLine { step: step.name(), round_trips: *round_trips }).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -269,17 +296,17 @@ mod tests {
         {"event":"printed","step":"tree","text":"myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n"}
         {"event":"warned","step":"tree","message":"the registry has no referrers API"}
         {"event":"transfer_finished","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080,"moved":0}
-        {"event":"step_finished","step":"image","outcome":"created","elapsed_ms":120,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}
-        {"event":"step_finished","step":"sbom","outcome":"updated","elapsed_ms":120,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}
-        {"event":"step_finished","step":"docs","outcome":"unchanged","elapsed_ms":120,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}
-        {"event":"step_finished","step":"remove","outcome":"deleted","elapsed_ms":120,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}
-        {"event":"step_finished","step":"tree","outcome":"passed","elapsed_ms":120}
+        {"event":"step_finished","step":"image","outcome":"created","elapsed_ms":120,"round_trips":3,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}
+        {"event":"step_finished","step":"sbom","outcome":"updated","elapsed_ms":120,"round_trips":3,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}
+        {"event":"step_finished","step":"docs","outcome":"unchanged","elapsed_ms":120,"round_trips":3,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}
+        {"event":"step_finished","step":"remove","outcome":"deleted","elapsed_ms":120,"round_trips":3,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}
+        {"event":"step_finished","step":"tree","outcome":"passed","elapsed_ms":120,"round_trips":3}
         {"event":"step_finished","step":"promote","outcome":"skipped","because":"`when` is false","elapsed_ms":0}
         {"event":"step_finished","step":"sign","outcome":"blocked","by":"push_app","elapsed_ms":0}
-        {"event":"step_finished","step":"push_app","outcome":"failed","failure":{"kind":"step","message":"failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J","help":["log in with `consign login myregistry.azurecr.io`"],"place":{"file":"plans/x.yaml","line":12,"column":5}},"elapsed_ms":120}
+        {"event":"step_finished","step":"push_app","outcome":"failed","failure":{"kind":"step","message":"failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J","help":["log in with `consign login myregistry.azurecr.io`"],"place":{"file":"plans/x.yaml","line":12,"column":5}},"elapsed_ms":120,"round_trips":3}
         {"event":"step_finished","step":"sbom_signature","outcome":"cancelled","elapsed_ms":0}
         {"event":"rehearsed","repositories":[{"repository":"myregistry.azurecr.io/base","rights":["pull"],"changes":[]},{"repository":"myregistry.azurecr.io/net-monitor","rights":["pull","push","delete"],"changes":[{"change":"move","tag":"latest","before":"sha256:cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4","after":"sha256:ea0890697a77af0a2e054cccec587c8a42feb5cf38e778c6c6e2a96bfb945c0b"},{"change":"create and delete","tag":"passing"},{"change":"delete","tag":"stale","before":"sha256:cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4"},{"change":"create","tag":"v1","after":"sha256:ea0890697a77af0a2e054cccec587c8a42feb5cf38e778c6c6e2a96bfb945c0b"},{"change":"create","manifest":"sha256:ea0890697a77af0a2e054cccec587c8a42feb5cf38e778c6c6e2a96bfb945c0b"}]}],"faults":[{"spec":"copy:503*2","wanted":2,"injected":1}],"tries":1}
-        {"event":"run_finished","counts":{"blocked":1,"cancelled":1,"created":1,"deleted":1,"failed":1,"passed":1,"skipped":1,"unchanged":1,"updated":1},"interrupted":false,"exit_code":1,"elapsed_ms":1234}
+        {"event":"run_finished","counts":{"blocked":1,"cancelled":1,"created":1,"deleted":1,"failed":1,"passed":1,"skipped":1,"unchanged":1,"updated":1},"interrupted":false,"exit_code":1,"elapsed_ms":1234,"round_trips":6,"chain":[{"step":"image","round_trips":3},{"step":"tree","round_trips":3}]}
         "#);
     }
 

@@ -111,7 +111,10 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use super::*;
-    use crate::{event::FailureKind, report::testing};
+    use crate::{
+        event::{Chain, FailureKind},
+        report::testing,
+    };
 
     fn summary(outcomes: Vec<Outcome>) -> Summary {
         let finished = |(index, outcome)| Finished { step: testing::step(index), outcome, output: None };
@@ -121,6 +124,7 @@ mod tests {
             unsettled: None,
             rehearsed: None,
             elapsed: Duration::from_millis(1200),
+            chain: Chain::default(),
         }
     }
 

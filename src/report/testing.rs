@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::Reporter;
 use crate::{
     event::{
-        Change, Event, Failure, FailureKind, Finished, InjectedFault, Outcome, Place, Rehearsed, RehearsedRepository,
-        Rights, StepId, Summary, Transfer,
+        Chain, Change, Event, Failure, FailureKind, Finished, InjectedFault, Outcome, Place, Rehearsed,
+        RehearsedRepository, Rights, StepId, Summary, Transfer,
     },
     oci::{Descriptor, Digest, Repository, Target},
     output::Output,
@@ -22,7 +22,13 @@ pub(super) fn started(steps: usize) -> Event {
 }
 
 pub(super) fn finished(index: usize, outcome: Outcome) -> Event {
-    Event::StepFinished { step: step(index), outcome, output: None, elapsed: Duration::from_millis(120) }
+    Event::StepFinished {
+        step: step(index),
+        outcome,
+        output: None,
+        elapsed: Duration::from_millis(120),
+        round_trips: 0,
+    }
 }
 
 pub(super) fn transfer(name: &str, total: u64) -> Arc<Transfer> {
@@ -128,7 +134,8 @@ pub(super) fn events() -> Vec<Event> {
     events.extend(finished.iter().cloned().map(|Finished { step, outcome, output }| {
         let started = outcome.is_success() || matches!(outcome, Outcome::Failed(_));
         let elapsed = if started { Duration::from_millis(120) } else { Duration::ZERO };
-        Event::StepFinished { step, outcome, output, elapsed }
+        let round_trips = if started { 3 } else { 0 };
+        Event::StepFinished { step, outcome, output, elapsed, round_trips }
     }));
     let summary = Summary {
         steps: finished,
@@ -136,6 +143,7 @@ pub(super) fn events() -> Vec<Event> {
         unsettled: None,
         rehearsed: Some(rehearsed()),
         elapsed: Duration::from_millis(1234),
+        chain: Chain { links: vec![(step(0), 3), (step(4), 3)] },
     };
     events.push(Event::RunFinished { summary: Arc::new(summary) });
     events

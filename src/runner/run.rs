@@ -26,7 +26,7 @@ use crate::{
 /// How often reporters may draw.
 const TICK: Duration = Duration::from_millis(100);
 /// How many transfers one copy runs at a time.
-const TRANSFERS: usize = 16;
+const TRANSFERS: usize = 32;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -79,10 +79,27 @@ type Joined = Result<(Id, Worked), JoinError>;
 /// What a task comes back with: how the step ended, and its fingerprint as far as the task could know it.
 type Worked = (Result<Done, StepError>, Option<Fingerprint>);
 
+/// A step that works, in its turn.
+struct Running {
+    step: usize,
+    since: Instant,
+    patience: Arc<Patience>,
+    /// The round trips that it had behind it before its turn.
+    before: u32,
+}
+
 /// A step that was started before its turn.
 struct Ahead {
     turn: watch::Sender<bool>,
     task: AbortHandle,
+    patience: Arc<Patience>,
+}
+
+/// What a step cost.
+#[derive(Default)]
+struct Cost {
+    elapsed: Duration,
+    round_trips: u32,
 }
 
 struct Run<'a> {
@@ -97,14 +114,27 @@ struct Run<'a> {
     schedule: Schedule,
     settled: Vec<Settled>,
     tasks: JoinSet<Worked>,
-    running: HashMap<Id, (usize, Instant)>,
+    running: HashMap<Id, Running>,
     ahead: HashMap<usize, Ahead>,
     handed_on: HandedOn,
     started: Vec<bool>,
     finished: Vec<Option<Finished>>,
+    round_trips: Vec<u32>,
     interrupted: bool,
     report_error: Option<io::Error>,
     begun: Instant,
+}
+
+impl Running {
+    fn new(step: usize, patience: Arc<Patience>) -> Self {
+        let before = patience.trips().count();
+        Self { step, since: Instant::now(), patience, before }
+    }
+
+    fn cost(&self) -> Cost {
+        let round_trips = self.patience.trips().count().saturating_sub(self.before);
+        Cost { elapsed: self.since.elapsed(), round_trips }
+    }
 }
 
 impl<'a> Run<'a> {
@@ -138,6 +168,7 @@ impl<'a> Run<'a> {
             handed_on: HandedOn::default(),
             started: vec![false; count],
             finished: vec![None; count],
+            round_trips: vec![0; count],
             interrupted: false,
             report_error: None,
             begun: Instant::now(),
@@ -171,16 +202,16 @@ impl<'a> Run<'a> {
         }
         self.tell(&Event::StepStarted { step: id });
         if let Some(ahead) = self.ahead.remove(&step) {
-            self.running.insert(ahead.task.id(), (step, Instant::now()));
+            self.running.insert(ahead.task.id(), Running::new(step, ahead.patience));
             ahead.turn.send_replace(true);
             return;
         }
         let instance = match self.program.instantiate(step, &self.scope) {
             Ok(instance) => instance,
-            Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Duration::ZERO),
+            Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Cost::default()),
         };
         let task = self.spawn(step, instance, Turn::now());
-        self.running.extend(task.map(|task| (task.id(), (step, Instant::now()))));
+        self.running.extend(task.map(|(task, patience)| (task.id(), Running::new(step, patience))));
     }
 
     /// Starts a step before its turn. Whatever is wrong with it is found again when its turn has come.
@@ -189,12 +220,12 @@ impl<'a> Run<'a> {
             return;
         };
         let (turn, come) = Turn::later();
-        if let Some(task) = self.spawn(step, instance, come) {
-            self.ahead.insert(step, Ahead { turn, task });
+        if let Some((task, patience)) = self.spawn(step, instance, come) {
+            self.ahead.insert(step, Ahead { turn, task, patience });
         }
     }
 
-    fn spawn(&mut self, step: usize, instance: Arc<dyn Step>, turn: Turn) -> Option<AbortHandle> {
+    fn spawn(&mut self, step: usize, instance: Arc<dyn Step>, turn: Turn) -> Option<(AbortHandle, Arc<Patience>)> {
         let id = self.id(step)?;
         let cx = StepContext {
             turn: turn.clone(),
@@ -211,12 +242,13 @@ impl<'a> Run<'a> {
         let policy = self.program.steps().get(step).map_or_else(|| self.program.retry(), |planned| planned.retry);
         let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
         let draft = self.options.fingerprints.then(|| self.fingerprint(step, &*instance)).flatten();
-        Some(self.tasks.spawn(patience.scope(async move {
+        let task = self.tasks.spawn(Arc::clone(&patience).scope(async move {
             let (done, fingerprint) = tokio::join!(instance.run(&cx), read(draft));
             // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
             turn.wait().await;
             (done, fingerprint)
-        })))
+        }));
+        Some((task, patience))
     }
 
     fn fingerprint(&self, step: usize, instance: &dyn Step) -> Option<FingerprintDraft> {
@@ -236,11 +268,12 @@ impl<'a> Run<'a> {
             Ok((task, _)) => *task,
             Err(error) => error.id(),
         };
-        let Some((step, since)) = self.running.remove(&task) else {
+        let Some(running) = self.running.remove(&task) else {
             // One that had gone ahead broke off: it starts anew in its turn.
             self.ahead.retain(|_, ahead| ahead.task.id() != task);
             return;
         };
+        let (step, cost) = (running.step, running.cost());
         let place = self.program.steps().get(step).map(|planned| self.program.source().place(planned.span.start));
         let (outcome, output) = match joined {
             Ok((_, (Ok(done), fingerprint))) => {
@@ -255,10 +288,10 @@ impl<'a> Run<'a> {
                 (Outcome::Failed(Arc::new(failure)), None)
             }
         };
-        self.finish(step, outcome, output, since.elapsed());
+        self.finish(step, outcome, output, cost);
     }
 
-    fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+    fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, cost: Cost) {
         if let Some(output) = &output {
             self.handed_on.note(step, output);
             self.program.finish(step, output, &self.scope);
@@ -267,17 +300,21 @@ impl<'a> Run<'a> {
         if self.schedule.is_draining() {
             self.drain();
         }
-        self.conclude(step, outcome, output, elapsed);
+        self.conclude(step, outcome, output, cost);
         self.settle(settled);
     }
 
     /// Says how a step ended, once.
-    fn conclude(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+    fn conclude(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, cost: Cost) {
         let Some(id) = self.id(step) else { return };
         if let Some(place) = self.finished.get_mut(step) {
             *place = Some(Finished { step: id.clone(), outcome: outcome.clone(), output: output.clone() });
         }
-        self.tell(&Event::StepFinished { step: id, outcome, output, elapsed });
+        if let Some(place) = self.round_trips.get_mut(step) {
+            *place = cost.round_trips;
+        }
+        let Cost { elapsed, round_trips } = cost;
+        self.tell(&Event::StepFinished { step: id, outcome, output, elapsed, round_trips });
     }
 
     fn settle(&mut self, settled: Vec<Settled>) {
@@ -285,7 +322,7 @@ impl<'a> Run<'a> {
             if let Some(ahead) = self.ahead.remove(&step) {
                 ahead.task.abort();
             }
-            self.conclude(step, outcome, None, Duration::ZERO);
+            self.conclude(step, outcome, None, Cost::default());
         }
     }
 
@@ -327,7 +364,7 @@ impl<'a> Run<'a> {
         // A report that broke only at the end has stopped nothing.
         self.interrupted |= self.report_error.is_some() && !unstarted.is_empty();
         for step in unstarted {
-            self.conclude(step, Outcome::Cancelled, None, Duration::ZERO);
+            self.conclude(step, Outcome::Cancelled, None, Cost::default());
         }
         let unsettled = self.make_sure(interrupts).await;
         let mut rehearsed = self.options.stores.rehearsed();
@@ -343,6 +380,7 @@ impl<'a> Run<'a> {
             unsettled,
             rehearsed,
             elapsed: self.begun.elapsed(),
+            chain: self.program.graph().longest_chain(|step| self.round_trips.get(step).copied().unwrap_or_default()),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
         let outputs = self.program.outputs(&self.scope);

@@ -1,7 +1,13 @@
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{Aliases, Thing};
-use crate::oci::{Reference, Repository};
+use crate::{
+    oci::{Reference, Repository},
+    pack::DigestCache,
+};
 
 /// Where the local paths of a plan lead: what is read starts at the plan's folder, what is written at the work folder.
 #[derive(Debug, Clone)]
@@ -12,6 +18,8 @@ pub struct Places {
     pub workdir: PathBuf,
     /// Other names of registries.
     pub aliases: Aliases,
+    /// What is known of the files there; nothing unless somebody says otherwise.
+    pub digests: Arc<DigestCache>,
 }
 
 /// Why a path cannot be written to.
@@ -30,7 +38,12 @@ pub enum PlaceError {
 impl Places {
     /// Where paths lead from these two folders, both absolute.
     pub fn new(plan_folder: impl Into<PathBuf>, workdir: impl Into<PathBuf>) -> Self {
-        Self { plan_folder: plan_folder.into(), workdir: workdir.into(), aliases: Aliases::default() }
+        Self {
+            plan_folder: plan_folder.into(),
+            workdir: workdir.into(),
+            aliases: Aliases::default(),
+            digests: Arc::default(),
+        }
     }
 
     /// The file or folder to read, absolute, without `.` and `..`.

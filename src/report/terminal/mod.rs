@@ -122,7 +122,7 @@ impl Reporter for Terminal {
                 self.pending += &self.lines.retried(step, *attempt, *wait, request, error);
             }
             Event::Warned { step, message } => self.pending += &self.lines.warned(step, message),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 let columns = (self.columns)();
                 self.pending += &self.lines.finished(step, outcome, output.as_deref(), *elapsed, columns);
             }

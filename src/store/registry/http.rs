@@ -186,14 +186,16 @@ impl Http {
         } else {
             None
         };
-        let begun = Instant::now();
+        let (begun, patience) = (Instant::now(), Patience::current());
+        let trip = patience.trips().begin();
         let answered = sending.watch(builder.send()).await;
         let said = |answer: &dyn Display| {
             let request = || format!("{} {}", request.method, shown(url));
-            Patience::current().tell_of_answer(request, answer, begun.elapsed());
+            patience.tell_of_answer(request, answer, begun.elapsed());
         };
         let problem = match answered {
             Ok(Ok(response)) => {
+                trip.end();
                 said(&response.status());
                 return Ok((response, permits));
             }
