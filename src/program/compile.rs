@@ -197,7 +197,7 @@ impl Check<'_> {
             Some((_, gate)) if is_idle => (Effects::default(), gate),
             Some(worked_out) => worked_out,
             None => {
-                let gate = self.look_further(entry);
+                let gate = self.look_further(at, entry);
                 self.known.broken.insert(at);
                 if !is_idle {
                     return None;
@@ -285,7 +285,7 @@ impl Check<'_> {
 
     /// Finds what else is wrong with a step in which a mistake was found already, as far as that does not follow from it.
     /// Whether it is a gate comes back, where that can be told.
-    fn look_further(&mut self, entry: &StepEntry) -> Option<bool> {
+    fn look_further(&mut self, at: usize, entry: &StepEntry) -> Option<bool> {
         let kind = KINDS.get(entry.kind_index)?;
         let [first, _] = &self.worlds;
         let body = first.evaluate_known(&entry.body);
@@ -293,7 +293,7 @@ impl Check<'_> {
         let (body, is_incomplete) = body.with_stand_in(&STAND_IN.into());
         let mut wrong = Vec::new();
         let step = kind.decode(&body, &mut wrong);
-        if let Some(step) = &step {
+        if let Some(step) = step.as_ref().filter(|_| !self.idle.contains(&at)) {
             let missing = self.known.check_sources(&**step, self.places);
             self.diagnostics.extend(missing);
         }

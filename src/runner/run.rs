@@ -320,6 +320,9 @@ impl<'a> Run<'a> {
         }
         self.in_finally = true;
         let settled = self.schedule.enter_finally(&self.started);
+        // A report that broke only at the end has stopped nothing.
+        let stopped = settled.iter().any(|settled| matches!(settled.outcome, Outcome::Cancelled));
+        self.interrupted |= self.report_error.is_some() && stopped;
         self.settle(settled);
         let counts = |kind| !matches!(kind, FailureKind::Tolerated);
         let has_failed = self
