@@ -63,6 +63,9 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     }
     let (parts, secrets): (Vec<Part>, Vec<_>) = parts.into_iter().flatten().unzip();
     let graph = Arc::new(Graph::with_finally(&parts, document.finally));
+    let given = document.inputs.iter();
+    let given = given.filter_map(|input| Some((input.key.text.to_string(), options.given.value(input)?.0.to_owned())));
+    let given = given.collect();
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
     let defaults = document.defaults;
     let retry = defaults.retry.over(RetryPolicy::default());
@@ -80,6 +83,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         registries: settings.registries,
         secrets: settings.secrets,
         retry,
+        given,
     })
 }
 
