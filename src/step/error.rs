@@ -6,6 +6,7 @@ use crate::{
     oci::ManifestError,
     pack::PackError,
     secret::SecretError,
+    sign::{certificate::CertificateError, key::KeyError, notation::EnvelopeError},
     store::StoreError,
     text,
 };
@@ -47,6 +48,36 @@ pub enum StepError {
         path: String,
         /// Why.
         message: String,
+    },
+    /// A key cannot be used.
+    #[error("{key} cannot sign: {source}")]
+    Key {
+        /// Which, in words.
+        key: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// A key and its certificates do not belong together.
+    #[error("{key} is not the key of the certificate `{subject}`: the chain begins with the certificate of the key")]
+    OtherKey {
+        /// Which, in words.
+        key: String,
+        /// Whose certificate it is.
+        subject: String,
+    },
+    /// Certificates are not such.
+    #[error("{path}: {source}")]
+    Certificate {
+        /// Where they stand, in words.
+        path: String,
+        /// What is wrong with them.
+        source: CertificateError,
+    },
+    /// A signature cannot be made.
+    #[error("it cannot be signed: {source}")]
+    Envelope {
+        /// Why.
+        source: EnvelopeError,
     },
     /// The reference names nothing.
     #[error("`{reference}` does not exist")]

@@ -32,11 +32,14 @@ mod pull;
 mod push;
 mod reading;
 mod several;
+mod sign;
+mod signature;
 mod tag;
 #[cfg(test)]
 mod testing;
 mod thing;
 mod turn;
+mod verify;
 
 use std::fmt::Debug;
 
@@ -68,9 +71,12 @@ pub use self::{
     places::{PlaceError, Places},
     pull::{Pull, PullPrint},
     push::Push,
+    sign::Sign,
+    signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
     tag::TagStep,
     thing::Thing,
     turn::Turn,
+    verify::Verify,
 };
 use crate::{
     oci::{Reference, Repository, Tag},
