@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::PlaceError;
 use crate::{
     event::{Failure, FailureKind, Place},
@@ -6,6 +8,7 @@ use crate::{
     secret::SecretError,
     sign::{certificate::CertificateError, key::KeyError, notation::EnvelopeError},
     store::StoreError,
+    text,
 };
 
 /// Why a step failed, or said no.
@@ -132,6 +135,14 @@ pub enum StepError {
         /// What was said.
         message: String,
     },
+    /// It took longer than it may.
+    #[error("it ran out of time: it may take {}", text::duration(*limit))]
+    OutOfTime {
+        /// How long it may take.
+        limit: Duration,
+        /// Whether it may be faster the next time, as it is where a registry was slow.
+        is_temporary: bool,
+    },
     /// A gate looked, and says no.
     #[error("{message}")]
     Refused {
@@ -160,6 +171,7 @@ impl StepError {
         let kind = match self {
             Self::Refused { .. } => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
+            Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
             _ => FailureKind::Step,
         };
         Failure { kind, message: self.to_string(), notes: self.notes(), help: self.help(), place }
@@ -185,6 +197,9 @@ impl StepError {
             ],
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
+            }
+            Self::OutOfTime { .. } => {
+                vec!["raise `timeout` where it takes longer; what was done is found when it runs again".to_owned()]
             }
             Self::Store { source, .. } => source.help().into_iter().collect(),
             _ => Vec::new(),
