@@ -37,7 +37,7 @@ impl Graph {
     fn cost(&self, node: NodeIndex, cost: impl Fn(usize) -> u32) -> u32 {
         match &self.nodes[node] {
             Member::Step(step) => cost(step.index()),
-            Member::Join => 0,
+            Member::Join | Member::Finally => 0,
         }
     }
 }
