@@ -14,6 +14,8 @@ pub mod store;
 
 pub mod pack;
 
+pub mod sign;
+
 pub mod text;
 
 pub mod tree;

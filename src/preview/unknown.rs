@@ -67,7 +67,7 @@ fn does(edge: &Edge) -> bool {
     edge.reasons.iter().any(|reason| match reason {
         Reason::Effect { before, .. } => *before != Access::Read,
         Reason::Data { .. } | Reason::Needs => true,
-        Reason::Gate => false,
+        Reason::Gate | Reason::Finally => false,
     })
 }
 
