@@ -11,7 +11,11 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-use super::{RunOptions, handed_on::HandedOn};
+use super::{
+    RunOptions,
+    handed_on::HandedOn,
+    running::{Cost, Running},
+};
 use crate::{
     event::{Event, Failure, FailureKind, Fingerprint, Finished, Outcome, Progress, StepId, Summary},
     output::Output,
@@ -82,27 +86,11 @@ type Joined = Result<(Id, Worked), JoinError>;
 /// What a task comes back with: how the step ended, and its fingerprint as far as the task could know it.
 type Worked = (Result<Done, StepError>, Option<Fingerprint>);
 
-/// A step that works, in its turn.
-struct Running {
-    step: usize,
-    since: Instant,
-    patience: Arc<Patience>,
-    /// The round trips that it had behind it before its turn.
-    before: u32,
-}
-
 /// A step that was started before its turn.
 struct Ahead {
     turn: watch::Sender<bool>,
     task: AbortHandle,
     patience: Arc<Patience>,
-}
-
-/// What a step cost.
-#[derive(Default)]
-struct Cost {
-    elapsed: Duration,
-    round_trips: u32,
 }
 
 struct Run<'a> {
@@ -129,18 +117,6 @@ struct Run<'a> {
     in_finally: bool,
     report_error: Option<io::Error>,
     begun: Instant,
-}
-
-impl Running {
-    fn new(step: usize, patience: Arc<Patience>) -> Self {
-        let before = patience.trips().count();
-        Self { step, since: Instant::now(), patience, before }
-    }
-
-    fn cost(&self) -> Cost {
-        let round_trips = self.patience.trips().count().saturating_sub(self.before);
-        Cost { elapsed: self.since.elapsed(), round_trips }
-    }
 }
 
 impl<'a> Run<'a> {
