@@ -7,6 +7,7 @@ mod aliases;
 mod artifact;
 mod assert;
 mod attach;
+mod attest;
 mod context;
 mod copy;
 mod delete;
@@ -49,6 +50,7 @@ pub use self::{
     aliases::Aliases,
     assert::Assert,
     attach::Attach,
+    attest::{Attest, Predicate},
     context::StepContext,
     copy::{Copy, CopyReferrers},
     delete::Delete,
@@ -72,7 +74,7 @@ pub use self::{
     pull::{Pull, PullPrint},
     push::Push,
     sign::Sign,
-    signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
+    signature::{Demand, IfSigned, Lifetime, PredicateName, Requirement, SignatureFormat},
     tag::TagStep,
     thing::Thing,
     turn::Turn,
