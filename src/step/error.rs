@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::PlaceError;
 use crate::{
     event::{Failure, FailureKind, Place},
@@ -11,6 +13,7 @@ use crate::{
         notation::EnvelopeError,
     },
     store::StoreError,
+    text,
 };
 
 /// Why a step failed, or said no.
@@ -175,6 +178,14 @@ pub enum StepError {
         /// What was said.
         message: String,
     },
+    /// It took longer than it may.
+    #[error("it ran out of time: it may take {}", text::duration(*limit))]
+    OutOfTime {
+        /// How long it may take.
+        limit: Duration,
+        /// Whether it may be faster the next time, as it is where a registry was slow.
+        is_temporary: bool,
+    },
     /// A gate looked, and says no.
     #[error("{message}")]
     Refused {
@@ -203,6 +214,7 @@ impl StepError {
         let kind = match self {
             Self::Refused { .. } => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
+            Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
             _ => FailureKind::Step,
         };
         Failure { kind, message: self.to_string(), notes: self.notes(), help: self.help(), place }
@@ -228,6 +240,9 @@ impl StepError {
             ],
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
+            }
+            Self::OutOfTime { .. } => {
+                vec!["raise `timeout` where it takes longer; what was done is found when it runs again".to_owned()]
             }
             Self::Store { source, .. } => source.help().into_iter().collect(),
             _ => Vec::new(),

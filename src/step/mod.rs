@@ -133,6 +133,11 @@ pub trait Step: Debug + Send + Sync {
         false
     }
 
+    /// Whether what it waits for is a program on this machine, not a registry.
+    fn runs_a_program(&self) -> bool {
+        false
+    }
+
     /// Does the work. It converges: what is there already is left alone.
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError>;
 }
