@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Event, StepId, Transfer};
-use crate::oci::{Descriptor, Digest};
+use crate::oci::Descriptor;
 
 /// A step's end of the event stream. Events of a listener that is gone are dropped.
 #[derive(Debug, Clone)]
@@ -49,16 +49,7 @@ impl Progress {
     /// Says that `content` begins to move.
     pub fn transfer(&self, content: &Descriptor) -> RunningTransfer {
         let name = content.title().unwrap_or(&content.media_type).to_owned();
-        self.begin(Transfer::new(name, content.digest.clone(), content.size))
-    }
-
-    /// Says that `size` bytes begin to move whose digest is not known yet.
-    pub fn unhashed(&self, name: &str, size: u64) -> RunningTransfer {
-        self.begin(Transfer::unhashed(name.to_owned(), size))
-    }
-
-    fn begin(&self, transfer: Transfer) -> RunningTransfer {
-        let transfer = Arc::new(transfer);
+        let transfer = Arc::new(Transfer::new(name, content.digest.clone(), content.size));
         self.send(Event::TransferStarted { step: self.step.clone(), transfer: Arc::clone(&transfer) });
         RunningTransfer { progress: self.clone(), transfer }
     }
@@ -68,11 +59,6 @@ impl RunningTransfer {
     /// Counts `bytes` more.
     pub fn advance(&self, bytes: u64) {
         self.transfer.advance(bytes);
-    }
-
-    /// Says what the content is, where that was not known.
-    pub fn is_known(&self, digest: &Digest) {
-        self.transfer.is_known(digest);
     }
 }
 

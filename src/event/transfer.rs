@@ -1,7 +1,4 @@
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::oci::Digest;
 
@@ -9,20 +6,15 @@ use crate::oci::Digest;
 #[derive(Debug)]
 pub struct Transfer {
     name: String,
-    digest: OnceLock<Digest>,
+    digest: Digest,
     total: u64,
     done: AtomicU64,
 }
 
 impl Transfer {
     /// A transfer of `total` bytes that has not moved yet. `name` is what people are shown: a title or a media type.
-    pub fn new(name: String, digest: Digest, total: u64) -> Self {
-        Self { digest: digest.into(), ..Self::unhashed(name, total) }
-    }
-
-    /// The same of content whose digest is not known before it has moved.
-    pub const fn unhashed(name: String, total: u64) -> Self {
-        Self { name, digest: OnceLock::new(), total, done: AtomicU64::new(0) }
+    pub const fn new(name: String, digest: Digest, total: u64) -> Self {
+        Self { name, digest, total, done: AtomicU64::new(0) }
     }
 
     /// What people are shown.
@@ -30,14 +22,9 @@ impl Transfer {
         &self.name
     }
 
-    /// The content, as soon as that is known.
-    pub fn digest(&self) -> Option<&Digest> {
-        self.digest.get()
-    }
-
-    /// Says what the content is, where that was not known.
-    pub fn is_known(&self, digest: &Digest) {
-        self.digest.get_or_init(|| digest.clone());
+    /// The content.
+    pub const fn digest(&self) -> &Digest {
+        &self.digest
     }
 
     /// In bytes.

@@ -8,6 +8,7 @@ mod arriving;
 mod artifact;
 mod assert;
 mod attach;
+mod attest;
 mod context;
 mod copy;
 mod delete;
@@ -51,6 +52,7 @@ pub use self::{
     aliases::Aliases,
     assert::Assert,
     attach::Attach,
+    attest::{Attest, Predicate},
     context::StepContext,
     copy::{Copy, CopyReferrers},
     delete::Delete,
@@ -74,7 +76,7 @@ pub use self::{
     pull::{Pull, PullPrint},
     push::Push,
     sign::Sign,
-    signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
+    signature::{Demand, IfSigned, Lifetime, PredicateName, Requirement, SignatureFormat},
     tag::TagStep,
     thing::Thing,
     turn::Turn,

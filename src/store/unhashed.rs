@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use super::{ByteStream, StoreError, source::read_file};
 use crate::{
     event::Progress,
-    oci::{Algorithm, Digest, Hasher},
+    oci::{Algorithm, Descriptor, Digest, Hasher},
 };
 
 /// A file whose digest is not known yet: it is hashed while it is read, so that it is read once.
@@ -28,7 +28,7 @@ impl Unhashed {
         Self { path: path.into(), name: name.into(), size, progress: None, digest: Arc::default() }
     }
 
-    /// The same, telling `progress` of every byte.
+    /// The same, telling `progress` when all of it has moved.
     #[must_use]
     pub fn watched(self, progress: Progress) -> Self {
         Self { progress: Some(progress), ..self }
@@ -47,9 +47,8 @@ impl Unhashed {
     /// The content from its beginning. It ends with an error where it has another size by now.
     pub(super) async fn open(&self) -> Result<ByteStream, StoreError> {
         let pieces = read_file(&self.path).await?;
-        let transfer = self.progress.as_ref().map(|progress| progress.unhashed(&self.name, self.size));
-        let state = (pieces, Some(Hasher::new(Algorithm::Sha256)), 0_u64, transfer, self.clone());
-        Ok(Box::pin(stream::try_unfold(state, |(mut pieces, hasher, seen, transfer, unhashed)| async move {
+        let state = (pieces, Some(Hasher::new(Algorithm::Sha256)), 0_u64, self.clone());
+        Ok(Box::pin(stream::try_unfold(state, |(mut pieces, hasher, seen, unhashed)| async move {
             // The hasher is taken when the file has ended.
             let Some(mut hasher) = hasher else { return Ok(None) };
             let changed = || {
@@ -61,9 +60,7 @@ impl Unhashed {
                     return Err(changed());
                 }
                 let digest = hasher.finish();
-                if let Some(transfer) = &transfer {
-                    transfer.is_known(&digest);
-                }
+                unhashed.tell(&digest);
                 *unhashed.digest.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
                 return Ok(None);
             };
@@ -72,11 +69,15 @@ impl Unhashed {
                 return Err(changed());
             }
             hasher.update(&piece);
-            if let Some(transfer) = &transfer {
-                transfer.advance(piece.len() as u64);
-            }
-            Ok(Some((piece, (pieces, Some(hasher), seen, transfer, unhashed))))
+            Ok(Some((piece, (pieces, Some(hasher), seen, unhashed))))
         })))
+    }
+
+    /// Says what has moved. Not before its end: until then it has no digest to be told by.
+    fn tell(&self, digest: &Digest) {
+        let Some(progress) = &self.progress else { return };
+        let moved = Descriptor::new(self.name.as_str(), digest.clone(), self.size);
+        progress.transfer(&moved).advance(self.size);
     }
 }
 

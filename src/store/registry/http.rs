@@ -258,6 +258,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn round_trips_that_wait_for_each_other_are_counted() {
+        let server = Server::start().await;
+        let store = server.store("a");
+        let policy = RetryPolicy::default();
+        let patience = Patience::new(policy, &RunPatience::new(policy), None);
+        let asking = async {
+            store.tags().await.unwrap();
+            let (blob, other) = (Descriptor::of("a/b", b"x"), Descriptor::of("a/b", b"y"));
+            let (one, two) = tokio::join!(store.has_blob(&blob), store.has_blob(&other));
+            assert!(!one.unwrap() && !two.unwrap());
+        };
+        Arc::clone(&patience).scope(asking).await;
+        assert_eq!((server.log().len(), patience.trips().count()), (3, 2));
+    }
+
+    #[tokio::test]
     async fn what_is_refused_is_not_tried_again() {
         let server = Server::with(|_, _| Some(Reply::status(403))).await;
         let error = server.store("a").tags().await.unwrap_err();
