@@ -149,11 +149,11 @@ impl Replay {
 impl Replay {
     fn chain(&self, line: &Line) -> Chain {
         let links = line.get("chain").and_then(Value::as_array).into_iter().flatten();
-        let link = |link: &Value| {
+        let read = |link: &Value| {
             let step = self.steps.get(link.get("step")?.as_str()?)?.clone();
             Some((step, link.get("round_trips")?.as_u64()?.try_into().ok()?))
         };
-        Chain { links: links.filter_map(link).collect() }
+        Chain { links: links.filter_map(read).collect() }
     }
 }
 
