@@ -40,6 +40,7 @@ mod testing;
 mod thing;
 mod turn;
 mod verify;
+mod web;
 
 use std::fmt::Debug;
 
@@ -72,11 +73,12 @@ pub use self::{
     pull::{Pull, PullPrint},
     push::Push,
     sign::Sign,
-    signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
+    signature::{Demand, EnvelopeName, IfSigned, Lifetime, PluginKey, Requirement, SignatureFormat, TimestampService},
     tag::TagStep,
     thing::Thing,
     turn::Turn,
     verify::Verify,
+    web::HttpWeb,
 };
 use crate::{
     oci::{Reference, Repository, Tag},

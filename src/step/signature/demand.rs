@@ -7,6 +7,7 @@ use super::{Finding, Requirement, SignatureFormat, notation};
 use crate::{
     oci::{Descriptor, Digest, Reference, Repository},
     plan::{Diagnostic, yaml::Spanned},
+    sign::notation::Identities,
     step::{StepContext, StepError},
     store::Store,
     text::count,
@@ -27,6 +28,19 @@ macro_rules! demand {
             #[serde(default)]
             #[schemars(with = "Vec<String>")]
             pub certificates: Vec<Spanned<String>>,
+            /// Which signers of these authorities count, each as `x509.subject: C=…, ST=…, O=…`; all of them by default.
+            #[serde(default)]
+            pub identities: Vec<String>,
+            /// Files with certificates of authorities for the time; a signature then needs a timestamp.
+            #[serde(default)]
+            #[schemars(with = "Vec<String>")]
+            pub timestamp_certificates: Vec<Spanned<String>>,
+            /// A trust policy of Notary Project: a file, or `notation` for that of notation itself. Instead of `certificates`.
+            #[schemars(with = "Option<String>")]
+            pub trust_policy: Option<Spanned<String>>,
+            /// The folder of the trust stores of that policy: by default `truststore` beside it.
+            #[schemars(with = "Option<String>")]
+            pub trust_store: Option<Spanned<String>>,
             /// What a signature must say, at least.
             #[serde(default)]
             pub annotations: BTreeMap<String, String>,
@@ -54,8 +68,28 @@ demand! {
 impl VerifyFields {
     /// What is asked, and of what.
     pub(in crate::step) fn split(self) -> (Spanned<Reference>, Demand) {
-        let Self { subject, format, certificates, annotations, require } = self;
-        (subject, Demand { format, certificates, annotations, require })
+        let Self {
+            subject,
+            format,
+            certificates,
+            identities,
+            timestamp_certificates,
+            trust_policy,
+            trust_store,
+            annotations,
+            require,
+        } = self;
+        let demand = Demand {
+            format,
+            certificates,
+            identities,
+            timestamp_certificates,
+            trust_policy,
+            trust_store,
+            annotations,
+            require,
+        };
+        (subject, demand)
     }
 }
 
@@ -66,30 +100,52 @@ impl Demand {
     /// What is wrong with the fields together.
     pub(in crate::step) fn check(&self) -> Vec<Diagnostic> {
         let SignatureFormat::Notation = self.format.value;
-        let nobody = self.certificates.is_empty().then(|| {
-            let diagnostic = Diagnostic::new("`verify` does not say who is trusted").at(self.format.span);
-            diagnostic.help("write `certificates: [FILE]`, the certificates of the authorities")
-        });
-        nobody.into_iter().collect()
+        let by_certificates = !self.certificates.is_empty();
+        let details = !self.identities.is_empty() || !self.timestamp_certificates.is_empty();
+        let here = |message: &str| Diagnostic::new(message).at(self.format.span);
+        let mut wrong = Vec::new();
+        match (&self.trust_policy, by_certificates) {
+            (None, false) => wrong
+                .push(here("`verify` does not say who is trusted").help(
+                    "write `certificates: [FILE]`, the certificates of the authorities, or `trust_policy: FILE`",
+                )),
+            (Some(_), _) if by_certificates || details => {
+                let diagnostic = here("a trust policy says itself who is trusted");
+                wrong.push(diagnostic.help("leave out `certificates`, `identities` and `timestamp_certificates`"));
+            }
+            (None, true) if self.trust_store.is_some() => {
+                wrong.push(here("`trust_store` belongs to `trust_policy`").help("leave it out"));
+            }
+            _ => {}
+        }
+        if !self.identities.is_empty()
+            && let Err(error) = Identities::parse(&self.identities)
+        {
+            wrong.push(here(&error.to_string()));
+        }
+        wrong
     }
 
     /// The files that it reads.
     pub(in crate::step) fn sources(&self) -> Vec<&Spanned<String>> {
-        self.certificates.iter().collect()
+        let policy = self.trust_policy.iter().filter(|policy| policy.value != notation::NOTATION);
+        let files = self.certificates.iter().chain(&self.timestamp_certificates);
+        files.chain(policy).chain(&self.trust_store).collect()
     }
 
     /// Looks at the signatures of `subject` and of what else must be signed, and gives those that count. Says no where one
-    /// of them has none.
+    /// of them has none. `scope` is the repository for which a policy is looked up.
     pub(in crate::step) async fn ask(
         &self,
         cx: &StepContext,
         store: &dyn Store,
         repository: &Repository,
+        scope: &Repository,
         subject: &Descriptor,
     ) -> Result<Vec<(Descriptor, Finding)>, StepError> {
-        let trust = notation::trust(cx, self).await?;
+        let Some(trust) = notation::trust(cx, self, scope).await? else { return Ok(Vec::new()) };
         let look = async |about: &Descriptor| {
-            let look = notation::Look { store, subject: about, trust: &trust, annotations: &self.annotations };
+            let look = notation::Look { cx, store, subject: about, trust: &trust, annotations: &self.annotations };
             look.all().await
         };
         let name = |digest: &Digest| Reference::by_digest(repository.clone(), digest.clone()).to_string();
