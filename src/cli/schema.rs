@@ -1,10 +1,12 @@
-//! The JSON Schema of plans, made from the same types that read them.
+//! JSON Schemas: that of plans, made from the same types that read them, and those of what runs write.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use super::arguments::SchemaOf;
 use crate::{
     plan::{InputType, RegistryDeclaration, SecretDeclaration},
+    report,
     step::KINDS,
 };
 
@@ -13,8 +15,17 @@ const EXPRESSION: &str = "#/$defs/expression";
 /// What may stand where text is wanted.
 const TEXT: &str = "#/$defs/text";
 
-/// The schema, indented, with a newline at its end.
-pub(super) fn text() -> String {
+/// A schema, indented, with a newline at its end.
+pub(super) fn text(of: SchemaOf) -> String {
+    let schema = match of {
+        SchemaOf::Plan => plan(),
+        SchemaOf::Event => report::event_schema(),
+        SchemaOf::Result => report::result_schema(),
+    };
+    format!("{schema:#}\n")
+}
+
+fn plan() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut step = base_step();
     let mut kinds = Vec::new();
@@ -43,6 +54,7 @@ pub(super) fn text() -> String {
         }),
     );
     definitions.insert("retry".to_owned(), retry());
+    definitions.insert("timeout".to_owned(), timeout());
     definitions.insert(
         "name".to_owned(),
         json!({
@@ -66,49 +78,54 @@ pub(super) fn text() -> String {
             "pattern": "\\$\\{\\{[\\s\\S]*\\}\\}",
         }),
     );
-    format!(
-        "{:#}\n",
-        json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": "A consign plan",
-            "description": "How artifacts reach their registries.",
-            "type": "object",
-            "properties": {
-                "consign": { "const": 1, "description": "The version of the language." },
-                "name": { "$ref": TEXT, "description": "What people call the plan." },
-                "description": { "$ref": TEXT, "description": "What it is for." },
-                "inputs": {
-                    "type": "object",
-                    "description": "The values that can be set from outside.",
-                    "propertyNames": { "$ref": "#/$defs/name" },
-                    "additionalProperties": { "$ref": "#/$defs/input" },
-                },
-                "vars": {
-                    "type": "object",
-                    "description": "Derived values; they may look at inputs, vars above them and steps.",
-                    "propertyNames": { "$ref": "#/$defs/name" },
-                },
-                "secrets": secrets,
-                "registries": registries,
-                "defaults": {
-                    "type": "object",
-                    "description": "What holds for every step that does not say otherwise.",
-                    "properties": { "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." } },
-                    "additionalProperties": false,
-                },
-                "steps": {
-                    "type": "array",
-                    "description": "What is done, in the order in which it is meant.",
-                    "items": { "$ref": "#/$defs/step" },
-                },
-                "outputs": { "type": "object", "description": "What a run hands to the outside." },
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A consign plan",
+        "description": "How artifacts reach their registries.",
+        "type": "object",
+        "properties": {
+            "consign": { "const": 1, "description": "The version of the language." },
+            "name": { "$ref": TEXT, "description": "What people call the plan." },
+            "description": { "$ref": TEXT, "description": "What it is for." },
+            "inputs": {
+                "type": "object",
+                "description": "The values that can be set from outside.",
+                "propertyNames": { "$ref": "#/$defs/name" },
+                "additionalProperties": { "$ref": "#/$defs/input" },
             },
-            "patternProperties": { "^x-": { "description": "Free space, for YAML anchors." } },
-            "required": ["consign", "steps"],
-            "additionalProperties": false,
-            "$defs": definitions,
-        })
-    )
+            "vars": {
+                "type": "object",
+                "description": "Derived values; they may look at inputs, vars above them and steps.",
+                "propertyNames": { "$ref": "#/$defs/name" },
+            },
+            "secrets": secrets,
+            "registries": registries,
+            "defaults": {
+                "type": "object",
+                "description": "What holds for every step that does not say otherwise.",
+                "properties": {
+                    "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." },
+                    "timeout": { "$ref": "#/$defs/timeout", "description": "How long a step may take." },
+                },
+                "additionalProperties": false,
+            },
+            "steps": {
+                "type": "array",
+                "description": "What is done, in the order in which it is meant.",
+                "items": { "$ref": "#/$defs/step" },
+            },
+            "finally": {
+                "type": "array",
+                "description": "What is done when all steps have ended, also after a failure and an interrupt. It knows `run.status` and `run.failed`; outputs of steps have a default there: `steps.ID.OUTPUT | default('')`.",
+                "items": { "$ref": "#/$defs/step" },
+            },
+            "outputs": { "type": "object", "description": "What a run hands to the outside." },
+        },
+        "patternProperties": { "^x-": { "description": "Free space, for YAML anchors." } },
+        "required": ["consign", "steps"],
+        "additionalProperties": false,
+        "$defs": definitions,
+    })
 }
 
 /// Secrets and registries.
@@ -140,6 +157,24 @@ fn base_step() -> Map<String, Value> {
     );
     step.insert("description".to_owned(), json!({ "$ref": TEXT, "description": "What it is for." }));
     step.insert(
+        "when".to_owned(),
+        json!({
+            "anyOf": [{ "type": "boolean" }, { "$ref": EXPRESSION }],
+            "description": "Runs the step only where this is true. What uses its outputs is skipped with it.",
+        }),
+    );
+    step.insert(
+        "timeout".to_owned(),
+        json!({ "$ref": "#/$defs/timeout", "description": "How long it may take, such as `90s` or `1h30m`." }),
+    );
+    step.insert(
+        "continue_on_error".to_owned(),
+        json!({
+            "type": "boolean",
+            "description": "Whether the run goes on, and succeeds, where the step fails. What uses its outputs is skipped. Not for gates.",
+        }),
+    );
+    step.insert(
         "needs".to_owned(),
         json!({
             "type": "array",
@@ -155,6 +190,15 @@ fn base_step() -> Map<String, Value> {
         }),
     );
     step
+}
+
+fn timeout() -> Value {
+    json!({
+        "type": "string",
+        "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
+        "minLength": 1,
+        "description": "How long a step may take, such as `90s` or `1h30m`. One that takes longer has failed.",
+    })
 }
 
 fn retry() -> Value {

@@ -21,7 +21,7 @@ use crate::{
     graph::Graph,
     oci::RegistryName,
     output::Output,
-    plan::{Diagnostic, Scope, SourceFile, yaml::Entry},
+    plan::{Diagnostic, Scope, SourceFile, holds, yaml::Entry},
     secret::{SecretError, Secrets},
     step::{Access, Places, Step, Thing},
     store::{
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// A plan that can run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Program {
     name: Arc<str>,
     source: SourceFile,
@@ -71,6 +71,14 @@ impl Program {
     /// The steps that are not to run, by their place in the file.
     pub const fn skip(&self) -> &BTreeSet<usize> {
         &self.skip
+    }
+
+    /// The same, without these steps.
+    #[must_use]
+    pub fn without(&self, steps: impl IntoIterator<Item = usize>) -> Self {
+        let mut other = self.clone();
+        other.skip.extend(steps);
+        other
     }
 
     /// Where local paths lead.
@@ -135,6 +143,13 @@ impl Program {
     /// The values for one run: inputs and vars, and no step has ended yet.
     pub fn scope(&self) -> Scope {
         self.scope.without_steps()
+    }
+
+    /// Whether the condition of the step at that place holds, with the outputs of the steps before it in `scope`.
+    pub fn is_wanted(&self, step: usize, scope: &Scope) -> Result<bool, Failure> {
+        let Some(planned) = self.steps.get(step) else { return Ok(true) };
+        let Some(when) = &planned.when else { return Ok(true) };
+        holds(when, scope).map_err(|diagnostic| self.explain(&diagnostic, planned))
     }
 
     /// The step at that place with the outputs of the steps before it in `scope`.

@@ -1,17 +1,21 @@
+use std::time::Duration;
+
 use super::PlaceError;
 use crate::{
     event::{Failure, FailureKind, Place},
-    oci::ManifestError,
+    oci::{Digest, ManifestError},
     pack::PackError,
     secret::SecretError,
     sign::{
         WebError,
         certificate::CertificateError,
-        key::KeyError,
+        cosign::KeyFileError,
+        key::{KeyError, KeyKind},
         notation::{EnvelopeError, NamedKeyError, PluginError, PolicyError, Refusal},
         timestamp::TimestampError,
     },
     store::StoreError,
+    text,
 };
 
 /// Why a step failed, or said no.
@@ -59,6 +63,44 @@ pub enum StepError {
         key: String,
         /// Why.
         source: KeyError,
+    },
+    /// An encrypted key cannot be used.
+    #[error("{key} cannot be used: {source}")]
+    KeyFile {
+        /// Which, in words.
+        key: String,
+        /// Why.
+        source: KeyFileError,
+    },
+    /// What is vouched for is not what its type says.
+    #[error("{problem}")]
+    Predicate {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A key of that kind signs in a way that cosign does not verify.
+    #[error(
+        "{key} is a key of the kind {kind}: cosign does not verify what it signs itself with one; use P-256, RSA or Ed25519"
+    )]
+    KeyKind {
+        /// Which, in words.
+        key: String,
+        /// What kind it is.
+        kind: KeyKind,
+    },
+    /// A digest is too long for a tag.
+    #[error("cosign's older layout has no tag for `{subject}`: leave `envelope` out")]
+    NoSignatureTag {
+        /// The manifest that is signed.
+        subject: Digest,
+    },
+    /// Others write the same tag all the time.
+    #[error(
+        "the signature under the tag `{tag}` was overwritten again and again: somebody else signs the same manifest"
+    )]
+    SignatureLost {
+        /// The tag.
+        tag: String,
     },
     /// A key and its certificates do not belong together.
     #[error("{key} is not the key of the certificate `{subject}`: the chain begins with the certificate of the key")]
@@ -170,6 +212,14 @@ pub enum StepError {
         /// What was said.
         message: String,
     },
+    /// It took longer than it may.
+    #[error("it ran out of time: it may take {}", text::duration(*limit))]
+    OutOfTime {
+        /// How long it may take.
+        limit: Duration,
+        /// Whether it may be faster the next time, as it is where a registry was slow.
+        is_temporary: bool,
+    },
     /// A gate looked, and says no.
     #[error("{message}")]
     Refused {
@@ -199,6 +249,7 @@ impl StepError {
             Self::Refused { .. } => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
             Self::Web(_) => FailureKind::Temporary,
+            Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
             _ => FailureKind::Step,
         };
         Failure { kind, message: self.to_string(), notes: self.notes(), help: self.help(), place }
@@ -224,6 +275,9 @@ impl StepError {
             ],
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
+            }
+            Self::OutOfTime { .. } => {
+                vec!["raise `timeout` where it takes longer; what was done is found when it runs again".to_owned()]
             }
             Self::Store { source, .. } => source.help().into_iter().collect(),
             _ => Vec::new(),

@@ -7,6 +7,7 @@ mod aliases;
 mod artifact;
 mod assert;
 mod attach;
+mod attest;
 mod context;
 mod copy;
 mod delete;
@@ -50,6 +51,7 @@ pub use self::{
     aliases::Aliases,
     assert::Assert,
     attach::Attach,
+    attest::{Attest, Predicate},
     context::StepContext,
     copy::{Copy, CopyReferrers},
     delete::Delete,
@@ -73,7 +75,10 @@ pub use self::{
     pull::{Pull, PullPrint},
     push::Push,
     sign::Sign,
-    signature::{Demand, EnvelopeName, IfSigned, Lifetime, PluginKey, Requirement, SignatureFormat, TimestampService},
+    signature::{
+        Demand, EnvelopeName, IfSigned, Lifetime, PluginKey, PredicateName, Requirement, SignatureFormat,
+        TimestampService,
+    },
     tag::TagStep,
     thing::Thing,
     turn::Turn,
@@ -130,6 +135,11 @@ pub trait Step: Debug + Send + Sync {
     /// Whether it may be started before its turn has come, once its data is there, its files are as they will be, and no
     /// gate holds it back. Until [`StepContext::turn`] it then does only what nobody can tell.
     fn goes_ahead(&self) -> bool {
+        false
+    }
+
+    /// Whether what it waits for is a program on this machine, not a registry.
+    fn runs_a_program(&self) -> bool {
         false
     }
 

@@ -11,7 +11,7 @@ use super::{
     reading::{append_effects, check_subject},
     several::several,
     signature::{
-        Attached, EnvelopeName, IfSigned, Lifetime, PluginKey, SignatureFormat, TimestampService,
+        Attached, EnvelopeName, IfSigned, Lifetime, PluginKey, SignatureFormat, TimestampService, cosign,
         notation::{NAMED, Signing},
     },
 };
@@ -19,7 +19,10 @@ use crate::{
     event::Outcome,
     oci::Reference,
     output::Output,
-    plan::{Diagnostic, yaml::Spanned},
+    plan::{
+        Diagnostic, Span,
+        yaml::{SecretName, Spanned},
+    },
     sign::notation::Payload,
 };
 
@@ -35,18 +38,22 @@ pub struct Sign {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub subjects: Vec<Spanned<Reference>>,
-    /// Whose signatures to make: `notation` for those of Notary Project.
+    /// Whose signatures to make: `notation` for those of Notary Project, `cosign` for those of Sigstore.
     #[schemars(with = "SignatureFormat")]
     pub format: Spanned<SignatureFormat>,
-    /// The private key: a file with PEM, a secret, or `notation:NAME` for one of notation's `signingkeys.json`.
+    /// The private key: a file with PEM, with `format: cosign` also one that a password opens; or a secret. With
+    /// `format: notation` also `notation:NAME`, for one of notation's `signingkeys.json`.
     pub key: Option<FileOrSecret>,
-    /// The certificate of the key and those of its issuers up to the root, PEM: a file or a secret.
+    /// The certificate of the key and those of its issuers up to the root, PEM: a file or a secret. With
+    /// `format: notation` it must be there.
     pub certificate_chain: Option<FileOrSecret>,
     /// A key that a plugin of notation has; instead of `key`.
     pub plugin: Option<PluginKey>,
-    /// How the signature is wrapped: `jws` by default.
-    #[serde(default)]
-    pub envelope: EnvelopeName,
+    /// The password of the key, a secret. By default the environment variable `COSIGN_PASSWORD`.
+    pub password: Option<Spanned<SecretName>>,
+    /// How the signature is wrapped: `jws` by default, with `format: cosign` `bundle`.
+    #[schemars(with = "Option<EnvelopeName>")]
+    pub envelope: Option<Spanned<EnvelopeName>>,
     /// How long the signature counts, as `90d` or `12h`; for ever by default.
     pub expiry: Option<Lifetime>,
     /// A service that says when it was signed, so that the signature counts longer than its certificates.
@@ -70,6 +77,7 @@ key: keys/release.key
 certificate_chain: keys/release.crt
 annotations: { build: \"123\" }
 ";
+    const UNFORESEEABLE: Option<&'static str> = Some("a signature is different each time");
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,
@@ -86,6 +94,60 @@ impl Sign {
         self.subject.iter().chain(&self.subjects)
     }
 
+    pub(super) fn envelope(&self) -> Option<EnvelopeName> {
+        self.envelope.as_ref().map(|envelope| envelope.value)
+    }
+
+    /// What belongs to the other format, or is missing for this one.
+    fn check_format(&self) -> Vec<Diagnostic> {
+        let mut wrong = Vec::new();
+        let format = self.format.value;
+        let mut foreign = |field: &str, span: Span| {
+            let message = format!("{field} means nothing with `format: {}`", format.word());
+            wrong.push(Diagnostic::new(message).at(span).help("leave one of them out"));
+        };
+        if let Some(envelope) = self.envelope.as_ref().filter(|envelope| envelope.format() != format) {
+            foreign(&format!("`envelope: {}`", envelope.word()), envelope.span);
+        }
+        match format {
+            SignatureFormat::Notation => {
+                if let Some(password) = &self.password {
+                    foreign("`password`", password.span);
+                }
+            }
+            SignatureFormat::Cosign => {
+                if let Some(path) = self.certificate_chain.as_ref().and_then(FileOrSecret::file) {
+                    foreign("`certificate_chain`", path.span);
+                }
+                if self.expiry.is_some() {
+                    foreign("`expiry`", self.format.span);
+                }
+                if let Some(timestamp) = &self.timestamp {
+                    foreign("`timestamp`", timestamp.url.span);
+                }
+            }
+        }
+        wrong
+    }
+
+    async fn sign_all(&self, cx: &StepContext) -> Result<Vec<Attached>, StepError> {
+        if let (SignatureFormat::Cosign, Some(key)) = (self.format.value, &self.key) {
+            let password = self.password.as_ref().map(|password| &password.value);
+            let annotations = self.annotations.iter().map(|(name, value)| (name.clone(), value.value.clone()));
+            let signing = cosign::Signing {
+                signer: cosign::Signer::new(cosign::private_key(cx, key, password).await?),
+                is_tagged: self.envelope() == Some(EnvelopeName::SimpleSigning),
+                annotations: annotations.collect(),
+                if_signed: self.if_signed,
+            };
+            let signatures = self.all().map(|subject| signing.one(cx, subject));
+            return several(SUBJECTS, signatures.collect()).await;
+        }
+        let signing = Signing::prepare(cx, self).await?;
+        let signatures = self.all().map(|subject| signing.sign(subject));
+        several(SUBJECTS, signatures.collect()).await
+    }
+
     /// Whether the key is one that notation knows by a name.
     fn is_named(&self) -> bool {
         self.key.as_ref().and_then(FileOrSecret::file).is_some_and(|key| key.starts_with(NAMED))
@@ -93,16 +155,20 @@ impl Sign {
 
     /// What is wrong with what says who signs.
     fn check_key(&self) -> Option<Diagnostic> {
+        let is_notation = self.format.value == SignatureFormat::Notation;
         let (key, chain) = (self.key.is_some(), self.certificate_chain.is_some());
         let (message, help) = match &self.plugin {
+            Some(_) if !is_notation => ("`plugin` means nothing with `format: cosign`", "write `key: FILE`"),
             Some(_) if key => ("`sign` needs one of `key` and `plugin`", "leave one of them out"),
-            None if !key => {
+            None if !key && is_notation => {
                 ("`sign` needs one of `key` and `plugin`", "write `key: FILE` with `certificate_chain: FILE`")
             }
+            None if !key => ("`sign` has no `key`", "write `key: FILE`"),
+            None if !is_notation => return None,
             Some(_) if chain => ("a plugin brings its certificates along", "leave `certificate_chain` out"),
             None if self.is_named() && chain => ("notation knows the certificates", "leave `certificate_chain` out"),
             None if !self.is_named() && !chain => (
-                "a signature of Notary Project needs certificates",
+                "`sign` has no `certificate_chain`",
                 "write `certificate_chain: FILE`, the certificate of the key and those of its issuers",
             ),
             _ => return None,
@@ -117,7 +183,11 @@ impl Step for Sign {
         let effects = Effects::default();
         let effects = self.sources().into_iter().fold(effects, |effects, path| effects.read(places.read_thing(path)));
         self.all().fold(effects, |effects, subject| {
-            let effects = append_effects(effects, subject, places);
+            let mut effects = append_effects(effects, subject, places);
+            if self.envelope() == Some(EnvelopeName::SimpleSigning) {
+                let repository = places.repository(&subject.repository);
+                effects = effects.write(Thing::signature_tags(&repository)).append(Thing::tag_list(&repository));
+            }
             if self.if_signed == IfSigned::Replace {
                 effects.write(Thing::graph(&places.repository(&subject.repository)))
             } else {
@@ -140,16 +210,17 @@ impl Step for Sign {
         if self.subject.is_some() != self.subjects.is_empty() {
             wrong.push(Diagnostic::new("`sign` needs one of `subject` and `subjects`").at(self.format.span));
         }
-        wrong.extend(self.check_key());
-        let url = self.timestamp.as_ref().map(|timestamp| &timestamp.url);
-        if let Some(url) = url.filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            wrong.push(Diagnostic::new(format!("`{}` is no URL of a timestamp service", url.value)).at(url.span));
-        }
         let reserved = self.annotations.iter().filter(|(name, _)| name.starts_with(Payload::RESERVED));
         wrong.extend(reserved.map(|(name, value)| {
             let message = format!("the annotation `{name}` belongs to Notary Project");
             Diagnostic::new(message).at(value.span).help("choose a name that does not begin with `io.cncf.notary`")
         }));
+        wrong.extend(self.check_format());
+        wrong.extend(self.check_key());
+        let url = self.timestamp.as_ref().map(|timestamp| &timestamp.url);
+        if let Some(url) = url.filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            wrong.push(Diagnostic::new(format!("`{}` is no URL of a timestamp service", url.value)).at(url.span));
+        }
         wrong
     }
 
@@ -182,10 +253,7 @@ impl Step for Sign {
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
-        let SignatureFormat::Notation = self.format.value;
-        let signing = Signing::prepare(cx, self).await?;
-        let signatures = self.all().map(|subject| signing.sign(subject));
-        let signed = several(SUBJECTS, signatures.collect()).await?;
+        let signed = self.sign_all(cx).await?;
         let has = |wanted: fn(&Outcome) -> bool| signed.iter().any(|signed| wanted(&signed.outcome));
         let outcome = if has(|outcome| matches!(outcome, Outcome::Updated)) {
             Outcome::Updated

@@ -1,5 +1,6 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
+mod control;
 mod doctor;
 mod graph;
 mod hostile;
@@ -12,7 +13,9 @@ mod proxy;
 mod registries;
 mod rehearsals;
 mod rehearse;
+mod reports;
 mod retries;
+mod show;
 pub(crate) mod test;
 
 use self::test::Test;

@@ -238,13 +238,14 @@ def refused(ended, *texts, code=1):
             raise Failed(f"it does not say `{text}`:\n{said}")
 
 
-def plan(folder, steps, *arguments, home=None):
+def plan(folder, steps, *arguments, home=None, secrets=None, environment=None):
     """Exit code and stderr of a plan with these steps; JSON is YAML."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "plan.yaml"
-    file.write_text(json.dumps({"consign": 1, "steps": steps}))
+    file.write_text(json.dumps({"consign": 1, "secrets": secrets or {}, "steps": steps}))
     command = [CONSIGN, "run", file, "--progress", "plain", "--workdir", folder, *arguments]
-    environment = {**ENVIRONMENT, **({"XDG_CONFIG_HOME": str(home.folder)} if home else {})}
+    home = {"XDG_CONFIG_HOME": str(home.folder)} if home else {}
+    environment = {**ENVIRONMENT, **home, **(environment or {})}
     ended = subprocess.run(
         command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT
     )

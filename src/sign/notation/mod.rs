@@ -43,6 +43,7 @@ pub use self::{
     payload::{Payload, TargetArtifact},
     plugin::{
         Capability, Described, Generated, GeneratedEnvelope, Metadata, Plugin, PluginError, PluginVerdict, Plugins,
+        VerificationResult,
     },
     policy_error::PolicyError,
     refusal::Refusal,

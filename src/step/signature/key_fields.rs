@@ -29,14 +29,3 @@ pub struct TimestampService {
     #[schemars(with = "Vec<String>")]
     pub certificates: Vec<Spanned<String>>,
 }
-
-/// How a signature of Notary Project is wrapped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum EnvelopeName {
-    /// JSON.
-    #[default]
-    Jws,
-    /// CBOR.
-    Cose,
-}

@@ -4,7 +4,9 @@
 //! and the words of the plan.
 
 mod attached;
+pub(super) mod cosign;
 mod demand;
+mod envelope_name;
 mod files;
 mod finding;
 mod format;
@@ -12,10 +14,13 @@ mod if_signed;
 mod key_fields;
 mod lifetime;
 pub(super) mod notation;
+mod predicate_name;
 mod requirement;
 #[cfg(test)]
 mod tests;
+mod trusted;
 
+use self::trusted::Trusted;
 pub(super) use self::{
     attached::Attached,
     demand::VerifyFields,
@@ -23,9 +28,11 @@ pub(super) use self::{
 };
 pub use self::{
     demand::Demand,
+    envelope_name::EnvelopeName,
     format::SignatureFormat,
     if_signed::IfSigned,
-    key_fields::{EnvelopeName, PluginKey, TimestampService},
+    key_fields::{PluginKey, TimestampService},
     lifetime::Lifetime,
+    predicate_name::PredicateName,
     requirement::Requirement,
 };

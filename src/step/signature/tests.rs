@@ -234,7 +234,7 @@ fn what_nobody_could_mean_is_said_at_check() {
         check("sign", fields)
     };
     assert_eq!(subject(json!({})), ["`sign` needs one of `key` and `plugin`"]);
-    assert_eq!(subject(json!({ "key": "a" })), ["a signature of Notary Project needs certificates"]);
+    assert_eq!(subject(json!({ "key": "a" })), ["`sign` has no `certificate_chain`"]);
     let both = json!({ "key": "notation:release", "certificate_chain": "b" });
     assert_eq!(subject(both), ["notation knows the certificates"]);
     assert_eq!(subject(json!({ "key": "notation:release" })), Vec::<String>::new());

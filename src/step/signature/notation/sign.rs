@@ -9,7 +9,7 @@ use crate::{
     oci::{Descriptor, Digest, Reference},
     sign::{
         certificate::{Certificate, Chain},
-        notation::{StoreKind, Trust},
+        notation::{EnvelopeFormat, StoreKind, Trust},
     },
     step::{
         EnvelopeName, FileOrSecret, IfSigned, Lifetime, Sign, StepContext, StepError, file::Layer, publish::push_blobs,
@@ -38,9 +38,9 @@ impl<'a> Signing<'a> {
     /// Reads what the step needs to sign.
     pub(in crate::step) async fn prepare(cx: &'a StepContext, step: &Sign) -> Result<Self, StepError> {
         let wording = Wording {
-            envelope: match step.envelope {
-                EnvelopeName::Jws => crate::sign::notation::EnvelopeFormat::Jws,
-                EnvelopeName::Cose => crate::sign::notation::EnvelopeFormat::Cose,
+            envelope: match step.envelope() {
+                Some(EnvelopeName::Cose) => EnvelopeFormat::Cose,
+                _ => EnvelopeFormat::Jws,
             },
             lifetime: step.expiry.map(|Lifetime(lifetime)| lifetime),
             annotations: step.annotations.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
