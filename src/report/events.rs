@@ -13,6 +13,7 @@
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
 //! | `warned` | `step`, `message` |
+//! | `step_resumed` | `step`, `taken_over` (whether an earlier run did it, so that it does not run), `because` |
 //! | `step_finished` | `step`, `outcome`, `because` (of `skipped`), `by` (of `blocked`: the step that failed), `failure` (of `failed`), `elapsed_ms`, `output` (an object, by name) |
 //! | `rehearsed` | `repositories`: a list of `{repository, rights, changes}`, sorted; `faults`: a list of `{spec, wanted, injected}`; `tries` (how many more they cost). Once, in a rehearsal, before the last event |
 //! | `run_finished` | `counts` (an object: how many steps, by outcome), `interrupted`, `exit_code`, `elapsed_ms` |
@@ -120,6 +121,11 @@ enum Line<'a> {
         step: &'a str,
         message: &'a str,
     },
+    StepResumed {
+        step: &'a str,
+        taken_over: bool,
+        because: &'a str,
+    },
     StepFinished {
         step: &'a str,
         outcome: &'static str,
@@ -192,6 +198,9 @@ impl<'a> Line<'a> {
                 Self::TransferFinished { step: step.name(), name, digest, bytes, moved: transfer.done() }
             }
             Event::StepFingerprinted { .. } => return None,
+            Event::StepResumed { step, taken_over, because } => {
+                Self::StepResumed { step: step.name(), taken_over: *taken_over, because }
+            }
             Event::Printed { step, text } => Self::Printed { step: step.name(), text },
             Event::Warned { step, message } => Self::Warned { step: step.name(), message },
             Event::StepFinished { step, outcome, output, elapsed } => {

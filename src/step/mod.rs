@@ -31,6 +31,7 @@ mod publish;
 mod pull;
 mod push;
 mod reading;
+mod remains;
 mod several;
 mod sign;
 mod signature;
@@ -71,6 +72,7 @@ pub use self::{
     places::{PlaceError, Places},
     pull::{Pull, PullPrint},
     push::Push,
+    remains::Overwritten,
     sign::Sign,
     signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
     tag::TagStep,
@@ -134,6 +136,17 @@ pub trait Step: Debug + Send + Sync {
     /// Whether what it waits for is a program on this machine, not a registry.
     fn runs_a_program(&self) -> bool {
         false
+    }
+
+    /// What is missing of what it made in an earlier run, when it handed on `output`, in words. What was `overwritten` since
+    /// is not looked at.
+    async fn missing(
+        &self,
+        cx: &StepContext,
+        output: &Output,
+        overwritten: Overwritten<'_>,
+    ) -> Result<Option<String>, StepError> {
+        remains::missing(self, cx, output, overwritten).await
     }
 
     /// Does the work. It converges: what is there already is left alone.
