@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     io,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -37,8 +37,6 @@ const TRANSFERS: usize = 16;
 pub struct Ended {
     /// What became of every step.
     pub summary: Arc<Summary>,
-    /// The plan's outputs, as far as they have values.
-    pub outputs: serde_json::Map<String, serde_json::Value>,
     /// The first report that could not be written.
     pub report_error: Option<io::Error>,
 }
@@ -155,7 +153,8 @@ impl<'a> Run<'a> {
 
     fn begin(&mut self) {
         let steps = self.program.steps().iter().map(|planned| (planned.id.clone(), planned.kind.name)).collect();
-        self.tell(&Event::RunStarted { plan: Arc::clone(self.program.name()), steps });
+        let edges = self.program.graph().edges().into();
+        self.tell(&Event::RunStarted { plan: Arc::clone(self.program.name()), steps, edges, at: SystemTime::now() });
         let settled = std::mem::take(&mut self.settled);
         self.settle(settled);
     }
@@ -445,11 +444,11 @@ impl<'a> Run<'a> {
             interrupted: self.interrupted,
             unsettled,
             rehearsed,
+            outputs: self.program.outputs(&self.scope),
             elapsed: self.begun.elapsed(),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
-        let outputs = self.program.outputs(&self.scope);
-        Ended { summary, outputs, report_error: self.report_error }
+        Ended { summary, report_error: self.report_error }
     }
 
     /// Looks once more that everything attached is listed, unless nobody wants to wait for it.

@@ -3,10 +3,15 @@ use std::time::Duration;
 use super::PlaceError;
 use crate::{
     event::{Failure, FailureKind, Place},
-    oci::ManifestError,
+    oci::{Digest, ManifestError},
     pack::PackError,
     secret::SecretError,
-    sign::{certificate::CertificateError, key::KeyError, notation::EnvelopeError},
+    sign::{
+        certificate::CertificateError,
+        cosign::KeyFileError,
+        key::{KeyError, KeyKind},
+        notation::EnvelopeError,
+    },
     store::StoreError,
     text,
 };
@@ -56,6 +61,44 @@ pub enum StepError {
         key: String,
         /// Why.
         source: KeyError,
+    },
+    /// An encrypted key cannot be used.
+    #[error("{key} cannot be used: {source}")]
+    KeyFile {
+        /// Which, in words.
+        key: String,
+        /// Why.
+        source: KeyFileError,
+    },
+    /// What is vouched for is not what its type says.
+    #[error("{problem}")]
+    Predicate {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A key of that kind signs in a way that cosign does not verify.
+    #[error(
+        "{key} is a key of the kind {kind}: cosign does not verify what it signs itself with one; use P-256, RSA or Ed25519"
+    )]
+    KeyKind {
+        /// Which, in words.
+        key: String,
+        /// What kind it is.
+        kind: KeyKind,
+    },
+    /// A digest is too long for a tag.
+    #[error("cosign's older layout has no tag for `{subject}`: leave `envelope` out")]
+    NoSignatureTag {
+        /// The manifest that is signed.
+        subject: Digest,
+    },
+    /// Others write the same tag all the time.
+    #[error(
+        "the signature under the tag `{tag}` was overwritten again and again: somebody else signs the same manifest"
+    )]
+    SignatureLost {
+        /// The tag.
+        tag: String,
     },
     /// A key and its certificates do not belong together.
     #[error("{key} is not the key of the certificate `{subject}`: the chain begins with the certificate of the key")]

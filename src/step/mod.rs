@@ -7,6 +7,7 @@ mod aliases;
 mod artifact;
 mod assert;
 mod attach;
+mod attest;
 mod context;
 mod copy;
 mod delete;
@@ -50,6 +51,7 @@ pub use self::{
     aliases::Aliases,
     assert::Assert,
     attach::Attach,
+    attest::{Attest, Predicate},
     context::StepContext,
     copy::{Copy, CopyReferrers},
     delete::Delete,
@@ -74,7 +76,7 @@ pub use self::{
     push::Push,
     remains::Overwritten,
     sign::Sign,
-    signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
+    signature::{Demand, IfSigned, Lifetime, PredicateName, Requirement, SignatureFormat},
     tag::TagStep,
     thing::Thing,
     turn::Turn,

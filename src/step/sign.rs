@@ -13,7 +13,7 @@ use super::{
     reading::{append_effects, check_subject},
     several::several,
     signature::{
-        IfSigned, Lifetime, SignatureFormat,
+        IfSigned, Lifetime, SignatureFormat, cosign,
         notation::{Look, Signer, Wording},
     },
 };
@@ -21,7 +21,10 @@ use crate::{
     event::Outcome,
     oci::{Descriptor, Digest, Reference},
     output::Output,
-    plan::{Diagnostic, yaml::Spanned},
+    plan::{
+        Diagnostic, Span,
+        yaml::{SecretName, Spanned},
+    },
     sign::notation::{EnvelopeFormat, Payload, Trust},
     store::Store,
 };
@@ -38,16 +41,19 @@ pub struct Sign {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub subjects: Vec<Spanned<Reference>>,
-    /// Whose signatures to make: `notation` for those of Notary Project.
+    /// Whose signatures to make: `notation` for those of Notary Project, `cosign` for those of Sigstore.
     #[schemars(with = "SignatureFormat")]
     pub format: Spanned<SignatureFormat>,
-    /// The private key: a file with PEM, or a secret.
+    /// The private key: a file with PEM, with `format: cosign` also one that a password opens; or a secret.
     pub key: FileOrSecret,
-    /// The certificate of the key and those of its issuers up to the root, PEM: a file or a secret.
-    pub certificate_chain: FileOrSecret,
-    /// How the signature is wrapped: `jws` by default.
-    #[serde(default)]
-    pub envelope: EnvelopeName,
+    /// The certificate of the key and those of its issuers up to the root, PEM: a file or a secret. With
+    /// `format: notation` it must be there.
+    pub certificate_chain: Option<FileOrSecret>,
+    /// The password of the key, a secret. By default the environment variable `COSIGN_PASSWORD`.
+    pub password: Option<Spanned<SecretName>>,
+    /// How the signature is wrapped: `jws` by default, with `format: cosign` `bundle`.
+    #[schemars(with = "Option<EnvelopeName>")]
+    pub envelope: Option<Spanned<EnvelopeName>>,
     /// How long the signature counts, as `90d` or `12h`; for ever by default.
     pub expiry: Option<Lifetime>,
     /// What the signature says besides.
@@ -59,15 +65,36 @@ pub struct Sign {
     pub if_signed: IfSigned,
 }
 
-/// How a signature of Notary Project is wrapped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+/// How a signature is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum EnvelopeName {
-    /// JSON.
-    #[default]
+    /// One of Notary Project, in JSON.
     Jws,
-    /// CBOR.
+    /// One of Notary Project, in CBOR.
     Cose,
+    /// One of Sigstore, in a bundle that refers to the manifest.
+    Bundle,
+    /// One of Sigstore in its older layout, under the tag `sha256-….sig`.
+    SimpleSigning,
+}
+
+impl EnvelopeName {
+    const fn format(self) -> SignatureFormat {
+        match self {
+            Self::Jws | Self::Cose => SignatureFormat::Notation,
+            Self::Bundle | Self::SimpleSigning => SignatureFormat::Cosign,
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Jws => "jws",
+            Self::Cose => "cose",
+            Self::Bundle => "bundle",
+            Self::SimpleSigning => "simple_signing",
+        }
+    }
 }
 
 impl Declare for Sign {
@@ -93,10 +120,10 @@ annotations: { build: \"123\" }
 const SUBJECTS: usize = 8;
 
 /// A signature that is there now.
-struct Signed {
-    subject: Digest,
-    signature: Reference,
-    outcome: Outcome,
+pub(super) struct Signed {
+    pub(super) subject: Digest,
+    pub(super) signature: Reference,
+    pub(super) outcome: Outcome,
 }
 
 impl Sign {
@@ -104,12 +131,70 @@ impl Sign {
         self.subject.iter().chain(&self.subjects)
     }
 
+    fn envelope(&self) -> Option<EnvelopeName> {
+        self.envelope.as_ref().map(|envelope| envelope.value)
+    }
+
+    /// What belongs to the other format, or is missing for this one.
+    fn check_format(&self) -> Vec<Diagnostic> {
+        let mut wrong = Vec::new();
+        let format = self.format.value;
+        let mut foreign = |field: &str, span: Span| {
+            let message = format!("{field} means nothing with `format: {}`", format.word());
+            wrong.push(Diagnostic::new(message).at(span).help("leave one of them out"));
+        };
+        if let Some(envelope) = self.envelope.as_ref().filter(|envelope| envelope.format() != format) {
+            foreign(&format!("`envelope: {}`", envelope.word()), envelope.span);
+        }
+        match format {
+            SignatureFormat::Notation => {
+                if let Some(password) = &self.password {
+                    foreign("`password`", password.span);
+                }
+                if self.certificate_chain.is_none() {
+                    let diagnostic = Diagnostic::new("`sign` has no `certificate_chain`").at(self.format.span);
+                    let help = "write `certificate_chain: FILE`, the certificate of the key and those of its issuers";
+                    wrong.push(diagnostic.help(help));
+                }
+            }
+            SignatureFormat::Cosign => {
+                if let Some(path) = self.certificate_chain.as_ref().and_then(FileOrSecret::file) {
+                    foreign("`certificate_chain`", path.span);
+                }
+                if self.expiry.is_some() {
+                    foreign("`expiry`", self.format.span);
+                }
+            }
+        }
+        wrong
+    }
+
+    async fn sign_all(&self, cx: &StepContext) -> Result<Vec<Signed>, StepError> {
+        if self.format.value == SignatureFormat::Cosign {
+            let password = self.password.as_ref().map(|password| &password.value);
+            let signing = cosign::Signing {
+                signer: cosign::Signer::new(cosign::private_key(cx, &self.key, password).await?),
+                is_tagged: self.envelope() == Some(EnvelopeName::SimpleSigning),
+                annotations: self.wording().annotations,
+                if_signed: self.if_signed,
+            };
+            let signatures = self.all().map(|subject| signing.one(cx, subject));
+            return several(SUBJECTS, signatures.collect()).await;
+        }
+        // The check has seen that it is there.
+        let chain = self.certificate_chain.as_ref().unwrap_or(&self.key);
+        let signer = Signer::read(cx, &self.key, chain).await?;
+        let wording = self.wording();
+        let signatures = self.all().map(|subject| self.one(cx, subject, &signer, &wording));
+        several(SUBJECTS, signatures.collect()).await
+    }
+
     fn wording(&self) -> Wording {
         let text = |(name, value): (&String, &Spanned<String>)| (name.clone(), value.value.clone());
         Wording {
-            envelope: match self.envelope {
-                EnvelopeName::Jws => EnvelopeFormat::Jws,
-                EnvelopeName::Cose => EnvelopeFormat::Cose,
+            envelope: match self.envelope() {
+                Some(EnvelopeName::Cose) => EnvelopeFormat::Cose,
+                _ => EnvelopeFormat::Jws,
             },
             lifetime: self.expiry.map(|Lifetime(lifetime)| lifetime),
             annotations: self.annotations.iter().map(text).collect(),
@@ -197,7 +282,11 @@ impl Step for Sign {
         let effects = Effects::default();
         let effects = self.sources().into_iter().fold(effects, |effects, path| effects.read(places.read_thing(path)));
         self.all().fold(effects, |effects, subject| {
-            let effects = append_effects(effects, subject, places);
+            let mut effects = append_effects(effects, subject, places);
+            if self.envelope() == Some(EnvelopeName::SimpleSigning) {
+                let repository = places.repository(&subject.repository);
+                effects = effects.write(Thing::signature_tags(&repository)).append(Thing::tag_list(&repository));
+            }
             if self.if_signed == IfSigned::Replace {
                 effects.write(Thing::graph(&places.repository(&subject.repository)))
             } else {
@@ -225,11 +314,12 @@ impl Step for Sign {
             let message = format!("the annotation `{name}` belongs to Notary Project");
             Diagnostic::new(message).at(value.span).help("choose a name that does not begin with `io.cncf.notary`")
         }));
+        wrong.extend(self.check_format());
         wrong
     }
 
     fn sources(&self) -> Vec<&Spanned<String>> {
-        [&self.key, &self.certificate_chain].into_iter().filter_map(FileOrSecret::file).collect()
+        self.certificate_chain.iter().chain([&self.key]).filter_map(FileOrSecret::file).collect()
     }
 
     fn subject(&self) -> Option<(&'static str, &Reference)> {
@@ -255,10 +345,7 @@ impl Step for Sign {
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
-        let signer = Signer::read(cx, &self.key, &self.certificate_chain).await?;
-        let wording = self.wording();
-        let signatures = self.all().map(|subject| self.one(cx, subject, &signer, &wording));
-        let signed = several(SUBJECTS, signatures.collect()).await?;
+        let signed = self.sign_all(cx).await?;
         let has = |wanted: fn(&Outcome) -> bool| signed.iter().any(|signed| wanted(&signed.outcome));
         let outcome = if has(|outcome| matches!(outcome, Outcome::Updated)) {
             Outcome::Updated

@@ -15,8 +15,9 @@ fn help_of_run_is_this() {
 #[test]
 fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
-    let running = ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--outputs"];
-    let commands: [(&str, Vec<&str>); 13] = [
+    let running =
+        ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--report", "--outputs"];
+    let commands: [(&str, Vec<&str>); 14] = [
         ("run", [&values[..], &running, &["--wait", "--approved"]].concat()),
         ("resume", [&["--workdir"], &running[..], &["--dry-run", "--redo", "--mark-done", "--wait"]].concat()),
         ("plan", [&values[..], &["--out", "--exit-code", "--jobs", "--plain-http"]].concat()),
@@ -24,6 +25,7 @@ fn help_of_every_command_lists_its_flags() {
         ("check", values.to_vec()),
         ("graph", [&values[..], &["--format", "--why"]].concat()),
         ("doctor", vec!["--push", "--plain-http", "--ca-file", "--format"]),
+        ("show", vec!["--html", "--report", "--output", "--workdir"]),
         (
             "login",
             vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--ca-file", "--plain-http"],

@@ -128,14 +128,14 @@ def refused(ended, *texts, code=1):
             raise Failed(f"it does not say `{text}`:\n{said}")
 
 
-def plan(folder, steps, *arguments):
+def plan(folder, steps, *arguments, secrets=None, environment=None):
     """Exit code and stderr of a plan with these steps; JSON is YAML."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "plan.yaml"
-    file.write_text(json.dumps({"consign": 1, "steps": steps}))
+    file.write_text(json.dumps({"consign": 1, "secrets": secrets or {}, "steps": steps}))
     command = [CONSIGN, "run", file, "--progress", "plain", "--workdir", folder, *arguments]
     ended = subprocess.run(
-        command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT
+        command, env={**ENVIRONMENT, **(environment or {})}, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT
     )
     return ended.returncode, (ended.stdout + ended.stderr).decode(errors="replace")
 

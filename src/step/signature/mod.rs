@@ -3,6 +3,7 @@
 //! What a signature is and whom to trust is decided in [`crate::sign`]; here it meets stores, the files that a plan names,
 //! and the words of the plan.
 
+pub(super) mod cosign;
 mod demand;
 mod files;
 mod finding;
@@ -10,12 +11,16 @@ mod format;
 mod if_signed;
 mod lifetime;
 pub(super) mod notation;
+mod predicate_name;
 mod requirement;
 #[cfg(test)]
 mod tests;
+mod trusted;
 
+use self::trusted::Trusted;
 pub use self::{
-    demand::Demand, format::SignatureFormat, if_signed::IfSigned, lifetime::Lifetime, requirement::Requirement,
+    demand::Demand, format::SignatureFormat, if_signed::IfSigned, lifetime::Lifetime, predicate_name::PredicateName,
+    requirement::Requirement,
 };
 pub(super) use self::{
     demand::VerifyFields,

@@ -1,0 +1,57 @@
+use std::collections::BTreeMap;
+
+use super::{Demand, Finding, SignatureFormat, cosign, notation};
+use crate::{
+    oci::Descriptor,
+    sign::{cosign::PredicateType, key::PublicKey, notation::Trust},
+    step::{StepContext, StepError},
+    store::Store,
+};
+
+/// Whose signatures count, read from the files that a step names.
+#[derive(Debug)]
+pub(super) enum Trusted {
+    /// Who has a certificate.
+    Notation(Trust),
+    /// Who has a key.
+    Cosign(Vec<PublicKey>),
+}
+
+impl Trusted {
+    pub(super) async fn read(cx: &StepContext, demand: &Demand) -> Result<Self, StepError> {
+        Ok(match demand.format.value {
+            SignatureFormat::Notation => Self::Notation(notation::trust(cx, demand).await?),
+            SignatureFormat::Cosign => Self::Cosign(cosign::public_keys(cx, demand.all_keys()).await?),
+        })
+    }
+
+    /// The signatures of a manifest, whatever they are worth.
+    pub(super) async fn signatures(
+        &self,
+        store: &dyn Store,
+        subject: &Descriptor,
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<Vec<Finding>, StepError> {
+        match self {
+            Self::Notation(trust) => notation::Look { store, subject, trust, annotations }.all().await,
+            Self::Cosign(keys) => cosign::Look { store, subject, keys, annotations }.signatures().await,
+        }
+    }
+
+    /// The attestations of that type, whatever they are worth.
+    pub(super) async fn attestations(
+        &self,
+        store: &dyn Store,
+        subject: &Descriptor,
+        wanted: &PredicateType,
+    ) -> Result<Vec<Finding>, StepError> {
+        match self {
+            // Notary Project has none.
+            Self::Notation(_) => Ok(Vec::new()),
+            Self::Cosign(keys) => {
+                let annotations = &BTreeMap::new();
+                cosign::Look { store, subject, keys, annotations }.attestations(wanted).await
+            }
+        }
+    }
+}
