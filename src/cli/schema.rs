@@ -26,6 +26,15 @@ pub(super) fn text() -> String {
         step.insert(kind.name.to_owned(), schema);
         kinds.push(json!({ "required": [kind.name] }));
     }
+    step.insert(
+        "steps".to_owned(),
+        json!({
+            "type": "array",
+            "description": "In the place of a kind, together with `foreach`: the steps that are done for each item. They refer to each other as `steps.ID.OUTPUT`; from outside they are `steps.GROUP['KEY'].ID.OUTPUT`.",
+            "items": { "$ref": "#/$defs/step" },
+        }),
+    );
+    kinds.push(json!({ "required": ["foreach", "steps"] }));
     let input = input(&mut generator);
     let (secrets, registries) = settings(&mut generator);
     let mut definitions = generator.take_definitions(true);
@@ -35,7 +44,7 @@ pub(super) fn text() -> String {
         "step".to_owned(),
         json!({
             "type": "object",
-            "description": "A step: an id and exactly one kind.",
+            "description": "A step: an id and exactly one kind, or `foreach` with the steps of a group.",
             "properties": step,
             "required": ["id"],
             "oneOf": kinds,
@@ -44,6 +53,7 @@ pub(super) fn text() -> String {
     );
     definitions.insert("retry".to_owned(), retry());
     definitions.insert("timeout".to_owned(), timeout());
+    definitions.insert("foreach".to_owned(), foreach());
     definitions.insert(
         "name".to_owned(),
         json!({
@@ -149,6 +159,10 @@ fn base_step() -> Map<String, Value> {
     );
     step.insert("description".to_owned(), json!({ "$ref": TEXT, "description": "What it is for." }));
     step.insert(
+        "foreach".to_owned(),
+        json!({ "$ref": "#/$defs/foreach", "description": "Does it once for each item." }),
+    );
+    step.insert(
         "when".to_owned(),
         json!({
             "anyOf": [{ "type": "boolean" }, { "$ref": EXPRESSION }],
@@ -182,6 +196,35 @@ fn base_step() -> Map<String, Value> {
         }),
     );
     step
+}
+
+fn foreach() -> Value {
+    let items = json!([
+        { "type": "array" },
+        { "$ref": EXPRESSION },
+    ]);
+    json!({
+        "description": "Does the step once for each item: a list, or an expression that gives one, or a mapping that says more.",
+        "anyOf": [
+            items[0],
+            items[1],
+            {
+                "type": "object",
+                "properties": {
+                    "in": {
+                        "anyOf": [items[0], { "type": "object" }, items[1]],
+                        "description": "The items: a list, or a mapping, of which each item has `key` and `value`.",
+                    },
+                    "file": { "$ref": TEXT, "description": "A JSON or YAML file with the items, relative to the plan's folder." },
+                    "as": { "$ref": "#/$defs/name", "description": "What an item is called in expressions: `item` where nothing is said." },
+                    "key": { "$ref": TEXT, "description": "What tells items apart, such as `${{ item.name }}`; not needed for short texts." },
+                    "max_parallel": { "type": "integer", "minimum": 1, "maximum": 65535, "description": "How many items are worked on at a time." },
+                },
+                "oneOf": [{ "required": ["in"] }, { "required": ["file"] }],
+                "additionalProperties": false,
+            },
+        ],
+    })
 }
 
 fn timeout() -> Value {

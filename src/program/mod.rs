@@ -3,10 +3,13 @@
 
 mod compile;
 mod fingerprint;
+mod instances;
+mod items;
 mod known;
 mod options;
 mod planned;
 mod rights;
+mod selection;
 mod settings;
 
 use std::{
@@ -21,7 +24,7 @@ use crate::{
     graph::Graph,
     oci::RegistryName,
     output::Output,
-    plan::{Diagnostic, Scope, SourceFile, holds, yaml::Entry},
+    plan::{Diagnostic, LoopItems, Scope, SourceFile, holds, yaml::Entry},
     secret::{SecretError, Secrets},
     step::{Access, Places, Step, Thing},
     store::{
@@ -36,6 +39,7 @@ pub struct Program {
     name: Arc<str>,
     source: SourceFile,
     scope: Scope,
+    loops: Vec<LoopItems>,
     steps: Vec<Planned>,
     outputs: Vec<Entry>,
     graph: Arc<Graph>,
@@ -134,14 +138,21 @@ impl Program {
 
     /// The values for one run: inputs and vars, and no step has ended yet.
     pub fn scope(&self) -> Scope {
-        self.scope.without_steps()
+        let scope = self.scope.without_steps();
+        self.loops.iter().for_each(|opened| scope.open_loop(opened));
+        scope
     }
 
     /// Whether the condition of the step at that place holds, with the outputs of the steps before it in `scope`.
     pub fn is_wanted(&self, step: usize, scope: &Scope) -> Result<bool, Failure> {
         let Some(planned) = self.steps.get(step) else { return Ok(true) };
-        let Some(when) = &planned.when else { return Ok(true) };
-        holds(when, scope).map_err(|diagnostic| self.explain(&diagnostic, planned))
+        let scope = scope.iteration(planned.iteration);
+        for when in &planned.when {
+            if !holds(when, &scope).map_err(|diagnostic| self.explain(&diagnostic, planned))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The step at that place with the outputs of the steps before it in `scope`.
@@ -149,7 +160,10 @@ impl Program {
         let Some(planned) = self.steps.get(step) else {
             return Err(self.failure(FailureKind::Step, "there is no such step", None));
         };
-        let body = scope.evaluate(&planned.body).map_err(|diagnostic| self.explain(&diagnostic, planned))?;
+        let body = scope
+            .iteration(planned.iteration)
+            .evaluate(&planned.body)
+            .map_err(|diagnostic| self.explain(&diagnostic, planned))?;
         let mut diagnostics = Vec::new();
         let decoded = planned.kind.decode(&body, &mut diagnostics);
         let wrong = decoded.as_ref().map(|step| step.check(&self.places)).unwrap_or_default();
@@ -174,7 +188,7 @@ impl Program {
     /// Says in `scope` what a step handed on.
     pub fn finish(&self, step: usize, output: &Output, scope: &Scope) {
         if let Some(planned) = self.steps.get(step) {
-            scope.set_step(planned.id.name(), output);
+            scope.iteration(planned.iteration).set_step(&planned.written_id, output);
         }
     }
 
