@@ -4,7 +4,7 @@ use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    plan::{InputType, RegistryDeclaration, SecretDeclaration},
+    plan::{AllowDeclaration, InputType, RegistryDeclaration, SecretDeclaration},
     step::KINDS,
 };
 
@@ -37,6 +37,7 @@ pub(super) fn text() -> String {
     kinds.push(json!({ "required": ["foreach", "steps"] }));
     let input = input(&mut generator);
     let (secrets, registries) = settings(&mut generator);
+    let allow = generator.subschema_for::<AllowDeclaration>().to_value();
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(open_fields);
     definitions.insert("input".to_owned(), input);
@@ -100,6 +101,7 @@ pub(super) fn text() -> String {
                     "propertyNames": { "$ref": "#/$defs/name" },
                 },
                 "secrets": secrets,
+                "allow": with_description(allow, "What the plan may do. Where it stands, anything else is refused."),
                 "registries": registries,
                 "defaults": {
                     "type": "object",
@@ -128,6 +130,14 @@ pub(super) fn text() -> String {
             "$defs": definitions,
         })
     )
+}
+
+/// The schema with words of its own.
+fn with_description(mut schema: Value, description: &str) -> Value {
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("description".to_owned(), description.into());
+    }
+    schema
 }
 
 /// Secrets and registries.

@@ -23,6 +23,8 @@ pub struct Document {
     pub secrets: Vec<Entry>,
     /// Names of registries, perhaps with expressions in them, and what is said about each, in file order.
     pub registries: Vec<Entry>,
+    /// What the plan may do, expressions and all.
+    pub allow: Option<Node>,
     /// In file order; those of `finally` come last.
     pub steps: Vec<StepEntry>,
     /// The place of the first step of `finally`: how many steps stand before them.
@@ -77,6 +79,7 @@ const TOP: &[&str] = &[
     "vars",
     "secrets",
     "registries",
+    "allow",
     "defaults",
     "steps",
     "finally",
@@ -147,6 +150,7 @@ impl Document {
             }
             "secrets" => self.secrets = mapping(value, "secrets", diagnostics).to_vec(),
             "registries" => self.registries = mapping(value, "registries", diagnostics).to_vec(),
+            "allow" => self.allow = Some(entry.value),
             "defaults" => self.defaults = decode(value, "defaults", diagnostics).unwrap_or_default(),
             "outputs" => self.outputs = mapping(value, "outputs", diagnostics).to_vec(),
             free if free.starts_with("x-") => {}

@@ -2,6 +2,7 @@
 //!
 //! Nothing here runs a step or touches a registry.
 
+mod allow_declaration;
 mod condition;
 mod diagnostic;
 mod diagnostics;
@@ -26,6 +27,7 @@ mod templates;
 pub mod yaml;
 
 pub use self::{
+    allow_declaration::AllowDeclaration,
     condition::holds,
     diagnostic::Diagnostic,
     diagnostics::Diagnostics,

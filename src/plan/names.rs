@@ -641,9 +641,9 @@ impl Position {
     /// What to say of steps where none has run yet.
     const fn before_steps(self) -> Option<&'static str> {
         match self {
-            Self::Settings => {
-                Some("`registries` and `secrets` are read before any step runs: use inputs, and vars without steps")
-            }
+            Self::Settings => Some(
+                "`registries`, `secrets` and `allow` are read before any step runs: use inputs, and vars without steps",
+            ),
             Self::Items(_) | Self::Key(_) => {
                 Some("the items of a `foreach` are known before any step runs: use inputs, and vars without steps")
             }

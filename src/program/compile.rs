@@ -5,6 +5,7 @@ use std::{
 
 use super::{
     CompileOptions, Planned, Program,
+    allowed::Allowed,
     instances::Instances,
     items::{self, Unrolled},
     known::{Known, STAND_IN},
@@ -14,12 +15,12 @@ use super::{
 use crate::{
     graph::{Graph, Need, Part},
     plan::{
-        Defaults, Diagnostic, Diagnostics, Document, LoopKey, LoopUse, Names, Position, Scope, SourceFile, StepEntry,
-        Templates, Unset, Uses, holds, nearest, resolve_inputs,
+        Defaults, Diagnostic, Diagnostics, Document, LoopKey, LoopUse, Names, Position, Scope, SourceFile, Span,
+        StepEntry, Templates, Unset, Uses, holds, nearest, resolve_inputs,
         yaml::{self, Node, NodeKind, Scalar, Style},
     },
     secret::Secrets,
-    step::{Effects, Guess, KINDS, Kind, Places, Step, Thing},
+    step::{Effects, Guess, KINDS, Kind, PlaceError, Places, Step, Thing},
     store::RetryPolicy,
 };
 
@@ -34,7 +35,8 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));
     let unset = resolve_inputs(&document, &options.given, &names, &scope, &mut diagnostics);
     let settings = settings::read(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
-    let places = Places { aliases: settings.aliases, ..options.places.clone() };
+    let outside = settings.allowed.as_ref().map(|allowed| allowed.files().to_vec()).unwrap_or_default();
+    let places = Places { aliases: settings.aliases, outside: outside.into(), ..options.places.clone() };
     let unrolled = items::unroll(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
     let instances = Instances::new(&document, &unrolled.loops);
     let grounds = Grounds {
@@ -45,6 +47,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         unrolled: &unrolled,
         places: &places,
         secrets: &settings.secrets,
+        allowed: settings.allowed.as_ref(),
         unset: &unset,
         lacking: &settings.lacking,
     };
@@ -86,6 +89,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         source: source.clone(),
         scope,
         loops: unrolled.loops,
+        allowed: settings.allowed,
         steps,
         outputs: document.outputs,
         graph,
@@ -158,6 +162,7 @@ struct Grounds<'a> {
     unrolled: &'a Unrolled,
     places: &'a Places,
     secrets: &'a Secrets,
+    allowed: Option<&'a Allowed>,
     unset: &'a Unset,
     /// Inputs without a value that `registries` would need.
     lacking: &'a BTreeSet<Arc<str>>,
@@ -173,6 +178,7 @@ impl<'a> Grounds<'a> {
             instances: self.instances,
             places: self.places,
             secrets: self.secrets,
+            allowed: self.allowed,
             unset: self.unset,
             needed_by: lacking.collect(),
             skip,
@@ -219,6 +225,7 @@ struct Check<'a> {
     instances: &'a Instances,
     places: &'a Places,
     secrets: &'a Secrets,
+    allowed: Option<&'a Allowed>,
     unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
     needed_by: BTreeMap<Arc<str>, Vec<String>>,
@@ -306,6 +313,16 @@ impl<'a> Check<'a> {
         let data = data.into_iter().map(|(step, mention)| Need { step, mention }).collect();
         let id = self.instances.list.get(at)?.id.clone();
         Some((Part { id, effects, gate, data, needs }, uses.secrets))
+    }
+
+    /// What the step would do and may not.
+    fn refuse_what_is_not_allowed(&self, name: &str, step: &dyn Step, span: Span) -> Option<Diagnostic> {
+        if let Some(path) = self.places.leaves_workdir(&step.effects(self.places)) {
+            let error = PlaceError::Outside { path, workdir: self.places.workdir.clone() };
+            return Some(Diagnostic::new(error.to_string()).at(span));
+        }
+        let refusal = self.allowed?.refuses(step, self.places)?;
+        Some(Diagnostic::new(refusal.message(name)).at(span).help(refusal.help()))
     }
 
     fn entry(&self, at: usize) -> Option<&'a StepEntry> {
@@ -470,6 +487,7 @@ impl<'a> Check<'a> {
             return Some((Effects::default(), step.is_gate()));
         }
         wrong.extend(self.known.check_sources(&*step, self.places));
+        wrong.extend(self.refuse_what_is_not_allowed(&name, &*step, entry.id.span));
         let mut effects = effects;
         let mut opaque = self.is_opaque(at, entry, kind, uses);
         let outputs = [0, 1].map(|world| Guess { world, step: &name });

@@ -1,6 +1,7 @@
 //! A plan that can run: every name resolved, every step decoded, the graph built. What is wrong with a plan is found
 //! here, all of it at once, before anything is asked of a registry.
 
+mod allowed;
 mod compile;
 mod fingerprint;
 mod instances;
@@ -18,6 +19,7 @@ use std::{
     sync::Arc,
 };
 
+use self::allowed::Allowed;
 pub use self::{compile::compile, fingerprint::FingerprintDraft, options::CompileOptions, planned::Planned};
 use crate::{
     event::{Failure, FailureKind, StepId},
@@ -26,7 +28,7 @@ use crate::{
     output::Output,
     plan::{Diagnostic, LoopItems, Scope, SourceFile, holds, yaml::Entry},
     secret::{SecretError, Secrets},
-    step::{Access, Places, Step, Thing},
+    step::{Access, PlaceError, Places, Step, Thing},
     store::{
         RetryPolicy,
         registry::{RegistrySettings, Written},
@@ -40,6 +42,7 @@ pub struct Program {
     source: SourceFile,
     scope: Scope,
     loops: Vec<LoopItems>,
+    allowed: Option<Allowed>,
     steps: Vec<Planned>,
     outputs: Vec<Entry>,
     graph: Arc<Graph>,
@@ -171,6 +174,14 @@ impl Program {
             return Err(self.explain(diagnostic, planned));
         }
         let decoded = decoded.ok_or_else(|| self.failure(FailureKind::Step, "it cannot be read", Some(planned)))?;
+        if let Some(refusal) = self.allowed.as_ref().and_then(|allowed| allowed.refuses(&*decoded, &self.places)) {
+            let failure = self.failure(FailureKind::Step, &refusal.message(planned.id.name()), Some(planned));
+            return Err(Failure { help: vec![refusal.help()], ..failure });
+        }
+        if let Some(path) = self.places.leaves_workdir(&decoded.effects(&self.places)) {
+            let message = PlaceError::Outside { path, workdir: self.places.workdir.clone() }.to_string();
+            return Err(self.failure(FailureKind::Step, &message, Some(planned)));
+        }
         // The graph was built from what was foreseen. A step that would touch more could race, so it does not run.
         if let Some((access, thing)) = planned.effects.uncovered(&decoded.effects(&self.places)) {
             let message = format!("it {} {thing}, which could not be foreseen", access.verb());
