@@ -40,6 +40,8 @@ pub enum ExitCode {
     Invalid = 2,
     /// A gate said no.
     Gate = 3,
+    /// What is there is not what was approved or recorded, or changes are pending.
+    Drift = 4,
     /// Every failure was temporary.
     Temporary = 75,
     /// Interrupted.

@@ -80,6 +80,7 @@ key: keys/release.key
 certificate_chain: keys/release.crt
 annotations: { build: \"123\" }
 ";
+    const UNFORESEEABLE: Option<&'static str> = Some("a signature is different each time");
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,

@@ -55,6 +55,7 @@ certificates: [certificates/acme-root.pem]
 require:
   - { artifact_type: sbom/example }
 ";
+    const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,
