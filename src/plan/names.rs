@@ -155,6 +155,9 @@ impl<'a> Names<'a> {
 
     /// The place of the step that has that id where `at` stands: in the same group, or outside of all.
     pub fn step_beside(&self, id: &str, at: usize) -> Option<usize> {
+        if self.loops.is_empty() {
+            return self.step(id);
+        }
         let within = self.document.steps.get(at).and_then(|step| step.within);
         let group = within.filter(|within| self.document.loops.get(*within).is_some_and(|it| it.is_group));
         let beside = group.and_then(|group| self.inside.get(&(group, id)).copied());
@@ -301,7 +304,8 @@ impl<'a> Names<'a> {
                     let mistake = Mistake::new(output.step_range.clone(), message);
                     return Err(mistake.help(format!("give it a default: `{written} | default('')`")));
                 }
-                if !output.has_default {
+                // Only of vars it is asked later.
+                if !output.has_default && matches!(position, Position::Var(_)) {
                     uses.bare.insert(step);
                 }
                 uses.steps.entry(step).or_insert_with(|| written.into());
@@ -354,7 +358,9 @@ impl<'a> Names<'a> {
         uses.inputs.extend(of_var.inputs.iter().cloned());
         uses.opaque |= of_var.opaque;
         uses.broken |= of_var.broken;
-        uses.bare.extend(&of_var.bare);
+        if matches!(position, Position::Var(_)) {
+            uses.bare.extend(&of_var.bare);
+        }
         for looked_at in &of_var.loops {
             self.check_loop(looked_at.which, name, range, position)?;
             uses.loops.push(LoopUse { mention: name.into(), ..looked_at.clone() });
@@ -445,6 +451,9 @@ impl<'a> Names<'a> {
 
     /// The loop that is looked at, from outside of it.
     fn loop_of(&self, mention: &OutputMention, position: Position) -> Option<usize> {
+        if self.loops.is_empty() {
+            return None;
+        }
         let is_beside = matches!(position, Position::Step(at) if self.step_beside(&mention.step, at).is_some());
         self.loop_called(&mention.step).filter(|_| !is_beside)
     }

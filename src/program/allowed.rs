@@ -9,8 +9,8 @@ use crate::{
 };
 
 /// The lists of a plan that has them.
-#[derive(Debug)]
-pub struct Allowed {
+#[derive(Debug, Clone)]
+pub(super) struct Allowed {
     write: Vec<RepositoryGlob>,
     delete: Vec<RepositoryGlob>,
     exec: Vec<GlobMatcher>,
@@ -18,7 +18,7 @@ pub struct Allowed {
 }
 
 /// A pattern of a repository, or of tags in repositories.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct RepositoryGlob {
     repository: GlobMatcher,
     tag: Option<GlobMatcher>,

@@ -487,9 +487,10 @@ impl<'a> Check<'a> {
             return Some((Effects::default(), step.is_gate()));
         }
         wrong.extend(self.known.check_sources(&*step, self.places));
-        wrong.extend(self.refuse_what_is_not_allowed(&name, &*step, entry.id.span));
-        let mut effects = effects;
         let mut opaque = self.is_opaque(at, entry, kind, uses);
+        let refused = self.refuse_what_is_not_allowed(&name, &*step, entry.id.span);
+        let mut refused = refused.filter(|_| !self.idle.contains(&at));
+        let mut effects = effects;
         let outputs = [0, 1].map(|world| Guess { world, step: &name });
         if !uses.is_open() {
             wrong.extend(self.known.check_moves(&name, &*step, self.places, entry.id.span));
@@ -501,6 +502,9 @@ impl<'a> Check<'a> {
                 if !opaque && step.moves() == other.moves() {
                     wrong.extend(self.known.check_moves(&name, &*step, self.places, entry.id.span));
                 }
+                // What both guesses would do is known; the rest is refused when it is.
+                let others_refused = self.refuse_what_is_not_allowed(&name, &*other, entry.id.span);
+                refused = refused.filter(|refused| others_refused.as_ref() == Some(refused));
                 effects = effects.common(&others);
                 second.set_step(id, &other.foresee(&outputs[1]));
             } else {
@@ -509,10 +513,12 @@ impl<'a> Check<'a> {
                 second.set_step(id, &step.foresee(&outputs[1]));
             }
             if opaque {
+                refused = None;
                 effects = effects.everywhere();
                 self.known.opaque.insert(at);
             }
         }
+        wrong.extend(refused);
         effects = self.wait_for_subject(at, entry, &*step, effects);
         let secrets = uses.secrets.iter().filter_map(|name| self.secrets.get(name)?.file());
         effects = secrets.fold(effects, |effects, file| effects.read(Thing::path(file)));

@@ -211,6 +211,8 @@ outputs:
        |
     16 |   - { id: inner, inspect: { reference: "${{ steps.image.reference }}" } }
        |                                                   ^^^^^
+       |
+       = help: it stands in `release`: write `steps.release['KEY'].image`
 
     error: step `publish` has no output `digst`
       --> plan.yaml:17:64
