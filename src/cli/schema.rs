@@ -5,12 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::SchemaOf;
 use crate::{
-<<<<<<< HEAD
     plan::{AllowDeclaration, InputType, RegistryDeclaration, SecretDeclaration},
-=======
-    plan::{InputType, RegistryDeclaration, SecretDeclaration},
     report,
->>>>>>> main
     step::KINDS,
 };
 
@@ -93,53 +89,6 @@ fn plan() -> Value {
             "pattern": "\\$\\{\\{[\\s\\S]*\\}\\}",
         }),
     );
-<<<<<<< HEAD
-    format!(
-        "{:#}\n",
-        json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": "A consign plan",
-            "description": "How artifacts reach their registries.",
-            "type": "object",
-            "properties": {
-                "consign": { "const": 1, "description": "The version of the language." },
-                "name": { "$ref": TEXT, "description": "What people call the plan." },
-                "description": { "$ref": TEXT, "description": "What it is for." },
-                "inputs": {
-                    "type": "object",
-                    "description": "The values that can be set from outside.",
-                    "propertyNames": { "$ref": "#/$defs/name" },
-                    "additionalProperties": { "$ref": "#/$defs/input" },
-                },
-                "vars": {
-                    "type": "object",
-                    "description": "Derived values; they may look at inputs, vars above them and steps.",
-                    "propertyNames": { "$ref": "#/$defs/name" },
-                },
-                "secrets": secrets,
-                "allow": with_description(allow, "What the plan may do. Where it stands, anything else is refused."),
-                "registries": registries,
-                "defaults": {
-                    "type": "object",
-                    "description": "What holds for every step that does not say otherwise.",
-                    "properties": {
-                        "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." },
-                        "timeout": { "$ref": "#/$defs/timeout", "description": "How long a step may take." },
-                    },
-                    "additionalProperties": false,
-                },
-                "steps": {
-                    "type": "array",
-                    "description": "What is done, in the order in which it is meant.",
-                    "items": { "$ref": "#/$defs/step" },
-                },
-                "finally": {
-                    "type": "array",
-                    "description": "What is done when all steps have ended, also after a failure and an interrupt. It knows `run.status` and `run.failed`; outputs of steps have a default there: `steps.ID.OUTPUT | default('')`.",
-                    "items": { "$ref": "#/$defs/step" },
-                },
-                "outputs": { "type": "object", "description": "What a run hands to the outside." },
-=======
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A consign plan",
@@ -154,7 +103,6 @@ fn plan() -> Value {
                 "description": "The values that can be set from outside.",
                 "propertyNames": { "$ref": "#/$defs/name" },
                 "additionalProperties": { "$ref": "#/$defs/input" },
->>>>>>> main
             },
             "vars": {
                 "type": "object",
@@ -162,6 +110,7 @@ fn plan() -> Value {
                 "propertyNames": { "$ref": "#/$defs/name" },
             },
             "secrets": secrets,
+            "allow": with_description(allow, "What the plan may do. Where it stands, anything else is refused."),
             "registries": registries,
             "defaults": {
                 "type": "object",
