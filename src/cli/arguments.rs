@@ -105,11 +105,12 @@ pub(super) struct PlanArguments {
     /// Reads inputs from a YAML or JSON file; may be given several times, the last one wins.
     #[arg(long, value_name = "FILE")]
     pub(super) vars_file: Vec<PathBuf>,
-    /// Runs these steps only: ids separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    /// Runs these steps only, separated by commas: `id`, `+id` (with all that it depends on), `id+` (with all that depends
+    /// on it), `kind:NAME`, `group`, `group[key]`. What is in `finally` runs too, unless some of it is selected.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
     pub(super) select: Vec<String>,
-    /// Does not run these steps: ids separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    /// Does not run these steps, written likewise.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
     pub(super) skip: Vec<String>,
     /// Where files are written, and stay under. By default the current folder; of a rehearsal, one that is thrown away.
     #[arg(long, value_name = "DIR")]

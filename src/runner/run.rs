@@ -463,7 +463,7 @@ async fn within(limit: Option<Duration>, step: &dyn Step, cx: &StepContext) -> R
     tokio::select! {
         biased;
         done = work => done,
-        () = out_of_time => Err(StepError::OutOfTime { limit, is_temporary: !step.runs_a_program() }),
+        () = out_of_time => Err(StepError::OutOfTime { limit, is_temporary: step.runs().is_none() }),
     }
 }
 

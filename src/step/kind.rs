@@ -104,6 +104,11 @@ impl Kind {
         KINDS.iter().map(|kind| KindInfo { name: kind.name, outputs: names(kind) }).collect()
     }
 
+    /// Whether steps of this kind can have that output.
+    pub fn has_output(&self, name: &str) -> bool {
+        self.outputs.iter().any(|output| output.name == name) || matches!(name, "outcome" | "changed")
+    }
+
     /// The step that `body` describes, every expression in it evaluated.
     pub fn decode(&self, body: &Node, diagnostics: &mut Vec<Diagnostic>) -> Option<Arc<dyn Step>> {
         (self.decode)(body, diagnostics)

@@ -138,9 +138,14 @@ pub trait Step: Debug + Send + Sync {
         false
     }
 
-    /// Whether what it waits for is a program on this machine, not a registry.
-    fn runs_a_program(&self) -> bool {
-        false
+    /// The program on this machine that it runs, as it is written.
+    fn runs(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it deletes.
+    fn deletes(&self) -> Option<&Reference> {
+        None
     }
 
     /// Does the work. It converges: what is there already is left alone.

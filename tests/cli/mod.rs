@@ -1,7 +1,9 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
+mod allow;
 mod control;
 mod doctor;
+mod foreach;
 mod graph;
 mod hostile;
 mod inputs;

@@ -220,13 +220,13 @@ steps:
     assert_snapshot!(test.run("check plan.yaml --select again").shown(), @"
     exit code 2
     --- stderr
-    error: `again` uses `steps.show.reference`, and `show` is skipped
+    error: `again` uses `steps.show.reference`, and `show` is not selected
      --> plan.yaml:5:9
       |
     5 |   - id: again
       |         ^^^^^
       |
-      = help: skip `again` too, or do not skip `show`
+      = help: select `+again`: it, and all that it depends on
     ");
     assert_snapshot!(test.run("check plan.yaml --skip show,again").shown(), @"
     exit code 0
@@ -387,7 +387,7 @@ steps:
     14 |   - id: nothing
        |     ^^
        |
-       = note: the kinds are: assert, attach, copy, delete, discover, image, inspect, list_tags, pull, push, tag
+       = note: the kinds are: assert, attach, attest, copy, delete, discover, image, inspect, list_tags, pull, push, sign, tag, verify
     ");
 }
 
