@@ -7,6 +7,7 @@ mod aliases;
 mod artifact;
 mod assert;
 mod attach;
+mod base;
 mod context;
 mod copy;
 mod delete;
@@ -16,15 +17,19 @@ mod effects;
 mod error;
 mod expect;
 mod file;
+mod flat;
 mod guess;
 mod if_exists;
 mod image;
+mod image_config;
+mod index;
 mod inspect;
 mod kind;
 mod list_tags;
 mod made;
 mod pins;
 mod places;
+mod platforms;
 mod publish;
 mod pull;
 mod push;
@@ -54,6 +59,7 @@ pub use self::{
     guess::Guess,
     if_exists::IfExists,
     image::{Image, ImageLayer},
+    index::{Index, IndexEntry},
     inspect::{Inspect, InspectPrint},
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
     list_tags::ListTags,

@@ -149,6 +149,7 @@ fn the_kinds() {
     delete     Deletes a manifest, with `graph` what refers to it too.
     discover   Lists what refers to a manifest, on all levels.
     image      Makes a container image from files and pushes it.
+    index      Makes an index of manifests, an image for several platforms, and pushes it.
     inspect    Fetches a manifest and hands on what it says.
     list_tags  Lists the tags of a repository.
     pull       Restores the files of an artifact.

@@ -3,6 +3,7 @@
 mod doctor;
 mod graph;
 mod hostile;
+mod images;
 mod inputs;
 mod login;
 mod mistakes;
