@@ -14,6 +14,8 @@ pub mod store;
 
 pub mod pack;
 
+pub mod sign;
+
 pub mod text;
 
 pub mod tree;
@@ -29,6 +31,8 @@ pub mod graph;
 pub mod schedule;
 
 pub mod program;
+
+pub mod journal;
 
 pub mod report;
 

@@ -32,6 +32,12 @@ pub(super) struct Global {
     /// When to use colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorWhen,
+    /// Tells every request of a run, with its answer, but no secret.
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
+    /// Tells only what went wrong. What is asked for on stdout is written all the same.
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
     /// How mistakes in plans are written: for people, or one JSON object a line.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
     pub(super) error_format: ErrorFormat,
@@ -152,6 +158,9 @@ pub(super) struct RunArguments {
     pub(super) values: PlanArguments,
     #[command(flatten)]
     pub(super) runner: RunnerArguments,
+    /// Where somebody else runs the plan from the same work folder, waits for it instead of giving up.
+    #[arg(long, help_heading = "Running")]
+    pub(super) wait: bool,
 }
 
 #[derive(Debug, Args)]
@@ -165,6 +174,9 @@ pub(super) struct RehearseArguments {
     /// Reads the real registries where the rehearsal has nothing of its own. Every write stays in the rehearsal.
     #[arg(long, help_heading = "Rehearsing")]
     pub(super) read_through: bool,
+    /// Asks for the secrets that steps take, and signs with the plan's keys, rather than with stand-ins.
+    #[arg(long, help_heading = "Rehearsing")]
+    pub(super) real_secrets: bool,
     /// Begins with this content: `REPOSITORY[:TAG]=[oci-layout:]PATH`, or the folder alone of an image layout whose names
     /// are whole references, or of what `--keep` left; may be given several times.
     #[arg(long, value_name = "LAYOUT", help_heading = "Rehearsing")]

@@ -8,12 +8,13 @@ use std::{
 use super::{
     arguments::{Global, RehearseArguments},
     complain, plan_file,
-    run::{execute, registries, runtime},
+    run::{execute, has_secrets, registries, runtime},
 };
 use crate::{
     event::ExitCode,
     oci::Repository,
     program::Program,
+    step::{Mode, Rehearsing},
     store::{Fault, FaultError, Faults, Rehearsal, Seed, Stores},
     table,
 };
@@ -27,6 +28,9 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
         return Ok(ExitCode::Invalid);
     };
     let current = env::current_dir()?;
+    if command.real_secrets && !has_secrets(&program) {
+        return Ok(ExitCode::Invalid);
+    }
     let Some((seeds, faults)) = asked(command, &program, &current) else { return Ok(ExitCode::Invalid) };
     let keep = command.keep.as_ref().map(|folder| current.join(folder));
     if let Some(message) = keep.as_deref().and_then(cannot_keep) {
@@ -44,7 +48,9 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
     if !runtime.block_on(sow(&rehearsal, &seeds, &program)) {
         return Ok(ExitCode::Invalid);
     }
-    let code = execute(&program, Stores::rehearse(Arc::clone(&rehearsal)), &command.runner, global, &runtime)?;
+    let mode = Mode::Rehearsal(Rehearsing { secrets: command.real_secrets });
+    let stores = Stores::rehearse(Arc::clone(&rehearsal));
+    let code = execute(&program, stores, mode, None, &command.runner, global, &runtime)?;
     let kept = keep.map(|keep| runtime.block_on(rehearsal.keep(&keep, &program.places().workdir)));
     runtime.shutdown_background();
     match kept {

@@ -10,15 +10,17 @@ use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{
     arguments::{Global, ProgressHow, RunArguments, RunnerArguments},
-    complain, plan_file, settings, warn,
+    complain, journaling, plan_file, settings, warn,
 };
 use crate::{
     event::ExitCode,
+    journal::Journal,
     oci::RegistryName,
     program::Program,
-    report::{Disarmed, Events, Github, Palette, Plain, Prints, Reporter, Reporters, Terminal},
+    report::{Disarmed, Events, Github, Journaled, Palette, Plain, Prints, Reporter, Reporters, Terminal, Verbosity},
     runner::{self, Ended, RunOptions},
     secret::LateSecret,
+    step::Mode,
     store::{
         Stores,
         registry::{Credentials, LateCredential, Registries, RegistryOptions},
@@ -30,12 +32,25 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
     let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
         return Ok(ExitCode::Invalid);
     };
-    let Some(registries) = registries(&command.runner, &program) else { return Ok(ExitCode::Invalid) };
+    let has_secrets = has_secrets(&program);
+    let Some(registries) = registries(&command.runner, &program).filter(|_| has_secrets) else {
+        return Ok(ExitCode::Invalid);
+    };
+    let Some((_lock, journal)) = journaling::begin(command, &program)? else { return Ok(ExitCode::Temporary) };
     let runtime = runtime()?;
-    let code = execute(&program, Stores::real(registries), &command.runner, global, &runtime);
+    let code = execute(&program, Stores::real(registries), Mode::Real, journal, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
     code
+}
+
+/// Whether every secret has a value that a step takes, as far as that can be told without asking. What has none was said.
+pub(super) fn has_secrets(program: &Program) -> bool {
+    let missing = program.missing_secrets();
+    for (step, missing) in &missing {
+        complain(&format!("step `{step}` needs {missing}"));
+    }
+    missing.is_empty()
 }
 
 /// What the plan's registries are asked with. Nothing: something is wrong, which has been said.
@@ -87,6 +102,8 @@ pub(super) fn runtime() -> io::Result<Runtime> {
 pub(super) fn execute(
     program: &Program,
     stores: Stores,
+    mode: Mode,
+    journal: Option<Journal>,
     runner: &RunnerArguments,
     global: &Global,
     runtime: &Runtime,
@@ -100,9 +117,11 @@ pub(super) fn execute(
     };
     let options = RunOptions {
         stores: Arc::new(stores),
+        mode,
         jobs: usize::from(runner.jobs),
         keep_going: runner.keep_going,
         skip_gates: runner.skip_gates,
+        fingerprints: journal.is_some(),
         epoch,
     };
     let mut reporters = match reporters(runner, global) {
@@ -112,6 +131,9 @@ pub(super) fn execute(
             return Ok(ExitCode::Invalid);
         }
     };
+    if let Some(journal) = journal {
+        reporters.0.insert(0, Box::new(Journaled::new(journal)));
+    }
     let ended = runtime.block_on(async {
         let (tx, rx) = mpsc::unbounded_channel();
         tokio::spawn(listen(tx));
@@ -171,7 +193,10 @@ fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, Str
     }
     let github = settings::is_github();
     let progress = settings::progress(runner.progress);
-    let terminal = (progress == ProgressHow::Tty).then(|| Terminal::stderr(palette));
+    let verbosity = settings::verbosity(global);
+    // What went wrong needs no bars.
+    let moves = progress == ProgressHow::Tty && verbosity != Verbosity::Quiet;
+    let terminal = moves.then(|| Terminal::stderr(palette).verbosity(verbosity));
     // On stdout, events and prints would spoil each other.
     if !events_on_stdout {
         reporters.push(match &terminal {
@@ -183,8 +208,10 @@ fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, Str
     match (terminal, progress) {
         (Some(terminal), _) => reporters.push(Box::new(terminal)),
         (None, ProgressHow::None) => {}
-        (None, _) if github => reporters.push(Box::new(Plain::new(Disarmed::new(io::stderr()), palette))),
-        (None, _) => reporters.push(Box::new(Plain::new(io::stderr(), palette))),
+        (None, _) if github => {
+            reporters.push(Box::new(Plain::new(Disarmed::new(io::stderr()), palette).verbosity(verbosity)));
+        }
+        (None, _) => reporters.push(Box::new(Plain::new(io::stderr(), palette).verbosity(verbosity))),
     }
     if github {
         let summary = env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);

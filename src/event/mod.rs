@@ -4,6 +4,7 @@
 //! How many bytes a transfer has moved is not an event but a counter in [`Transfer`]: counting costs nothing there.
 
 mod failure;
+mod fingerprint;
 mod outcome;
 mod progress;
 mod rehearsed;
@@ -15,6 +16,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use self::{
     failure::{Failure, FailureKind, Place},
+    fingerprint::Fingerprint,
     outcome::Outcome,
     progress::{Progress, RunningTransfer},
     rehearsed::{Change, InjectedFault, Rehearsed, RehearsedRepository, Rights},
@@ -52,6 +54,17 @@ pub enum Event {
         /// How it failed: a status and what the registry said, or what the network did.
         error: Arc<str>,
     },
+    /// A registry, or where it points, answered a request; or none came of it.
+    Requested {
+        /// For which step.
+        step: StepId,
+        /// A method and a URL without its query.
+        request: Arc<str>,
+        /// The status of the answer, or what the network did.
+        answer: Arc<str>,
+        /// From the first byte there to the head of the answer.
+        elapsed: Duration,
+    },
     /// Content began to move.
     TransferStarted {
         /// For which step.
@@ -79,6 +92,13 @@ pub enum Event {
         step: StepId,
         /// Lower case, no period.
         message: Arc<str>,
+    },
+    /// What decided what a step does, where a journal is kept; it comes before the step's end.
+    StepFingerprinted {
+        /// Which.
+        step: StepId,
+        /// For a run that goes on with this one.
+        fingerprint: Arc<Fingerprint>,
     },
     /// A step ended, or will never start. Comes once for each step.
     StepFinished {

@@ -2,6 +2,7 @@
 //! here, all of it at once, before anything is asked of a registry.
 
 mod compile;
+mod fingerprint;
 mod known;
 mod options;
 mod planned;
@@ -10,16 +11,18 @@ mod settings;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
 };
 
-pub use self::{compile::compile, options::CompileOptions, planned::Planned};
+pub use self::{compile::compile, fingerprint::FingerprintDraft, options::CompileOptions, planned::Planned};
 use crate::{
-    event::{Failure, FailureKind},
+    event::{Failure, FailureKind, StepId},
     graph::Graph,
     oci::RegistryName,
     output::Output,
-    plan::{Diagnostic, Scope, SourceFile, yaml::Entry},
+    plan::{Diagnostic, Scope, SourceFile, holds, yaml::Entry},
+    secret::{SecretError, Secrets},
     step::{Access, Places, Step, Thing},
     store::{
         RetryPolicy,
@@ -39,7 +42,9 @@ pub struct Program {
     skip: BTreeSet<usize>,
     places: Places,
     registries: BTreeMap<RegistryName, RegistrySettings>,
+    secrets: Secrets,
     retry: RetryPolicy,
+    given: BTreeMap<String, String>,
 }
 
 impl Program {
@@ -78,6 +83,28 @@ impl Program {
         &self.registries
     }
 
+    /// The secrets that the plan declares.
+    pub const fn secrets(&self) -> &Secrets {
+        &self.secrets
+    }
+
+    /// The steps that are to run and take a secret that has no value, as far as that can be told without asking for it. A
+    /// file that a step may write is not looked at.
+    pub fn missing_secrets(&self) -> Vec<(&StepId, SecretError)> {
+        let written = |path: &Path| {
+            let file = Thing::path(path);
+            let touches = self.steps.iter().flat_map(|step| step.effects.touches());
+            touches.into_iter().any(|(access, thing)| *access == Access::Write && thing.overlaps(&file))
+        };
+        let steps = self.steps.iter().enumerate().filter(|(step, _)| !self.skip.contains(step));
+        let taken = steps.flat_map(|(_, step)| step.secrets.iter().map(move |name| (&step.id, name)));
+        let missing = taken.filter_map(|(step, name)| {
+            let secret = self.secrets.get(name).filter(|secret| !secret.file().is_some_and(written))?;
+            Some((step, secret.missing()?))
+        });
+        missing.collect()
+    }
+
     /// The repositories that steps may write.
     pub fn written(&self) -> Written {
         let touches = self.steps.iter().flat_map(|step| step.effects.touches());
@@ -100,9 +127,21 @@ impl Program {
         self.retry
     }
 
+    /// The values of inputs that were given from outside, as they were given.
+    pub const fn given(&self) -> &BTreeMap<String, String> {
+        &self.given
+    }
+
     /// The values for one run: inputs and vars, and no step has ended yet.
     pub fn scope(&self) -> Scope {
         self.scope.without_steps()
+    }
+
+    /// Whether the condition of the step at that place holds, with the outputs of the steps before it in `scope`.
+    pub fn is_wanted(&self, step: usize, scope: &Scope) -> Result<bool, Failure> {
+        let Some(planned) = self.steps.get(step) else { return Ok(true) };
+        let Some(when) = &planned.when else { return Ok(true) };
+        holds(when, scope).map_err(|diagnostic| self.explain(&diagnostic, planned))
     }
 
     /// The step at that place with the outputs of the steps before it in `scope`.

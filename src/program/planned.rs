@@ -1,3 +1,7 @@
+use std::{collections::BTreeSet, sync::Arc};
+
+use std::time::Duration;
+
 use crate::{
     event::StepId,
     plan::{Span, yaml::Node},
@@ -18,8 +22,16 @@ pub struct Planned {
     pub span: Span,
     /// Everything that it may touch.
     pub effects: Effects,
+    /// The secrets of the plan that it takes.
+    pub secrets: BTreeSet<Arc<str>>,
     /// Whether it may say no.
     pub gate: bool,
     /// How often and how long it is tried again.
     pub retry: RetryPolicy,
+    /// The condition under which it runs, expressions and all.
+    pub when: Option<Node>,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// Whether its failure does not count.
+    pub tolerates_failure: bool,
 }

@@ -12,7 +12,7 @@ use crate::{
         Diagnostic, Document, Names, Position, RegistryDeclaration, Scope, SecretDeclaration, Unset,
         yaml::{Entry, Key, Node, NodeKind, Scalar, SecretName, Spanned, Style, TextOrSecret, decode},
     },
-    secret::{LateSecret, SecretSource},
+    secret::{LateSecret, SecretSource, Secrets},
     step::{Aliases, Places},
     store::registry::{LateCredential, LateText, Limits, RegistrySettings, Tls, TlsError},
 };
@@ -22,6 +22,7 @@ use crate::{
 pub(super) struct Settings {
     pub(super) registries: BTreeMap<RegistryName, RegistrySettings>,
     pub(super) aliases: Aliases,
+    pub(super) secrets: Secrets,
     /// Inputs without a value that they would need.
     pub(super) lacking: BTreeSet<Arc<str>>,
 }
@@ -38,6 +39,7 @@ pub(super) fn read(
     let mut reading = Reading { names, scope, unset, places, diagnostics, settings: Settings::default() };
     let secrets = reading.secrets(&document.secrets);
     reading.registries(&document.registries, &secrets);
+    reading.settings.secrets = Secrets::new(secrets.into_values().flatten());
     reading.settings
 }
 

@@ -71,7 +71,10 @@ impl Activity {
                     running.wait = Some((*wait, None));
                 }
             }
-            Event::Printed { .. } | Event::Warned { .. } => {}
+            Event::Requested { .. }
+            | Event::Printed { .. }
+            | Event::Warned { .. }
+            | Event::StepFingerprinted { .. } => {}
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `run_started` | `version` (1), `plan`, `steps`: a list of `{step, kind}` in file order |
 //! | `step_started` | `step` |
 //! | `step_retried` | `step`, `attempt` (how often it was tried, from 1), `wait_ms`, `request` (method and URL), `error` |
+//! | `requested` | `step`, `request` (method and URL), `answer` (a status, or what the network did), `elapsed_ms` |
 //! | `transfer_started` | `step`, `name`, `digest`, `bytes` (its size) |
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
@@ -48,6 +49,11 @@ impl<W: Write> Events<W> {
         Self { writer }
     }
 
+    /// Where it writes to.
+    pub const fn writer(&mut self) -> &mut W {
+        &mut self.writer
+    }
+
     fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
         let line = serde_json::to_string(line)?;
         // Where this goes to a terminal, it must not command it; the escapes are JSON's own.
@@ -63,7 +69,7 @@ impl<W: Write + Send> Reporter for Events<W> {
         {
             self.write(&RehearsedLine::of(rehearsed))?;
         }
-        self.write(&Line::of(event))
+        Line::of(event).map_or(Ok(()), |line| self.write(&line))
     }
 }
 
@@ -85,6 +91,13 @@ enum Line<'a> {
         wait_ms: Duration,
         request: &'a str,
         error: &'a str,
+    },
+    Requested {
+        step: &'a str,
+        request: &'a str,
+        answer: &'a str,
+        #[serde(serialize_with = "millis")]
+        elapsed_ms: Duration,
     },
     TransferStarted {
         step: &'a str,
@@ -155,8 +168,9 @@ struct PlaceLine<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(event: &'a Event) -> Self {
-        match event {
+    /// Nothing for what is of no use outside of a journal.
+    fn of(event: &'a Event) -> Option<Self> {
+        Some(match event {
             Event::RunStarted { plan, steps } => Self::RunStarted {
                 version: 1,
                 plan,
@@ -166,6 +180,9 @@ impl<'a> Line<'a> {
             Event::StepRetried { step, attempt, wait, request, error } => {
                 Self::StepRetried { step: step.name(), attempt: *attempt, wait_ms: *wait, request, error }
             }
+            Event::Requested { step, request, answer, elapsed } => {
+                Self::Requested { step: step.name(), request, answer, elapsed_ms: *elapsed }
+            }
             Event::TransferStarted { step, transfer } => {
                 let (name, digest, bytes) = parts(transfer);
                 Self::TransferStarted { step: step.name(), name, digest, bytes }
@@ -174,6 +191,7 @@ impl<'a> Line<'a> {
                 let (name, digest, bytes) = parts(transfer);
                 Self::TransferFinished { step: step.name(), name, digest, bytes, moved: transfer.done() }
             }
+            Event::StepFingerprinted { .. } => return None,
             Event::Printed { step, text } => Self::Printed { step: step.name(), text },
             Event::Warned { step, message } => Self::Warned { step: step.name(), message },
             Event::StepFinished { step, outcome, output, elapsed } => {
@@ -199,7 +217,7 @@ impl<'a> Line<'a> {
                 exit_code: summary.exit_code() as u8,
                 elapsed_ms: summary.elapsed,
             },
-        }
+        })
     }
 }
 
@@ -209,6 +227,8 @@ impl<'a> FailureLine<'a> {
             FailureKind::Step => "step",
             FailureKind::Gate => "gate",
             FailureKind::Temporary => "temporary",
+            FailureKind::Tolerated => "tolerated",
+            FailureKind::Finally => "finally",
         };
         let place =
             failure.place.as_ref().map(|Place { file, line, column }| PlaceLine { file, line: *line, column: *column });
@@ -247,6 +267,7 @@ mod tests {
         {"event":"transfer_started","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080}
         {"event":"step_started","step":"tree"}
         {"event":"step_retried","step":"image","attempt":1,"wait_ms":1500,"request":"GET https://r.io/v2/","error":"503 Service Unavailable"}
+        {"event":"requested","step":"tree","request":"GET https://r.io/v2/","answer":"200 OK","elapsed_ms":42}
         {"event":"printed","step":"tree","text":"myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n"}
         {"event":"warned","step":"tree","message":"the registry has no referrers API"}
         {"event":"transfer_finished","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080,"moved":0}

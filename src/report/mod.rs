@@ -6,6 +6,7 @@
 mod activity;
 mod events;
 mod github;
+mod journal;
 mod palette;
 mod plain;
 mod prints;
@@ -15,16 +16,19 @@ mod summary;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod verbosity;
 
 use std::{io, time::Instant};
 
 pub use self::{
     events::Events,
     github::{Disarmed, Github},
+    journal::Journaled,
     palette::Palette,
     plain::Plain,
     prints::Prints,
     terminal::{Beside, Terminal},
+    verbosity::Verbosity,
 };
 use crate::event::Event;
 

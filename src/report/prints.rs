@@ -60,9 +60,11 @@ impl<W: Write + Send> Reporter for Prints<W> {
             }
             Event::StepStarted { .. }
             | Event::StepRetried { .. }
+            | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
-            | Event::Warned { .. } => Ok(()),
+            | Event::Warned { .. }
+            | Event::StepFingerprinted { .. } => Ok(()),
         }
     }
 }

@@ -110,6 +110,12 @@ pub(super) fn events() -> Vec<Event> {
             request: "GET https://r.io/v2/".into(),
             error: "503 Service Unavailable".into(),
         },
+        Event::Requested {
+            step: step(4),
+            request: "GET https://r.io/v2/".into(),
+            answer: "200 OK".into(),
+            elapsed: Duration::from_millis(42),
+        },
         Event::Printed { step: step(4), text: "myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n".into() },
         Event::Warned { step: step(4), message: "the registry has no referrers API".into() },
         Event::TransferFinished { step: step(0), transfer: layer },

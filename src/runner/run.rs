@@ -8,15 +8,15 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::{AbortHandle, Id, JoinError, JoinSet},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
-use super::RunOptions;
+use super::{RunOptions, handed_on::HandedOn};
 use crate::{
-    event::{Event, Failure, FailureKind, Finished, Outcome, Progress, StepId, Summary},
+    event::{Event, Failure, FailureKind, Fingerprint, Finished, Outcome, Progress, StepId, Summary},
     output::Output,
     plan::Scope,
-    program::Program,
+    program::{FingerprintDraft, Program},
     report::Reporter,
     schedule::{self, Schedule, Settled},
     step::{Done, Made, Pins, Step, StepContext, StepError, Turn},
@@ -55,6 +55,9 @@ pub async fn run(
     loop {
         run.start_ready();
         if run.tasks.is_empty() {
+            if run.enter_finally() {
+                continue;
+            }
             break;
         }
         tokio::select! {
@@ -74,7 +77,10 @@ pub async fn run(
     run.close(&mut interrupts).await
 }
 
-type Joined = Result<(Id, Result<Done, StepError>), JoinError>;
+type Joined = Result<(Id, Worked), JoinError>;
+
+/// What a task comes back with: how the step ended, and its fingerprint as far as the task could know it.
+type Worked = (Result<Done, StepError>, Option<Fingerprint>);
 
 /// A step that was started before its turn.
 struct Ahead {
@@ -93,12 +99,16 @@ struct Run<'a> {
     patience: Arc<RunPatience>,
     schedule: Schedule,
     settled: Vec<Settled>,
-    tasks: JoinSet<Result<Done, StepError>>,
+    tasks: JoinSet<Worked>,
     running: HashMap<Id, (usize, Instant)>,
     ahead: HashMap<usize, Ahead>,
+    handed_on: HandedOn,
     started: Vec<bool>,
     finished: Vec<Option<Finished>>,
     interrupted: bool,
+    /// Whether what runs is broken off, and nothing starts any more, not even `finally`.
+    aborted: bool,
+    in_finally: bool,
     report_error: Option<io::Error>,
     begun: Instant,
 }
@@ -131,9 +141,12 @@ impl<'a> Run<'a> {
             tasks: JoinSet::new(),
             running: HashMap::new(),
             ahead: HashMap::new(),
+            handed_on: HandedOn::default(),
             started: vec![false; count],
             finished: vec![None; count],
             interrupted: false,
+            aborted: false,
+            in_finally: false,
             report_error: None,
             begun: Instant::now(),
         }
@@ -170,8 +183,13 @@ impl<'a> Run<'a> {
             ahead.turn.send_replace(true);
             return;
         }
-        let instance = match self.program.instantiate(step, &self.scope) {
-            Ok(instance) => instance,
+        let is_wanted = self.program.is_wanted(step, &self.scope);
+        let instance = is_wanted.and_then(|is_wanted| {
+            if is_wanted { self.program.instantiate(step, &self.scope).map(Some) } else { Ok(None) }
+        });
+        let instance = match instance {
+            Ok(Some(instance)) => instance,
+            Ok(None) => return self.pass_over(step),
             Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Duration::ZERO),
         };
         let task = self.spawn(step, instance, Turn::now());
@@ -180,6 +198,9 @@ impl<'a> Run<'a> {
 
     /// Starts a step before its turn. Whatever is wrong with it is found again when its turn has come.
     fn start_ahead(&mut self, step: usize) {
+        if self.program.is_wanted(step, &self.scope).ok() != Some(true) {
+            return;
+        }
         let Some(instance) = self.program.instantiate(step, &self.scope).ok().filter(|step| step.goes_ahead()) else {
             return;
         };
@@ -193,6 +214,8 @@ impl<'a> Run<'a> {
         let id = self.id(step)?;
         let cx = StepContext {
             turn: turn.clone(),
+            mode: self.options.mode,
+            secrets: self.program.secrets().clone(),
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
             made: Arc::clone(&self.made),
@@ -201,14 +224,29 @@ impl<'a> Run<'a> {
             epoch: self.options.epoch,
             concurrency: TRANSFERS,
         };
-        let policy = self.program.steps().get(step).map_or_else(|| self.program.retry(), |planned| planned.retry);
+        let planned = self.program.steps().get(step);
+        let policy = planned.map_or_else(|| self.program.retry(), |planned| planned.retry);
+        let limit = planned.and_then(|planned| planned.timeout);
         let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
+        let draft = self.options.fingerprints.then(|| self.fingerprint(step, &*instance)).flatten();
         Some(self.tasks.spawn(patience.scope(async move {
-            let done = instance.run(&cx).await;
+            let (done, fingerprint) = tokio::join!(within(limit, &*instance, &cx), read(draft));
             // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
             turn.wait().await;
-            done
+            (done, fingerprint)
         })))
+    }
+
+    fn fingerprint(&self, step: usize, instance: &dyn Step) -> Option<FingerprintDraft> {
+        self.program.fingerprint(step, &self.scope, instance, self.options.epoch)
+    }
+
+    /// Says what decided what a step did. What it waits for has ended by now, also where it was started ahead.
+    fn tell_fingerprint(&mut self, step: usize, fingerprint: Option<Fingerprint>) {
+        let Some((id, fingerprint)) = self.id(step).zip(fingerprint) else { return };
+        let before = self.handed_on.before(step, self.program.graph());
+        let fingerprint = Arc::new(Fingerprint { before, ..fingerprint });
+        self.tell(&Event::StepFingerprinted { step: id, fingerprint });
     }
 
     fn end(&mut self, joined: Joined) {
@@ -223,8 +261,11 @@ impl<'a> Run<'a> {
         };
         let place = self.program.steps().get(step).map(|planned| self.program.source().place(planned.span.start));
         let (outcome, output) = match joined {
-            Ok((_, Ok(done))) => (done.outcome, Some(Arc::new(done.output))),
-            Ok((_, Err(error))) => (Outcome::Failed(Arc::new(error.failure(place))), None),
+            Ok((_, (Ok(done), fingerprint))) => {
+                self.tell_fingerprint(step, fingerprint);
+                (done.outcome, Some(Arc::new(done.output)))
+            }
+            Ok((_, (Err(error), _))) => (Outcome::Failed(Arc::new(error.failure(place))), None),
             Err(error) if error.is_cancelled() => (Outcome::Cancelled, None),
             Err(error) => {
                 let message = format!("the step broke off, which is a mistake of consign: {error}");
@@ -235,8 +276,29 @@ impl<'a> Run<'a> {
         self.finish(step, outcome, output, since.elapsed());
     }
 
+    /// Ends a step whose condition does not hold.
+    fn pass_over(&mut self, step: usize) {
+        let settled = self.schedule.pass_over(step);
+        self.conclude(step, Outcome::Skipped { because: "`when` is false".into() }, None, Duration::ZERO);
+        self.settle(settled);
+    }
+
+    /// The same outcome; a failure that does not count as others do says so.
+    fn weigh(&self, step: usize, outcome: Outcome) -> Outcome {
+        let Outcome::Failed(failure) = &outcome else { return outcome };
+        let tolerated = self.program.steps().get(step).is_some_and(|planned| planned.tolerates_failure);
+        let kind = match self.in_finally {
+            _ if tolerated => FailureKind::Tolerated,
+            true => FailureKind::Finally,
+            false => return outcome,
+        };
+        Outcome::Failed(Arc::new(Failure { kind, ..Failure::clone(failure) }))
+    }
+
     fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+        let outcome = self.weigh(step, outcome);
         if let Some(output) = &output {
+            self.handed_on.note(step, output);
             self.program.finish(step, output, &self.scope);
         }
         let settled = self.schedule.finish(step, &outcome);
@@ -273,10 +335,39 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Begins with `finally`, once: whatever else there was has ended, or never will start.
+    fn enter_finally(&mut self) -> bool {
+        if self.in_finally || self.aborted {
+            return false;
+        }
+        self.in_finally = true;
+        let settled = self.schedule.enter_finally(&self.started);
+        // A report that broke only at the end has stopped nothing.
+        let stopped = settled.iter().any(|settled| matches!(settled.outcome, Outcome::Cancelled));
+        self.interrupted |= self.report_error.is_some() && stopped;
+        self.settle(settled);
+        let counts = |kind| !matches!(kind, FailureKind::Tolerated);
+        let has_failed = self
+            .finished
+            .iter()
+            .flatten()
+            .any(|finished| matches!(&finished.outcome, Outcome::Failed(failure) if counts(failure.kind)));
+        self.scope.set_run(match (self.interrupted, has_failed) {
+            (true, _) => "interrupted",
+            (false, true) => "failed",
+            (false, false) => "succeeded",
+        });
+        true
+    }
+
     fn interrupt(&mut self) {
-        self.drain();
+        // `finally` runs to its end, unless the wish comes twice.
         if self.interrupted {
+            self.aborted = true;
+            self.drain();
             self.tasks.abort_all();
+        } else if !self.in_finally {
+            self.drain();
         }
         self.interrupted = true;
     }
@@ -293,7 +384,9 @@ impl<'a> Run<'a> {
 
     fn hear(&mut self, told: io::Result<()>) {
         if let Err(error) = told {
-            self.drain();
+            if !self.in_finally {
+                self.drain();
+            }
             self.report_error.get_or_insert(error);
         }
     }
@@ -354,4 +447,25 @@ impl<'a> Run<'a> {
     fn id(&self, step: usize) -> Option<StepId> {
         self.program.steps().get(step).map(|planned| planned.id.clone())
     }
+}
+
+/// Runs a step; one that takes longer than it may, from its turn on, has failed, and lets go of all that it holds.
+async fn within(limit: Option<Duration>, step: &dyn Step, cx: &StepContext) -> Result<Done, StepError> {
+    let work = step.run(cx);
+    let Some(limit) = limit else { return work.await };
+    let out_of_time = async {
+        cx.turn.wait().await;
+        sleep(limit).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = out_of_time => Err(StepError::OutOfTime { limit, is_temporary: !step.runs_a_program() }),
+    }
+}
+
+/// Reads the files that a step reads, beside it.
+async fn read(draft: Option<FingerprintDraft>) -> Option<Fingerprint> {
+    let draft = draft?;
+    tokio::task::spawn_blocking(|| draft.read()).await.ok().flatten()
 }

@@ -13,6 +13,9 @@ pub struct SecretError {
 /// What is wrong with the place that a secret comes from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretProblem {
+    /// The plan says nothing of it.
+    #[error("the plan does not declare it")]
+    Undeclared,
     /// Nobody has set the variable, or it is empty.
     #[error("the environment variable `{variable}` is not set")]
     Unset {

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, path::Path, sync::Arc};
 
 use tokio::sync::OnceCell;
 
@@ -18,11 +18,21 @@ impl LateSecret {
         Self { name, source, found: Arc::default() }
     }
 
+    /// What the plan calls it.
+    pub const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     /// Its value. What failed is tried again by whoever needs it next.
     pub async fn value(&self) -> Result<Secret, SecretError> {
         let find = || async { self.source.find().await };
         let found = self.found.get_or_try_init(find).await;
         found.cloned().map_err(|problem| SecretError { name: Arc::clone(&self.name), problem })
+    }
+
+    /// The file that holds it, where it comes from one.
+    pub fn file(&self) -> Option<&Path> {
+        if let SecretSource::File(path) = &self.source { Some(path) } else { None }
     }
 
     /// Why it will have no value, as far as that can be told without reading it or running a program.

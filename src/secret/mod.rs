@@ -5,12 +5,14 @@
 
 mod error;
 mod late;
+mod secrets;
 mod source;
 mod value;
 
 pub use self::{
     error::{SecretError, SecretProblem},
     late::LateSecret,
+    secrets::Secrets,
     source::SecretSource,
     value::Secret,
 };

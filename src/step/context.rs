@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
-use super::{Made, Pins, Places, StepError, Turn};
+use super::{Made, Mode, Pins, Places, StepError, Turn};
 use crate::{
     event::Progress,
     oci::{Descriptor, Manifest, Reference, Repository, Target},
+    plan::yaml::SecretName,
+    secret::{Secret, Secrets},
     store::{Store, Stores},
 };
 
@@ -18,6 +20,10 @@ pub struct StepContext {
     pub made: Arc<Made>,
     /// Where local paths lead.
     pub places: Arc<Places>,
+    /// What the run is for.
+    pub mode: Mode,
+    /// The secrets of the plan.
+    pub secrets: Secrets,
     /// From when on others may see what it does.
     pub turn: Turn,
     /// What it has to say.
@@ -29,6 +35,15 @@ pub struct StepContext {
 }
 
 impl StepContext {
+    /// What a secret of the plan says. It is asked for now; in a rehearsal that was not told to, it is a stand-in.
+    pub async fn secret(&self, SecretName(name): &SecretName) -> Result<Secret, StepError> {
+        if self.mode.takes_secrets() {
+            Ok(self.secrets.value(name).await?)
+        } else {
+            Ok(Secret::new(format!("stand-in for {name}")))
+        }
+    }
+
     /// The store of that repository.
     pub fn open(&self, repository: &Repository) -> Arc<dyn Store> {
         self.stores.open(&self.places.repository(repository))

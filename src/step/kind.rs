@@ -67,7 +67,9 @@ pub const KINDS: &[Kind] = &[
     kind::<super::list_tags::ListTags>(),
     kind::<super::pull::Pull>(),
     kind::<super::push::Push>(),
+    kind::<super::sign::Sign>(),
     kind::<super::tag::TagStep>(),
+    kind::<super::verify::Verify>(),
 ];
 
 const fn kind<T: Declare>() -> Kind {

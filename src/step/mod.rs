@@ -17,6 +17,7 @@ mod effects;
 mod error;
 mod expect;
 mod file;
+mod file_or_secret;
 mod flat;
 mod guess;
 mod if_exists;
@@ -27,6 +28,7 @@ mod inspect;
 mod kind;
 mod list_tags;
 mod made;
+mod mode;
 mod pins;
 mod places;
 mod platforms;
@@ -35,9 +37,14 @@ mod pull;
 mod push;
 mod reading;
 mod several;
+mod sign;
+mod signature;
 mod tag;
+#[cfg(test)]
+mod testing;
 mod thing;
 mod turn;
+mod verify;
 
 use std::fmt::Debug;
 
@@ -56,6 +63,7 @@ pub use self::{
     error::StepError,
     expect::Expect,
     file::{CompressionName, FileSpec},
+    file_or_secret::FileOrSecret,
     guess::Guess,
     if_exists::IfExists,
     image::{Image, ImageLayer},
@@ -64,13 +72,17 @@ pub use self::{
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
     list_tags::ListTags,
     made::Made,
+    mode::{Mode, Rehearsing},
     pins::Pins,
     places::{PlaceError, Places},
     pull::{Pull, PullPrint},
     push::Push,
+    sign::Sign,
+    signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
     tag::TagStep,
     thing::Thing,
     turn::Turn,
+    verify::Verify,
 };
 use crate::{
     oci::{Reference, Repository, Tag},
@@ -122,6 +134,11 @@ pub trait Step: Debug + Send + Sync {
     /// Whether it may be started before its turn has come, once its data is there, its files are as they will be, and no
     /// gate holds it back. Until [`StepContext::turn`] it then does only what nobody can tell.
     fn goes_ahead(&self) -> bool {
+        false
+    }
+
+    /// Whether what it waits for is a program on this machine, not a registry.
+    fn runs_a_program(&self) -> bool {
         false
     }
 

@@ -1,10 +1,12 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
+mod control;
 mod doctor;
 mod graph;
 mod hostile;
 mod images;
 mod inputs;
+mod journal;
 mod login;
 mod mistakes;
 mod names;

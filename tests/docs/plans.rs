@@ -8,7 +8,7 @@ use consign::{
     program::{CompileOptions, Program, compile},
     report::Reporters,
     runner::{self, RunOptions},
-    step::{KINDS, Places},
+    step::{KINDS, Mode, Places, Rehearsing},
     store::Stores,
 };
 use serde_json::Value;
@@ -99,8 +99,15 @@ fn program(plan: &str, workdir: &TempDir) -> Program {
 }
 
 async fn run(program: &Program, stores: &Arc<Stores>) -> Arc<Summary> {
-    let options =
-        RunOptions { stores: Arc::clone(stores), jobs: 16, keep_going: false, skip_gates: false, epoch: None };
+    let options = RunOptions {
+        stores: Arc::clone(stores),
+        mode: Mode::Rehearsal(Rehearsing::default()),
+        jobs: 16,
+        keep_going: false,
+        skip_gates: false,
+        fingerprints: false,
+        epoch: None,
+    };
     let (_tx, interrupts) = mpsc::unbounded_channel();
     runner::run(program, &options, &mut Reporters(Vec::new()), interrupts).await.summary
 }

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 use consign::{
-    event::{Event, Outcome},
+    event::{Event, FailureKind, Outcome},
     plan::{Given, SourceFile},
     program::{CompileOptions, Program, compile},
     report::{Prints, Reporter},
     runner::{self, RunOptions},
-    step::Places,
+    step::{Mode, Places},
 };
 use tokio::sync::mpsc;
 
@@ -58,9 +58,11 @@ pub(super) struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// The first step that failed.
+    /// The first step that failed, and whose failure counts.
     pub(super) fn failed(&self) -> Option<usize> {
-        self.outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed(_)))
+        let counts =
+            |outcome: &Outcome| matches!(outcome, Outcome::Failed(failure) if failure.kind != FailureKind::Tolerated);
+        self.outcomes.iter().position(counts)
     }
 
     pub(super) fn failures(&self) -> Vec<&str> {
@@ -82,7 +84,15 @@ pub(super) fn program(plan: &str, workdir: &Path) -> Program {
 pub(super) async fn rehearse(plan: &str, registry: &Registry, jobs: usize, keep_going: bool) -> Rehearsal {
     let workdir = tempfile::tempdir().unwrap();
     let program = program(plan, workdir.path());
-    let options = RunOptions { stores: Arc::new(registry.stores()), jobs, keep_going, skip_gates: false, epoch: None };
+    let options = RunOptions {
+        stores: Arc::new(registry.stores()),
+        mode: Mode::Real,
+        jobs,
+        keep_going,
+        skip_gates: false,
+        fingerprints: true,
+        epoch: None,
+    };
     let mut printed = Vec::new();
     let mut witness = Witness { prints: Prints::new(&mut printed), ends: BTreeMap::new() };
     let (_tx, rx) = mpsc::unbounded_channel();

@@ -1,0 +1,31 @@
+/// What a run is for. Kinds that work with keys, programs and services outside decide on it what they do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It is meant.
+    #[default]
+    Real,
+    /// It shows what would happen, and asks for nothing outside that it was not told to ask.
+    Rehearsal(Rehearsing),
+}
+
+/// What a rehearsal was told to do for real.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rehearsing {
+    /// The plan's secrets are asked for, and its keys sign. Otherwise stand-ins take their place.
+    pub secrets: bool,
+}
+
+impl Mode {
+    /// Whether secrets and keys are those of the plan, and not stand-ins.
+    pub const fn takes_secrets(self) -> bool {
+        match self {
+            Self::Real => true,
+            Self::Rehearsal(rehearsing) => rehearsing.secrets,
+        }
+    }
+
+    /// Whether this is a rehearsal.
+    pub const fn is_rehearsal(self) -> bool {
+        matches!(self, Self::Rehearsal(_))
+    }
+}
