@@ -154,7 +154,9 @@ fn the_kinds() {
     list_tags  Lists the tags of a repository.
     pull       Restores the files of an artifact.
     push       Packs files and folders into an artifact and pushes it.
+    sign       Signs manifests, so that others can tell who vouches for them.
     tag        Points tags to a manifest that is there.
+    verify     Makes sure that a manifest is signed by somebody who is trusted.
 
     `consign kinds KIND` shows the fields, the outputs and an example.
     ");

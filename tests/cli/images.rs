@@ -95,7 +95,35 @@ fn a_platform_is_chosen_where_a_manifest_is_read_and_attached_to() {
 fn what_is_not_there_for_a_platform_is_listed() {
     let steps = "  - id: pull\n    pull: { from: \"localhost:5000/app:v1\", to: x, platform: linux/s390x }\n";
     let ran = plan(steps).run("rehearse plan.yaml --jobs 1");
-    assert_snapshot!(ran.shown(), @"exit code 1");
+    assert_snapshot!(ran.shown(), @"
+    exit code 1
+    --- stderr
+    plan: 4 steps
+    created   amd64  localhost:5000/build@sha256:931ca5599947  [TIME]
+    created   arm64  r.io/build@sha256:66e619d71dc4  [TIME]
+    created   index  localhost:5000/app@sha256:06207929656f  [TIME]
+    failed    pull   `localhost:5000/app:v1` has nothing for linux/s390x
+      --> plan.yaml:14:9
+      note: there is: linux/amd64, linux/arm64/v8
+    changed:
+      created localhost:5000/build@sha256:931ca55999472033c5d8a11ef151d6a03bc964471a9addf38c53ea90ea4e2d50
+      created r.io/build@sha256:66e619d71dc47995e24dd757274905e3b9f837b37c700fd75b4e14aa9275f50e
+      created localhost:5000/app@sha256:06207929656f1f139d388f033efba5fd1815d524bb9bcd811e66b483b9c83b2b
+    failed:
+      pull: `localhost:5000/app:v1` has nothing for linux/s390x
+    3 created, 1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    a real run:
+      in                    needs       to
+      localhost:5000/app    pull, push  create  v1 → sha256:06207929656f
+                                        create  sha256:06207929656f
+                                        create  sha256:66e619d71dc4
+                                        create  sha256:931ca5599947
+      localhost:5000/build  pull, push  create  amd64 → sha256:931ca5599947
+                                        create  sha256:931ca5599947
+      r.io/build            pull, push  create  arm64 → sha256:66e619d71dc4
+                                        create  sha256:66e619d71dc4
+    ");
 }
 
 #[test]
@@ -106,7 +134,42 @@ fn an_index_takes_no_two_manifests_that_cannot_be_told_apart() {
     index: { to: \"localhost:5000/twice:v1\", manifests: [\"localhost:5000/build:amd64\", \"localhost:5000/build:other\"] }
 ";
     let ran = plan(steps).run("rehearse plan.yaml --jobs 1");
-    assert_snapshot!(ran.shown(), @"exit code 1");
+    assert_snapshot!(ran.shown(), @"
+    exit code 1
+    --- stderr
+    plan: 5 steps
+    created   amd64  localhost:5000/build@sha256:931ca5599947  [TIME]
+    created   arm64  r.io/build@sha256:66e619d71dc4  [TIME]
+    created   index  localhost:5000/app@sha256:06207929656f  [TIME]
+    created   other  localhost:5000/build@sha256:1db35a3c2fe0  [TIME]
+    failed    twice  two manifests are for linux/amd64: clients take the first and never see the other
+      --> plan.yaml:16:9
+      note: sha256:931ca55999472033c5d8a11ef151d6a03bc964471a9addf38c53ea90ea4e2d50
+      note: sha256:1db35a3c2fe0d65ba9766d9e33ca10192978907b422ab2923bb1e293623978e4
+      help: leave one out, or tell them apart by `platform` (a variant) or `annotations`
+    changed:
+      created localhost:5000/build@sha256:931ca55999472033c5d8a11ef151d6a03bc964471a9addf38c53ea90ea4e2d50
+      created r.io/build@sha256:66e619d71dc47995e24dd757274905e3b9f837b37c700fd75b4e14aa9275f50e
+      created localhost:5000/app@sha256:06207929656f1f139d388f033efba5fd1815d524bb9bcd811e66b483b9c83b2b
+      created localhost:5000/build@sha256:1db35a3c2fe0d65ba9766d9e33ca10192978907b422ab2923bb1e293623978e4
+    failed:
+      twice: two manifests are for linux/amd64: clients take the first and never see the other
+    4 created, 1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    a real run:
+      in                    needs       to
+      localhost:5000/app    pull, push  create  v1 → sha256:06207929656f
+                                        create  sha256:06207929656f
+                                        create  sha256:66e619d71dc4
+                                        create  sha256:931ca5599947
+      localhost:5000/build  pull, push  create  amd64 → sha256:931ca5599947
+                                        create  other → sha256:1db35a3c2fe0
+                                        create  sha256:1db35a3c2fe0
+                                        create  sha256:931ca5599947
+      localhost:5000/twice  pull, push
+      r.io/build            pull, push  create  arm64 → sha256:66e619d71dc4
+                                        create  sha256:66e619d71dc4
+    ");
 }
 
 #[test]
@@ -147,36 +210,16 @@ steps:
     error: unknown key `referenc` in an entry of `manifests`
      --> plan.yaml:8:55
       |
-    8 |     index: { to: "localhost:5000/a:v3", manifests: [{ referenc: "localhost:5000/a:v1" }, "localhost:5000/a", 7] }
+    8 |     index: { to: "localhost:5000/a:v3", manifests: [{ referenc: "localhost:5000/a:v1" }, "localhost:5000/a", []] }
       |                                                       ^^^^^^^^ did you mean `reference`?
       |
       = note: an entry of `manifests` takes: reference, platform, annotations
 
-    error: an entry of `manifests` needs `reference`
-     --> plan.yaml:8:55
-      |
-    8 |     index: { to: "localhost:5000/a:v3", manifests: [{ referenc: "localhost:5000/a:v1" }, "localhost:5000/a", 7] }
-      |                                                       ^^^^^^^^
-
-    error: unknown key `referenc` in an entry of `manifests`
-     --> plan.yaml:8:55
-      |
-    8 |     index: { to: "localhost:5000/a:v3", manifests: [{ referenc: "localhost:5000/a:v1" }, "localhost:5000/a", 7] }
-      |                                                       ^^^^^^^^ did you mean `reference`?
-      |
-      = note: an entry of `manifests` takes: reference, platform, annotations
-
-    error: an entry of `manifests` needs `reference`
-     --> plan.yaml:8:55
-      |
-    8 |     index: { to: "localhost:5000/a:v3", manifests: [{ referenc: "localhost:5000/a:v1" }, "localhost:5000/a", 7] }
-      |                                                       ^^^^^^^^
-
-    error: an entry of `manifests` takes a reference or a mapping, not `7`
+    error: an entry of `manifests` takes text or a mapping, not a list
      --> plan.yaml:8:110
       |
-    8 |     index: { to: "localhost:5000/a:v3", manifests: [{ referenc: "localhost:5000/a:v1" }, "localhost:5000/a", 7] }
-      |                                                                                                              ^
+    8 |     index: { to: "localhost:5000/a:v3", manifests: [{ referenc: "localhost:5000/a:v1" }, "localhost:5000/a", []] }
+      |                                                                                                              ^^
 
     error: `amd64` is not a platform: write `os/architecture` or `os/architecture/variant`, such as `linux/amd64`
       --> plan.yaml:10:60
