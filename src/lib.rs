@@ -38,6 +38,8 @@ pub mod report;
 
 pub mod runner;
 
+pub mod preview;
+
 pub mod serve;
 
 pub mod cli;

@@ -10,11 +10,13 @@ mod kinds;
 mod login;
 mod one_registry;
 mod plan_file;
+mod preview;
 mod rehearse;
 mod run;
 mod schema;
 mod serve;
 mod settings;
+mod show;
 
 use std::{
     io::{self, Write},
@@ -31,15 +33,17 @@ pub fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Run(command) => run::run(command, &arguments.global),
+        Command::Plan(command) => preview::plan(command, &arguments.global),
         Command::Rehearse(command) => rehearse::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),
         Command::Graph(command) => graph::graph(command, &arguments.global),
+        Command::Show(command) => show::show(command, &arguments.global),
         Command::Doctor(command) => doctor::doctor(command),
         Command::Login(command) => login::login(command),
         Command::Logout(command) => login::logout(command),
         Command::Serve(command) => serve::serve(command),
         Command::Gc(command) => gc::gc(command),
-        Command::Schema => print(&schema::text()).map(|()| ExitCode::Success),
+        Command::Schema(command) => print(&schema::text(command.of)).map(|()| ExitCode::Success),
         Command::Kinds(command) => kinds::kinds(command),
     };
     let code = match done {
@@ -73,5 +77,5 @@ fn warn(message: &str) {
 
 /// The JSON Schema of plans, as `consign schema` prints it.
 pub fn schema_text() -> String {
-    schema::text()
+    schema::text(arguments::SchemaOf::Plan)
 }

@@ -38,7 +38,7 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
         return Ok(ExitCode::Invalid);
     }
     let read_through = if command.read_through {
-        let Some(registries) = registries(&command.runner, &program) else { return Ok(ExitCode::Invalid) };
+        let Some(registries) = registries(&command.runner.plain_http, &program) else { return Ok(ExitCode::Invalid) };
         Some(registries)
     } else {
         None
@@ -48,7 +48,7 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
     if !runtime.block_on(sow(&rehearsal, &seeds, &program)) {
         return Ok(ExitCode::Invalid);
     }
-    let mode = Mode::Rehearsal(Rehearsing { secrets: command.real_secrets });
+    let mode = Mode::Rehearsal(Rehearsing { secrets: command.real_secrets, preview: false });
     let stores = Stores::rehearse(Arc::clone(&rehearsal));
     let code = execute(&program, stores, mode, None, &command.runner, global, &runtime)?;
     let kept = keep.map(|keep| runtime.block_on(rehearsal.keep(&keep, &program.places().workdir)));

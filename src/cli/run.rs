@@ -10,14 +10,19 @@ use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{
     arguments::{Global, ProgressHow, RunArguments, RunnerArguments},
-    complain, journaling, plan_file, settings, warn,
+    complain,
+    journaling::Runs,
+    plan_file, preview, settings, warn,
 };
 use crate::{
     event::ExitCode,
     journal::Journal,
     oci::RegistryName,
     program::Program,
-    report::{Disarmed, Events, Github, Journaled, Palette, Plain, Prints, Reporter, Reporters, Terminal, Verbosity},
+    report::{
+        Disarmed, Events, Github, Journaled, Palette, Plain, Prints, ReportFile, Reporter, Reporters, Terminal,
+        Verbosity,
+    },
     runner::{self, Ended, RunOptions},
     secret::LateSecret,
     step::Mode,
@@ -33,11 +38,18 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
         return Ok(ExitCode::Invalid);
     };
     let has_secrets = has_secrets(&program);
-    let Some(registries) = registries(&command.runner, &program).filter(|_| has_secrets) else {
+    let Some(registries) = registries(&command.runner.plain_http, &program).filter(|_| has_secrets) else {
         return Ok(ExitCode::Invalid);
     };
-    let Some((_lock, journal)) = journaling::begin(command, &program)? else { return Ok(ExitCode::Temporary) };
+    let runs = Runs::of(command, &program)?;
+    let Ok(mut lock) = runs.lock() else { return Ok(ExitCode::Temporary) };
     let runtime = runtime()?;
+    if let Some(path) = &command.approved
+        && let Some(code) = preview::hold_to(path, command, &program, &runtime)?
+    {
+        return Ok(code);
+    }
+    let journal = lock.as_mut().and_then(|lock| runs.begin(lock, &program));
     let code = execute(&program, Stores::real(registries), Mode::Real, journal, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
@@ -54,7 +66,7 @@ pub(super) fn has_secrets(program: &Program) -> bool {
 }
 
 /// What the plan's registries are asked with. Nothing: something is wrong, which has been said.
-pub(super) fn registries(runner: &RunnerArguments, program: &Program) -> Option<Registries> {
+pub(super) fn registries(hosts: &[String], program: &Program) -> Option<Registries> {
     let touched: Vec<_> = program.registries().iter().filter(|(name, _)| program.touches(name)).collect();
     let mut is_complete = true;
     for (name, settings) in touched {
@@ -70,7 +82,7 @@ pub(super) fn registries(runner: &RunnerArguments, program: &Program) -> Option<
         return None;
     }
     let mut plain_http = std::collections::BTreeSet::new();
-    for host in &runner.plain_http {
+    for host in hosts {
         match host.parse::<RegistryName>() {
             Ok(name) => drop(plain_http.insert(name)),
             Err(error) => {
@@ -143,11 +155,18 @@ pub(super) fn execute(
 }
 
 fn finish(runner: &RunnerArguments, ended: Ended) -> io::Result<ExitCode> {
-    let Ended { summary, outputs, report_error } = ended;
+    let Ended { summary, report_error } = ended;
+    let outputs = &summary.outputs;
+    let mut code = summary.exit_code();
     match report_error {
         // Whoever read the output has heard enough; what was asked of the registries still counts.
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        Some(error) => return Err(error),
+        Some(error) => {
+            complain(&error.to_string());
+            if code == ExitCode::Success {
+                code = ExitCode::Failed;
+            }
+        }
         None => {}
     }
     let outputs_text = format!("{:#}\n", serde_json::Value::Object(outputs.clone()));
@@ -159,9 +178,9 @@ fn finish(runner: &RunnerArguments, ended: Ended) -> io::Result<ExitCode> {
     if settings::is_github()
         && let Some(path) = env::var_os("GITHUB_OUTPUT")
     {
-        github_outputs(Path::new(&path), &outputs)?;
+        github_outputs(Path::new(&path), outputs)?;
     }
-    Ok(summary.exit_code())
+    Ok(code)
 }
 
 /// Appends the outputs in the form that GitHub Actions reads.
@@ -190,6 +209,11 @@ fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, Str
             Box::new(BufWriter::new(file))
         };
         reporters.push(Box::new(Events::new(writer)));
+    }
+    for (format, path) in &runner.report {
+        let file = ReportFile::create(*format, path.clone());
+        let file = file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        reporters.push(Box::new(file));
     }
     let github = settings::is_github();
     let progress = settings::progress(runner.progress);
@@ -221,7 +245,7 @@ fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, Str
 }
 
 /// Turns signals into wishes to stop, until nobody wants them.
-async fn listen(tx: mpsc::UnboundedSender<()>) {
+pub(super) async fn listen(tx: mpsc::UnboundedSender<()>) {
     #[cfg(unix)]
     let mut terminate = {
         use tokio::signal::unix::{SignalKind, signal};

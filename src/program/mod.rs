@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// A plan that can run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Program {
     name: Arc<str>,
     source: SourceFile,
@@ -71,6 +71,14 @@ impl Program {
     /// The steps that are not to run, by their place in the file.
     pub const fn skip(&self) -> &BTreeSet<usize> {
         &self.skip
+    }
+
+    /// The same, without these steps.
+    #[must_use]
+    pub fn without(&self, steps: impl IntoIterator<Item = usize>) -> Self {
+        let mut other = self.clone();
+        other.skip.extend(steps);
+        other
     }
 
     /// Where local paths lead.

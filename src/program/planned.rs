@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A step of a program: what is known of it before it runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Planned {
     /// Name and place.
     pub id: StepId,

@@ -96,7 +96,7 @@ fn failed(finished: &Finished, palette: Palette) -> Option<String> {
 
 const fn advice(exit_code: ExitCode) -> Option<&'static str> {
     match exit_code {
-        ExitCode::Success | ExitCode::Invalid => None,
+        ExitCode::Success | ExitCode::Invalid | ExitCode::Drift => None,
         ExitCode::Failed => Some("run it again: what succeeded is found unchanged"),
         ExitCode::Gate => Some("a gate said no; when it holds, run it again: what succeeded is found unchanged"),
         ExitCode::Temporary => {
@@ -120,6 +120,7 @@ mod tests {
             interrupted: false,
             unsettled: None,
             rehearsed: None,
+            outputs: serde_json::Map::new(),
             elapsed: Duration::from_millis(1200),
         }
     }

@@ -85,7 +85,7 @@ impl HandedOn {
 
 /// Whether more follows from the edge than that the earlier one has passed.
 fn counts(edge: &Edge) -> bool {
-    edge.reasons.iter().any(|reason| *reason != Reason::Gate)
+    edge.reasons.iter().any(|reason| !matches!(reason, Reason::Gate | Reason::Finally))
 }
 
 fn together<'a>(digests: impl Iterator<Item = &'a Digest>) -> Digest {

@@ -23,6 +23,10 @@ pub trait Declare: Step + DeserializeOwned + JsonSchema + 'static {
     /// Fields, at any depth, that say what is in a manifest or what is compared: whatever stands there, the step touches the
     /// same things, hands on outputs that are guessed alike, and is a gate or not.
     const CONTENT: &'static [&'static str] = &[];
+    /// Why nobody can know what a step of this kind does before it has done it, where that is so.
+    const UNFORESEEABLE: Option<&'static str> = None;
+    /// Whether it hands on, or goes by, a list of what others brought: with what is not known in it, it is not known either.
+    const LISTS: bool = false;
 }
 
 /// An output of a kind.
@@ -47,6 +51,10 @@ pub struct Kind {
     pub outputs: &'static [OutputInfo],
     /// Fields, at any depth, of which nothing follows for the order of steps.
     pub content: &'static [&'static str],
+    /// Why it cannot be known before a run what a step does.
+    pub unforeseeable: Option<&'static str>,
+    /// Whether it goes by a list of what others brought.
+    pub lists: bool,
     decode: Decode,
     schema: fn(&mut SchemaGenerator) -> Schema,
     root_schema: fn() -> Schema,
@@ -58,6 +66,7 @@ type Decode = fn(&Node, &mut Vec<Diagnostic>) -> Option<Arc<dyn Step>>;
 pub const KINDS: &[Kind] = &[
     kind::<super::assert::Assert>(),
     kind::<super::attach::Attach>(),
+    kind::<super::attest::Attest>(),
     kind::<super::copy::Copy>(),
     kind::<super::delete::Delete>(),
     kind::<super::discover::Discover>(),
@@ -79,6 +88,8 @@ const fn kind<T: Declare>() -> Kind {
         example: T::EXAMPLE,
         outputs: T::OUTPUTS,
         content: T::CONTENT,
+        unforeseeable: T::UNFORESEEABLE,
+        lists: T::LISTS,
         decode: |node, diagnostics| {
             decode::<T>(node, T::NAME, diagnostics).map(|step| -> Arc<dyn Step> { Arc::new(step) })
         },

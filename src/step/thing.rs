@@ -51,6 +51,11 @@ impl Thing {
         Self::repository(repository).child(TAG).child(tag.as_str())
     }
 
+    /// The tags `sha256-….sig` of a repository, as one: which of them it is follows from a digest.
+    pub fn signature_tags(repository: &Repository) -> Self {
+        Self::repository(repository).child(TAG).child("sha256-….sig")
+    }
+
     /// The manifests of a repository and their referrers, as a whole: two tags or digests may name one manifest.
     pub fn graph(repository: &Repository) -> Self {
         Self::repository(repository).child(GRAPH)
@@ -106,6 +111,11 @@ impl Thing {
     /// Whether this is no content but what points to it: a tag, all tags, or the tag list.
     pub fn is_name(&self) -> bool {
         matches!(self.0.as_slice(), [registry, _, _, what, ..] if **registry == *REGISTRY && [TAG, TAG_LIST].contains(&&**what))
+    }
+
+    /// Whether this is a file or a folder.
+    pub fn is_path(&self) -> bool {
+        self.0.first().is_some_and(|root| **root == *FILE)
     }
 
     /// Whether one of the two is the other or in it.

@@ -114,6 +114,7 @@ fn the_table_of_exit_codes_is_what_the_shell_hears() {
         ExitCode::Failed,
         ExitCode::Invalid,
         ExitCode::Gate,
+        ExitCode::Drift,
         ExitCode::Temporary,
         ExitCode::Interrupted,
     ];
@@ -124,6 +125,7 @@ fn the_table_of_exit_codes_is_what_the_shell_hears() {
             | ExitCode::Failed
             | ExitCode::Invalid
             | ExitCode::Gate
+            | ExitCode::Drift
             | ExitCode::Temporary
             | ExitCode::Interrupted => {}
         }
