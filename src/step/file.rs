@@ -1,4 +1,4 @@
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::{StepContext, StepError};
 use crate::{
-    oci::{Descriptor, annotation, media_type},
+    oci::{Descriptor, Repository, annotation, media_type},
     pack::{self, Compression, LayerContent, LayerOptions, PackError},
     plan::{Diagnostic, yaml::Spanned},
-    store::Source,
+    store::{Source, Store},
 };
 
 /// A file or folder that becomes a layer: `path`, or `content`, or `json`.
@@ -68,6 +68,8 @@ pub(super) struct Layer {
     pub(super) descriptor: Descriptor,
     /// Its bytes.
     pub(super) source: Source,
+    /// The repository that has it, where another one can take it from there.
+    pub(super) from: Option<Repository>,
     /// Keeps the bytes where the source finds them.
     _content: Option<LayerContent>,
 }
@@ -114,7 +116,7 @@ impl FileSpec {
         let media_type = self.media_type.as_ref().map_or(media_type::LAYER_TAR, |given| given.value.as_str());
         let mut descriptor = Descriptor::of(media_type, &bytes);
         self.annotate(&mut descriptor, self.name.as_ref().map_or("", |name| name.value.as_str()));
-        Ok(vec![Layer { descriptor, source: Source::bytes(bytes), _content: None }])
+        Ok(vec![Layer { descriptor, source: Source::bytes(bytes), from: None, _content: None }])
     }
 
     fn pack_paths(&self, pattern: &str, root: &Path, options: &LayerOptions) -> Result<Vec<Layer>, PackError> {
@@ -142,7 +144,7 @@ impl FileSpec {
         if !path.is_dir() {
             let mut descriptor = pack::describe_file(path, given.as_deref().unwrap_or(media_type::LAYER_TAR))?;
             self.annotate(&mut descriptor, title);
-            return Ok(Layer { descriptor, source: Source::file(path), _content: None });
+            return Ok(Layer { descriptor, source: Source::file(path), from: None, _content: None });
         }
         let options = LayerOptions { prefix: title.to_owned(), ..options.clone() };
         let packed = pack::pack_directory(path, &options)?;
@@ -156,7 +158,7 @@ impl FileSpec {
         insert(annotation::ORAS_CONTENT_DIGEST, packed.diff_id.to_string());
         insert(annotation::ORAS_UNPACK, "true".to_owned());
         let source = source_of(&packed.content);
-        Ok(Layer { descriptor, source, _content: Some(packed.content) })
+        Ok(Layer { descriptor, source, from: None, _content: Some(packed.content) })
     }
 
     fn annotate(&self, descriptor: &mut Descriptor, title: &str) {
@@ -168,12 +170,18 @@ impl FileSpec {
 impl Layer {
     /// A layer that is packed already.
     pub(super) fn packed(descriptor: Descriptor, content: LayerContent) -> Self {
-        Self { descriptor, source: source_of(&content), _content: Some(content) }
+        Self { descriptor, source: source_of(&content), from: None, _content: Some(content) }
+    }
+
+    /// A layer that another repository has.
+    pub(super) fn in_store(descriptor: Descriptor, store: &Arc<dyn Store>) -> Self {
+        let from = Some(store.repository().clone());
+        Self { descriptor, source: Source::blob(Arc::clone(store)), from, _content: None }
     }
 
     /// Bytes in memory.
     pub(super) fn bytes(descriptor: Descriptor, bytes: impl Into<bytes::Bytes>) -> Self {
-        Self { descriptor, source: Source::bytes(bytes), _content: None }
+        Self { descriptor, source: Source::bytes(bytes), from: None, _content: None }
     }
 }
 

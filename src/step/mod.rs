@@ -8,6 +8,7 @@ mod artifact;
 mod assert;
 mod attach;
 mod attest;
+mod base;
 mod context;
 mod copy;
 mod delete;
@@ -18,9 +19,12 @@ mod error;
 mod expect;
 mod file;
 mod file_or_secret;
+mod flat;
 mod guess;
 mod if_exists;
 mod image;
+mod image_config;
+mod index;
 mod inspect;
 mod kind;
 mod list_tags;
@@ -28,6 +32,7 @@ mod made;
 mod mode;
 mod pins;
 mod places;
+mod platforms;
 mod publish;
 mod pull;
 mod push;
@@ -65,6 +70,7 @@ pub use self::{
     guess::Guess,
     if_exists::IfExists,
     image::{Image, ImageLayer},
+    index::{Index, IndexEntry},
     inspect::{Inspect, InspectPrint},
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
     list_tags::ListTags,

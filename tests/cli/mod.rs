@@ -6,6 +6,7 @@ mod doctor;
 mod foreach;
 mod graph;
 mod hostile;
+mod images;
 mod inputs;
 mod journal;
 mod login;
