@@ -37,6 +37,7 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
     let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
         return Ok(ExitCode::Invalid);
     };
+    let program = program.with_digests(settings::digest_cache());
     let has_secrets = has_secrets(&program);
     let Some(registries) = registries(&command.runner.plain_http, &program).filter(|_| has_secrets) else {
         return Ok(ExitCode::Invalid);
@@ -53,6 +54,8 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
     let code = execute(&program, Stores::real(registries), Mode::Real, journal, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
+    // Without it the next run hashes more.
+    let _ = program.places().digests.save();
     code
 }
 

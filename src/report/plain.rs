@@ -103,7 +103,7 @@ impl<W: Write + Send> Reporter for Plain<W> {
                 self.write(&self.lines.retried(step, *attempt, *wait, request, error))
             }
             Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 self.write(&self.lines.finished(step, outcome, output.as_deref(), *elapsed, usize::MAX))
             }
             Event::RunFinished { summary } => self.write(&summary::draw(summary, self.palette)),

@@ -6,6 +6,7 @@
 mod handed_on;
 mod options;
 mod run;
+mod running;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,11 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-use super::{RunOptions, handed_on::HandedOn};
+use super::{
+    RunOptions,
+    handed_on::HandedOn,
+    running::{Cost, Running},
+};
 use crate::{
     event::{Event, Failure, FailureKind, Fingerprint, Finished, Outcome, Progress, StepId, Summary},
     output::Output,
@@ -27,7 +31,7 @@ use crate::{
 /// How often reporters may draw.
 const TICK: Duration = Duration::from_millis(100);
 /// How many transfers one copy runs at a time.
-const TRANSFERS: usize = 16;
+const TRANSFERS: usize = 32;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -85,6 +89,7 @@ type Worked = (Result<Done, StepError>, Option<Fingerprint>);
 struct Ahead {
     turn: watch::Sender<bool>,
     task: AbortHandle,
+    patience: Arc<Patience>,
 }
 
 struct Run<'a> {
@@ -100,11 +105,12 @@ struct Run<'a> {
     schedule: Schedule,
     settled: Vec<Settled>,
     tasks: JoinSet<Worked>,
-    running: HashMap<Id, (usize, Instant)>,
+    running: HashMap<Id, Running>,
     ahead: HashMap<usize, Ahead>,
     handed_on: HandedOn,
     started: Vec<bool>,
     finished: Vec<Option<Finished>>,
+    round_trips: Vec<u32>,
     interrupted: bool,
     /// Whether what runs is broken off, and nothing starts any more, not even `finally`.
     aborted: bool,
@@ -145,6 +151,7 @@ impl<'a> Run<'a> {
             handed_on: HandedOn::default(),
             started: vec![false; count],
             finished: vec![None; count],
+            round_trips: vec![0; count],
             interrupted: false,
             aborted: false,
             in_finally: false,
@@ -181,7 +188,7 @@ impl<'a> Run<'a> {
         }
         self.tell(&Event::StepStarted { step: id });
         if let Some(ahead) = self.ahead.remove(&step) {
-            self.running.insert(ahead.task.id(), (step, Instant::now()));
+            self.running.insert(ahead.task.id(), Running::new(step, ahead.patience));
             ahead.turn.send_replace(true);
             return;
         }
@@ -192,10 +199,10 @@ impl<'a> Run<'a> {
         let instance = match instance {
             Ok(Some(instance)) => instance,
             Ok(None) => return self.pass_over(step),
-            Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Duration::ZERO),
+            Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Cost::default()),
         };
         let task = self.spawn(step, instance, Turn::now());
-        self.running.extend(task.map(|task| (task.id(), (step, Instant::now()))));
+        self.running.extend(task.map(|(task, patience)| (task.id(), Running::new(step, patience))));
     }
 
     /// Starts a step before its turn. Whatever is wrong with it is found again when its turn has come.
@@ -207,12 +214,12 @@ impl<'a> Run<'a> {
             return;
         };
         let (turn, come) = Turn::later();
-        if let Some(task) = self.spawn(step, instance, come) {
-            self.ahead.insert(step, Ahead { turn, task });
+        if let Some((task, patience)) = self.spawn(step, instance, come) {
+            self.ahead.insert(step, Ahead { turn, task, patience });
         }
     }
 
-    fn spawn(&mut self, step: usize, instance: Arc<dyn Step>, turn: Turn) -> Option<AbortHandle> {
+    fn spawn(&mut self, step: usize, instance: Arc<dyn Step>, turn: Turn) -> Option<(AbortHandle, Arc<Patience>)> {
         let id = self.id(step)?;
         let cx = StepContext {
             turn: turn.clone(),
@@ -232,12 +239,13 @@ impl<'a> Run<'a> {
         let limit = planned.and_then(|planned| planned.timeout);
         let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
         let draft = self.options.fingerprints.then(|| self.fingerprint(step, &*instance)).flatten();
-        Some(self.tasks.spawn(patience.scope(async move {
+        let task = self.tasks.spawn(Arc::clone(&patience).scope(async move {
             let (done, fingerprint) = tokio::join!(within(limit, &*instance, &cx), read(draft));
             // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
             turn.wait().await;
             (done, fingerprint)
-        })))
+        }));
+        Some((task, patience))
     }
 
     fn fingerprint(&self, step: usize, instance: &dyn Step) -> Option<FingerprintDraft> {
@@ -257,11 +265,12 @@ impl<'a> Run<'a> {
             Ok((task, _)) => *task,
             Err(error) => error.id(),
         };
-        let Some((step, since)) = self.running.remove(&task) else {
+        let Some(running) = self.running.remove(&task) else {
             // One that had gone ahead broke off: it starts anew in its turn.
             self.ahead.retain(|_, ahead| ahead.task.id() != task);
             return;
         };
+        let (step, cost) = (running.step, running.cost());
         let place = self.program.steps().get(step).map(|planned| self.program.source().place(planned.span.start));
         let (outcome, output) = match joined {
             Ok((_, (Ok(done), fingerprint))) => {
@@ -276,13 +285,13 @@ impl<'a> Run<'a> {
                 (Outcome::Failed(Arc::new(failure)), None)
             }
         };
-        self.finish(step, outcome, output, since.elapsed());
+        self.finish(step, outcome, output, cost);
     }
 
     /// Ends a step whose condition does not hold.
     fn pass_over(&mut self, step: usize) {
         let settled = self.schedule.pass_over(step);
-        self.conclude(step, Outcome::Skipped { because: "`when` is false".into() }, None, Duration::ZERO);
+        self.conclude(step, Outcome::Skipped { because: "`when` is false".into() }, None, Cost::default());
         self.settle(settled);
     }
 
@@ -298,7 +307,7 @@ impl<'a> Run<'a> {
         Outcome::Failed(Arc::new(Failure { kind, ..Failure::clone(failure) }))
     }
 
-    fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+    fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, cost: Cost) {
         let outcome = self.weigh(step, outcome);
         if let Some(output) = &output {
             self.handed_on.note(step, output);
@@ -308,17 +317,21 @@ impl<'a> Run<'a> {
         if self.schedule.is_draining() {
             self.drain();
         }
-        self.conclude(step, outcome, output, elapsed);
+        self.conclude(step, outcome, output, cost);
         self.settle(settled);
     }
 
     /// Says how a step ended, once.
-    fn conclude(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+    fn conclude(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, cost: Cost) {
         let Some(id) = self.id(step) else { return };
         if let Some(place) = self.finished.get_mut(step) {
             *place = Some(Finished { step: id.clone(), outcome: outcome.clone(), output: output.clone() });
         }
-        self.tell(&Event::StepFinished { step: id, outcome, output, elapsed });
+        if let Some(place) = self.round_trips.get_mut(step) {
+            *place = cost.round_trips;
+        }
+        let Cost { elapsed, round_trips } = cost;
+        self.tell(&Event::StepFinished { step: id, outcome, output, elapsed, round_trips });
     }
 
     fn settle(&mut self, settled: Vec<Settled>) {
@@ -326,7 +339,7 @@ impl<'a> Run<'a> {
             if let Some(ahead) = self.ahead.remove(&step) {
                 ahead.task.abort();
             }
-            self.conclude(step, outcome, None, Duration::ZERO);
+            self.conclude(step, outcome, None, Cost::default());
         }
     }
 
@@ -399,7 +412,7 @@ impl<'a> Run<'a> {
         // A report that broke only at the end has stopped nothing.
         self.interrupted |= self.report_error.is_some() && !unstarted.is_empty();
         for step in unstarted {
-            self.conclude(step, Outcome::Cancelled, None, Duration::ZERO);
+            self.conclude(step, Outcome::Cancelled, None, Cost::default());
         }
         let unsettled = self.make_sure(interrupts).await;
         let mut rehearsed = self.options.stores.rehearsed();
@@ -416,6 +429,7 @@ impl<'a> Run<'a> {
             rehearsed,
             outputs: self.program.outputs(&self.scope),
             elapsed: self.begun.elapsed(),
+            chain: self.program.graph().longest_chain(|step| self.round_trips.get(step).copied().unwrap_or_default()),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
         Ended { summary, report_error: self.report_error }

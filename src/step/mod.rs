@@ -4,6 +4,7 @@
 //! one file and one line in `KINDS`; parser, schema, `consign kinds` and the example test follow from that list.
 
 mod aliases;
+mod arriving;
 mod artifact;
 mod assert;
 mod attach;
@@ -40,6 +41,7 @@ mod reading;
 mod several;
 mod sign;
 mod signature;
+mod streamed;
 mod tag;
 #[cfg(test)]
 mod testing;

@@ -190,6 +190,10 @@ pub(super) async fn push_blobs(cx: &StepContext, store: &dyn Store, blobs: &[Lay
         let source = blob.source.clone().watched(cx.progress.clone());
         let from = blob.from.as_ref().filter(|from| store::is_beside(from, store.repository()));
         let pushed = store.push_blob(&blob.descriptor, &source, from).await;
+        if let (Err(_), Some(file)) = (&pushed, &blob.file) {
+            // Perhaps it is not what it was hashed to.
+            cx.places.digests.forget(file);
+        }
         let name = blob.descriptor.title().unwrap_or(&blob.descriptor.media_type).to_owned();
         pushed.map_err(StepError::store("push", &name))
     });

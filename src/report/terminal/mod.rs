@@ -135,7 +135,7 @@ impl Reporter for Terminal {
                 self.pending += &self.lines.retried(step, *attempt, *wait, request, error);
             }
             Event::Warned { step, message } => self.pending += &self.lines.warned(step, message),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 let columns = self.screen.columns();
                 self.pending += &self.lines.finished(step, outcome, output.as_deref(), *elapsed, columns);
             }
