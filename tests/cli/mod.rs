@@ -6,6 +6,7 @@ mod graph;
 mod hostile;
 mod inputs;
 mod journal;
+mod keys;
 mod login;
 mod mistakes;
 mod names;
