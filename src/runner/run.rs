@@ -19,7 +19,8 @@ use crate::{
     program::{FingerprintDraft, Program},
     report::Reporter,
     schedule::{self, Schedule, Settled},
-    step::{Done, Made, Pins, Step, StepContext, StepError, Turn},
+    sign::Web,
+    step::{Done, HttpWeb, Made, Pins, Step, StepContext, StepError, Turn},
     store::{Patience, RunPatience, StoreError},
 };
 
@@ -94,6 +95,7 @@ struct Run<'a> {
     scope: Scope,
     pins: Arc<Pins>,
     made: Arc<Made>,
+    web: Option<Arc<dyn Web>>,
     patience: Arc<RunPatience>,
     schedule: Schedule,
     settled: Vec<Settled>,
@@ -133,6 +135,7 @@ impl<'a> Run<'a> {
             scope: program.scope(),
             pins: Arc::default(),
             made: Arc::default(),
+            web: if options.mode.is_rehearsal() { None } else { Some(Arc::new(HttpWeb::new())) },
             patience: RunPatience::new(program.retry()),
             schedule,
             settled,
@@ -215,6 +218,7 @@ impl<'a> Run<'a> {
             turn: turn.clone(),
             mode: self.options.mode,
             secrets: self.program.secrets().clone(),
+            web: self.web.clone(),
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
             made: Arc::clone(&self.made),
