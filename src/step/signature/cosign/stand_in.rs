@@ -34,6 +34,5 @@ impl StandIn {
 
 fn get() -> Result<Arc<PrivateKey>, KeyError> {
     static KEY: OnceLock<Result<Arc<PrivateKey>, KeyError>> = OnceLock::new();
-    let make = || PrivateKey::from_pkcs8_der(&PrivateKey::new_pkcs8()?).map(Arc::new);
-    KEY.get_or_init(make).clone()
+    KEY.get_or_init(|| PrivateKey::generate().map(Arc::new)).clone()
 }
