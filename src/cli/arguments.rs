@@ -83,6 +83,8 @@ pub(super) enum Command {
     Login(LoginArguments),
     /// Removes the login for a registry.
     Logout(LogoutArguments),
+    /// Makes a key that signs, as cosign makes it.
+    Keys(KeysArguments),
     /// Finds out what a registry can do, and leaves nothing behind.
     Doctor(DoctorArguments),
     /// Serves an embedded registry.
@@ -382,6 +384,17 @@ pub(super) struct LoginArguments {
     pub(super) authfile: Option<PathBuf>,
     #[command(flatten)]
     pub(super) reach: ReachArguments,
+}
+
+/// `consign keys`
+#[derive(Debug, Args)]
+pub(super) struct KeysArguments {
+    /// Writes NAME.key, the private key on P-256, encrypted, and NAME.pub, the public one. Neither may be there.
+    #[arg(value_name = "NAME", default_value = "cosign")]
+    pub(super) name: PathBuf,
+    /// Reads the password from stdin. By default it is what COSIGN_PASSWORD says.
+    #[arg(long)]
+    pub(super) password_stdin: bool,
 }
 
 #[derive(Debug, Args)]

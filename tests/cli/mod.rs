@@ -9,6 +9,7 @@ mod hostile;
 mod images;
 mod inputs;
 mod journal;
+mod keys;
 mod login;
 mod mistakes;
 mod names;

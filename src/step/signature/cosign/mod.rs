@@ -4,6 +4,7 @@ mod keys;
 mod look;
 mod signer;
 mod signing;
+mod stand_in;
 mod tagged;
 
 pub(in crate::step) use self::{
@@ -11,6 +12,7 @@ pub(in crate::step) use self::{
     look::Look,
     signer::Signer,
     signing::Signing,
+    stand_in::StandIn,
     tagged::Tagged,
 };
 
