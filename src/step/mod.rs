@@ -74,7 +74,7 @@ pub use self::{
     pull::{Pull, PullPrint},
     push::Push,
     sign::Sign,
-    signature::{Demand, IfSigned, Lifetime, PredicateName, Requirement, SignatureFormat},
+    signature::{Demand, IdentityFields, IfSigned, Lifetime, PredicateName, Requirement, SignatureFormat},
     tag::TagStep,
     thing::Thing,
     turn::Turn,

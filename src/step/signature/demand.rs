@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Finding, PredicateName, Requirement, SignatureFormat, Trusted};
+use super::{Finding, IdentityFields, PredicateName, Requirement, SignatureFormat, Trusted};
 use crate::{
     oci::{Descriptor, Digest, Reference, Repository},
     plan::{Diagnostic, Span, yaml::Spanned},
@@ -34,6 +34,8 @@ macro_rules! demand {
             #[serde(default)]
             #[schemars(with = "Vec<String>")]
             pub keys: Vec<Spanned<String>>,
+            /// Who signs without a key; with `format: cosign`.
+            pub identity: Option<IdentityFields>,
             /// What a signature must say, at least.
             #[serde(default)]
             pub annotations: BTreeMap<String, String>,
@@ -61,8 +63,8 @@ demand! {
 impl VerifyFields {
     /// What is asked, and of what.
     pub(in crate::step) fn split(self) -> (Spanned<Reference>, Demand) {
-        let Self { subject, format, certificates, key, keys, annotations, require } = self;
-        (subject, Demand { format, certificates, key, keys, annotations, require })
+        let Self { subject, format, certificates, key, keys, identity, annotations, require } = self;
+        (subject, Demand { format, certificates, key, keys, identity, annotations, require })
     }
 }
 
@@ -86,12 +88,18 @@ impl Demand {
                 }
                 wrong.extend(self.key.iter().map(|key| foreign("key", key.span, "notation")));
                 wrong.extend(self.keys.first().map(|key| foreign("keys", key.span, "notation")));
+                let identity = self.identity.as_ref().map(|identity| identity.trusted_root.span);
+                wrong.extend(identity.map(|span| foreign("identity", span, "notation")));
                 let attested = self.require.iter().filter_map(|requirement| requirement.predicate_type.as_ref());
                 wrong.extend(attested.map(|one| foreign("predicate_type", one.span, "notation")));
             }
             SignatureFormat::Cosign => {
-                if self.key.is_none() && self.keys.is_empty() {
-                    wrong.push(nobody("write `key: FILE`, the public key of the signer"));
+                if self.all_keys().next().is_none() && self.identity.is_none() {
+                    wrong.push(nobody("write `key: FILE`, the public key of the signer, or `identity`"));
+                }
+                if let Some(identity) = self.identity.as_ref().filter(|_| self.all_keys().next().is_some()) {
+                    let diagnostic = Diagnostic::new("`verify` trusts keys or an identity, not both");
+                    wrong.push(diagnostic.at(identity.trusted_root.span).help("make them two steps"));
                 }
                 wrong.extend(self.certificates.first().map(|one| foreign("certificates", one.span, "cosign")));
             }
@@ -111,7 +119,8 @@ impl Demand {
 
     /// The files that it reads.
     pub(in crate::step) fn sources(&self) -> Vec<&Spanned<String>> {
-        self.certificates.iter().chain(self.all_keys()).collect()
+        let roots = self.identity.iter().map(|identity| &identity.trusted_root);
+        self.certificates.iter().chain(self.all_keys()).chain(roots).collect()
     }
 
     /// Looks at the signatures of `subject` and of what else must be signed, and gives those that count. Says no where one

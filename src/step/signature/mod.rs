@@ -8,6 +8,7 @@ mod demand;
 mod files;
 mod finding;
 mod format;
+mod identity_fields;
 mod if_signed;
 mod lifetime;
 pub(super) mod notation;
@@ -19,8 +20,8 @@ mod trusted;
 
 use self::trusted::Trusted;
 pub use self::{
-    demand::Demand, format::SignatureFormat, if_signed::IfSigned, lifetime::Lifetime, predicate_name::PredicateName,
-    requirement::Requirement,
+    demand::Demand, format::SignatureFormat, identity_fields::IdentityFields, if_signed::IfSigned, lifetime::Lifetime,
+    predicate_name::PredicateName, requirement::Requirement,
 };
 pub(super) use self::{
     demand::VerifyFields,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{Demand, Finding, SignatureFormat, cosign, notation};
 use crate::{
     oci::Descriptor,
-    sign::{cosign::PredicateType, key::PublicKey, notation::Trust},
+    sign::{cosign::PredicateType, notation::Trust},
     step::{StepContext, StepError},
     store::Store,
 };
@@ -13,15 +13,18 @@ use crate::{
 pub(super) enum Trusted {
     /// Who has a certificate.
     Notation(Trust),
-    /// Who has a key.
-    Cosign(Vec<PublicKey>),
+    /// Who has a key, or a name.
+    Cosign(cosign::Signers),
 }
 
 impl Trusted {
     pub(super) async fn read(cx: &StepContext, demand: &Demand) -> Result<Self, StepError> {
         Ok(match demand.format.value {
             SignatureFormat::Notation => Self::Notation(notation::trust(cx, demand).await?),
-            SignatureFormat::Cosign => Self::Cosign(cosign::public_keys(cx, demand.all_keys()).await?),
+            SignatureFormat::Cosign => Self::Cosign(match &demand.identity {
+                Some(identity) => cosign::Signers::identity(cx, identity).await?,
+                None => cosign::Signers::Keys(cosign::public_keys(cx, demand.all_keys()).await?),
+            }),
         })
     }
 
@@ -34,7 +37,7 @@ impl Trusted {
     ) -> Result<Vec<Finding>, StepError> {
         match self {
             Self::Notation(trust) => notation::Look { store, subject, trust, annotations }.all().await,
-            Self::Cosign(keys) => cosign::Look { store, subject, keys, annotations }.signatures().await,
+            Self::Cosign(signers) => cosign::Look { store, subject, signers, annotations }.signatures().await,
         }
     }
 
@@ -48,9 +51,9 @@ impl Trusted {
         match self {
             // Notary Project has none.
             Self::Notation(_) => Ok(Vec::new()),
-            Self::Cosign(keys) => {
+            Self::Cosign(signers) => {
                 let annotations = &BTreeMap::new();
-                cosign::Look { store, subject, keys, annotations }.attestations(wanted).await
+                cosign::Look { store, subject, signers, annotations }.attestations(wanted).await
             }
         }
     }
