@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     io,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -19,7 +19,8 @@ use crate::{
     program::{FingerprintDraft, Program},
     report::Reporter,
     schedule::{self, Schedule, Settled},
-    step::{Done, Made, Pins, Step, StepContext, StepError, Turn},
+    sign::Web,
+    step::{Done, HttpWeb, Made, Pins, Step, StepContext, StepError, Turn},
     store::{Patience, RunPatience, StoreError},
 };
 
@@ -33,8 +34,6 @@ const TRANSFERS: usize = 16;
 pub struct Ended {
     /// What became of every step.
     pub summary: Arc<Summary>,
-    /// The plan's outputs, as far as they have values.
-    pub outputs: serde_json::Map<String, serde_json::Value>,
     /// The first report that could not be written.
     pub report_error: Option<io::Error>,
 }
@@ -96,6 +95,7 @@ struct Run<'a> {
     scope: Scope,
     pins: Arc<Pins>,
     made: Arc<Made>,
+    web: Option<Arc<dyn Web>>,
     patience: Arc<RunPatience>,
     schedule: Schedule,
     settled: Vec<Settled>,
@@ -135,6 +135,7 @@ impl<'a> Run<'a> {
             scope: program.scope(),
             pins: Arc::default(),
             made: Arc::default(),
+            web: if options.mode.is_rehearsal() { None } else { Some(Arc::new(HttpWeb::new())) },
             patience: RunPatience::new(program.retry()),
             schedule,
             settled,
@@ -154,7 +155,8 @@ impl<'a> Run<'a> {
 
     fn begin(&mut self) {
         let steps = self.program.steps().iter().map(|planned| (planned.id.clone(), planned.kind.name)).collect();
-        self.tell(&Event::RunStarted { plan: Arc::clone(self.program.name()), steps });
+        let edges = self.program.graph().edges().into();
+        self.tell(&Event::RunStarted { plan: Arc::clone(self.program.name()), steps, edges, at: SystemTime::now() });
         let settled = std::mem::take(&mut self.settled);
         self.settle(settled);
     }
@@ -216,6 +218,7 @@ impl<'a> Run<'a> {
             turn: turn.clone(),
             mode: self.options.mode,
             secrets: self.program.secrets().clone(),
+            web: self.web.clone(),
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
             made: Arc::clone(&self.made),
@@ -411,11 +414,11 @@ impl<'a> Run<'a> {
             interrupted: self.interrupted,
             unsettled,
             rehearsed,
+            outputs: self.program.outputs(&self.scope),
             elapsed: self.begun.elapsed(),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
-        let outputs = self.program.outputs(&self.scope);
-        Ended { summary, outputs, report_error: self.report_error }
+        Ended { summary, report_error: self.report_error }
     }
 
     /// Looks once more that everything attached is listed, unless nobody wants to wait for it.

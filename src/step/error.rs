@@ -7,10 +7,12 @@ use crate::{
     pack::PackError,
     secret::SecretError,
     sign::{
+        WebError,
         certificate::CertificateError,
         cosign::KeyFileError,
         key::{KeyError, KeyKind},
-        notation::EnvelopeError,
+        notation::{EnvelopeError, NamedKeyError, PluginError, PolicyError, Refusal},
+        timestamp::TimestampError,
     },
     store::StoreError,
     text,
@@ -128,8 +130,40 @@ pub enum StepError {
     #[error("it cannot be signed: {source}")]
     Envelope {
         /// Why.
+        #[from]
         source: EnvelopeError,
     },
+    /// A signature that was just made is not what was asked for.
+    #[error("what was signed does not count: {source}")]
+    Signature {
+        /// Why.
+        source: Refusal,
+    },
+    /// A trust policy is not one.
+    #[error("{path}: {source}")]
+    Policy {
+        /// Where it stands, in words.
+        path: String,
+        /// What is wrong with it.
+        source: PolicyError,
+    },
+    /// A key cannot be found by its name.
+    #[error("`{path}`: {source}")]
+    NamedKey {
+        /// The list of keys.
+        path: String,
+        /// Why.
+        source: NamedKeyError,
+    },
+    /// A plugin did not do what it was asked.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// There is no timestamp.
+    #[error(transparent)]
+    Timestamp(#[from] TimestampError),
+    /// A service gave no answer.
+    #[error(transparent)]
+    Web(#[from] WebError),
     /// The reference names nothing.
     #[error("`{reference}` does not exist")]
     NotThere {
@@ -222,6 +256,7 @@ impl StepError {
         let kind = match self {
             Self::Refused { .. } => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
+            Self::Web(_) => FailureKind::Temporary,
             Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
             _ => FailureKind::Step,
         };

@@ -41,6 +41,7 @@ mod testing;
 mod thing;
 mod turn;
 mod verify;
+mod web;
 
 use std::fmt::Debug;
 
@@ -74,11 +75,15 @@ pub use self::{
     pull::{Pull, PullPrint},
     push::Push,
     sign::Sign,
-    signature::{Demand, IdentityFields, IfSigned, Lifetime, PredicateName, Requirement, SignatureFormat},
+    signature::{
+        Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
+        SignatureFormat, TimestampService,
+    },
     tag::TagStep,
     thing::Thing,
     turn::Turn,
     verify::Verify,
+    web::HttpWeb,
 };
 use crate::{
     oci::{Reference, Repository, Tag},

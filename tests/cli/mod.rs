@@ -13,7 +13,9 @@ mod proxy;
 mod registries;
 mod rehearsals;
 mod rehearse;
+mod reports;
 mod retries;
+mod show;
 pub(crate) mod test;
 
 use self::test::Test;

@@ -5,7 +5,10 @@ use crate::{
     event::Outcome,
     oci::{Descriptor, Digest, Reference},
     sign::cosign::{PredicateType, SimpleSigning, Statement, TaggedSignature},
-    step::{StepContext, StepError, sign::Signed, signature::IfSigned},
+    step::{
+        StepContext, StepError,
+        signature::{Attached, IfSigned},
+    },
     store::Store,
 };
 
@@ -33,10 +36,10 @@ struct Earlier {
 
 impl Signing {
     /// Signs one manifest, unless that was done.
-    pub(in crate::step) async fn one(&self, cx: &StepContext, reference: &Reference) -> Result<Signed, StepError> {
+    pub(in crate::step) async fn one(&self, cx: &StepContext, reference: &Reference) -> Result<Attached, StepError> {
         let store = cx.open(&reference.repository);
         let subject = cx.resolve(reference).await?.plain();
-        let done = |digest: &Digest, outcome| Signed {
+        let done = |digest: &Digest, outcome| Attached {
             subject: subject.digest.clone(),
             signature: Reference::by_digest(reference.repository.clone(), digest.clone()),
             outcome,
