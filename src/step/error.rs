@@ -72,6 +72,14 @@ pub enum StepError {
         /// Why.
         source: KeyFileError,
     },
+    /// A file with authorities and logs cannot be used.
+    #[error("`{path}` is no trusted root: {problem}; `cosign trusted-root create` writes one")]
+    TrustedRoot {
+        /// As written.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What is vouched for is not what its type says.
     #[error("{problem}")]
     Predicate {

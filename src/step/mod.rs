@@ -84,8 +84,8 @@ pub use self::{
     push::Push,
     sign::Sign,
     signature::{
-        Demand, EnvelopeName, IfSigned, Lifetime, PluginKey, PredicateName, Requirement, SignatureFormat,
-        TimestampService,
+        Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
+        SignatureFormat, TimestampService,
     },
     tag::TagStep,
     thing::Thing,
