@@ -38,6 +38,7 @@ mod publish;
 mod pull;
 mod push;
 mod reading;
+mod remains;
 mod several;
 mod sign;
 mod signature;
@@ -82,6 +83,7 @@ pub use self::{
     places::{PlaceError, Places},
     pull::{Pull, PullPrint},
     push::Push,
+    remains::Overwritten,
     sign::Sign,
     signature::{
         Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
@@ -154,6 +156,17 @@ pub trait Step: Debug + Send + Sync {
     /// What it deletes.
     fn deletes(&self) -> Option<&Reference> {
         None
+    }
+
+    /// What is missing of what it made in an earlier run, when it handed on `output`, in words. What was `overwritten` since
+    /// is not looked at.
+    async fn missing(
+        &self,
+        cx: &StepContext,
+        output: &Output,
+        overwritten: Overwritten<'_>,
+    ) -> Result<Option<String>, StepError> {
+        remains::missing(self, cx, output, overwritten).await
     }
 
     /// Does the work. It converges: what is there already is left alone.

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, Effects, Guess, IfExists, Overwritten, Places, Step, StepContext, StepError, Thing,
     arriving::Arriving,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     platforms::{check_platform, for_platform, platform},
@@ -373,6 +373,22 @@ impl Step for Pull {
             .manifest(&self.from.repository)
             .with("files", json!([guess.text("files")]))
             .with("directory", self.to.as_str())
+    }
+
+    async fn missing(
+        &self,
+        cx: &StepContext,
+        output: &Output,
+        overwritten: Overwritten<'_>,
+    ) -> Result<Option<String>, StepError> {
+        let folder = cx.places.target(&self.to)?;
+        if overwritten(&Thing::path(&folder)) {
+            return Ok(None);
+        }
+        let files = output.get("files").and_then(serde_json::Value::as_array).into_iter().flatten();
+        let mut files = files.filter_map(serde_json::Value::as_str);
+        let gone = files.find(|file| folder.join(file).symlink_metadata().is_err());
+        Ok(gone.map(|file| format!("{}/{file} is not there any more", self.to.as_str())))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
