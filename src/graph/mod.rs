@@ -5,7 +5,7 @@
 
 mod build;
 mod cell;
-
+mod chain;
 mod edge;
 mod edges;
 mod format;

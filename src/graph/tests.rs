@@ -210,3 +210,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_longest_chain_is_the_dearest_and_not_the_one_with_most_steps() {
+    // Attaches beside each other, who reads them through a join, and a step of its own.
+    let mut effects = vec![attach(); 5];
+    effects.extend([discover(), discover(), Effects::default()]);
+    let graph = Graph::new(&parts(effects));
+    let chain = |costs: [u32; 8]| {
+        let chain = graph.longest_chain(|step| costs[step]);
+        let names: Vec<_> = chain.links.iter().map(|(step, cost)| format!("{step}:{cost}")).collect();
+        (chain.round_trips(), names.join(" "))
+    };
+    assert_eq!(chain([2, 5, 1, 1, 1, 3, 4, 1]), (9, "s1:5 s6:4".to_owned()));
+    assert_eq!(chain([2, 5, 1, 1, 1, 3, 4, 10]), (10, "s7:10".to_owned()));
+    // Of equals the first; a step that cost nothing is no link.
+    assert_eq!(chain([2, 2, 2, 2, 2, 4, 4, 6]), (6, "s0:2 s5:4".to_owned()));
+    assert_eq!(chain([0, 0, 0, 0, 0, 4, 0, 0]), (4, "s5:4".to_owned()));
+    assert_eq!(chain([0; 8]), (0, String::new()));
+}

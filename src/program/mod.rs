@@ -26,6 +26,7 @@ use crate::{
     graph::Graph,
     oci::RegistryName,
     output::Output,
+    pack::DigestCache,
     plan::{Diagnostic, LoopItems, Scope, SourceFile, holds, yaml::Entry},
     secret::{SecretError, Secrets},
     step::{Access, PlaceError, Places, Step, Thing},
@@ -91,6 +92,13 @@ impl Program {
     /// Where local paths lead.
     pub const fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// The same, with what is known of the files of the plan.
+    #[must_use]
+    pub fn with_digests(mut self, digests: DigestCache) -> Self {
+        self.places.digests = Arc::new(digests);
+        self
     }
 
     /// How registries are asked of which the plan says something.

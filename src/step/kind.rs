@@ -71,6 +71,7 @@ pub const KINDS: &[Kind] = &[
     kind::<super::delete::Delete>(),
     kind::<super::discover::Discover>(),
     kind::<super::image::Image>(),
+    kind::<super::index::Index>(),
     kind::<super::inspect::Inspect>(),
     kind::<super::list_tags::ListTags>(),
     kind::<super::pull::Pull>(),
@@ -211,8 +212,8 @@ impl<'a> Reading<'a> {
             return self.takes(only);
         }
         if !ways.is_empty() {
-            let ways: Vec<_> = ways.into_iter().map(|way| self.takes(way).0).collect();
-            return (ways.join(", "), None);
+            let (ways, nested): (Vec<_>, Vec<_>) = ways.into_iter().map(|way| self.takes(way)).unzip();
+            return (ways.join(", "), nested.into_iter().flatten().next());
         }
         if let Some(value) = field["const"].as_str() {
             return (value.to_owned(), None);

@@ -6,7 +6,10 @@ use std::{
 use globset::GlobMatcher;
 
 use super::{Access, Aliases, Effects, Thing};
-use crate::oci::{Reference, Repository};
+use crate::{
+    oci::{Reference, Repository},
+    pack::DigestCache,
+};
 
 /// Where the local paths of a plan lead: what is read starts at the plan's folder, what is written at the work folder.
 #[derive(Debug, Clone)]
@@ -19,6 +22,8 @@ pub struct Places {
     pub aliases: Aliases,
     /// What may be written outside of the work folder, as absolute paths.
     pub outside: Arc<[GlobMatcher]>,
+    /// What is known of the files there; nothing unless somebody says otherwise.
+    pub digests: Arc<DigestCache>,
 }
 
 /// Why a path cannot be written to.
@@ -38,7 +43,7 @@ impl Places {
     /// Where paths lead from these two folders, both absolute.
     pub fn new(plan_folder: impl Into<PathBuf>, workdir: impl Into<PathBuf>) -> Self {
         let (plan_folder, workdir) = (plan_folder.into(), workdir.into());
-        Self { plan_folder, workdir, aliases: Aliases::default(), outside: Arc::default() }
+        Self { plan_folder, workdir, aliases: Aliases::default(), outside: Arc::default(), digests: Arc::default() }
     }
 
     /// The file or folder to read, absolute, without `.` and `..`.

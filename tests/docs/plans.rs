@@ -107,6 +107,7 @@ async fn run(program: &Program, stores: &Arc<Stores>) -> Arc<Summary> {
         keep_going: false,
         skip_gates: false,
         fingerprints: false,
+        earlier: None,
         epoch: None,
     };
     let (_tx, interrupts) = mpsc::unbounded_channel();
