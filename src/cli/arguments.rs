@@ -85,6 +85,8 @@ pub(super) enum Command {
     Login(LoginArguments),
     /// Removes the login for a registry.
     Logout(LogoutArguments),
+    /// Makes a key that signs, as cosign makes it.
+    Keys(KeysArguments),
     /// Finds out what a registry can do, and leaves nothing behind.
     Doctor(DoctorArguments),
     /// Serves an embedded registry.
@@ -107,11 +109,12 @@ pub(super) struct PlanArguments {
     /// Reads inputs from a YAML or JSON file; may be given several times, the last one wins.
     #[arg(long, value_name = "FILE")]
     pub(super) vars_file: Vec<PathBuf>,
-    /// Runs these steps only: ids separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    /// Runs these steps only, separated by commas: `id`, `+id` (with all that it depends on), `id+` (with all that depends
+    /// on it), `kind:NAME`, `group`, `group[key]`. What is in `finally` runs too, unless some of it is selected.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
     pub(super) select: Vec<String>,
-    /// Does not run these steps: ids separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    /// Does not run these steps, written likewise.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
     pub(super) skip: Vec<String>,
     /// Where files are written, and stay under. By default the current folder; of a rehearsal, one that is thrown away.
     #[arg(long, value_name = "DIR")]
@@ -407,6 +410,17 @@ pub(super) struct LoginArguments {
     pub(super) authfile: Option<PathBuf>,
     #[command(flatten)]
     pub(super) reach: ReachArguments,
+}
+
+/// `consign keys`
+#[derive(Debug, Args)]
+pub(super) struct KeysArguments {
+    /// Writes NAME.key, the private key on P-256, encrypted, and NAME.pub, the public one. Neither may be there.
+    #[arg(value_name = "NAME", default_value = "cosign")]
+    pub(super) name: PathBuf,
+    /// Reads the password from stdin. By default it is what COSIGN_PASSWORD says.
+    #[arg(long)]
+    pub(super) password_stdin: bool,
 }
 
 #[derive(Debug, Args)]

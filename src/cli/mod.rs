@@ -6,6 +6,7 @@ mod doctor;
 mod gc;
 mod graph;
 mod journaling;
+mod keys;
 mod kinds;
 mod login;
 mod one_registry;
@@ -43,6 +44,7 @@ pub fn main() -> process::ExitCode {
         Command::Doctor(command) => doctor::doctor(command),
         Command::Login(command) => login::login(command),
         Command::Logout(command) => login::logout(command),
+        Command::Keys(command) => keys::keys(command),
         Command::Serve(command) => serve::serve(command),
         Command::Gc(command) => gc::gc(command),
         Command::Schema(command) => print(&schema::text(command.of)).map(|()| ExitCode::Success),

@@ -44,6 +44,7 @@ pub(super) fn run_on(command: &RunArguments, resuming: Option<&Resuming<'_>>, gl
     let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
         return Ok(ExitCode::Invalid);
     };
+    let program = program.with_digests(settings::digest_cache());
     let has_secrets = has_secrets(&program);
     let Some(registries) = registries(&command.runner.plain_http, &program).filter(|_| has_secrets) else {
         return Ok(ExitCode::Invalid);
@@ -68,6 +69,8 @@ pub(super) fn run_on(command: &RunArguments, resuming: Option<&Resuming<'_>>, gl
     let code = execute(&program, doing, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
+    // Without it the next run hashes more.
+    let _ = program.places().digests.save();
     code
 }
 

@@ -104,7 +104,7 @@ impl<W: Write + Send> Reporter for Plain<W> {
             }
             Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
             Event::StepResumed { step, taken_over: false, because } => self.write(&self.lines.again(step, because)),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 self.write(&self.lines.finished(step, outcome, output.as_deref(), *elapsed, usize::MAX))
             }
             Event::RunFinished { summary } => self.write(&summary::draw(summary, self.palette)),

@@ -7,6 +7,7 @@ mod earlier;
 mod handed_on;
 mod options;
 mod run;
+mod running;
 #[cfg(test)]
 mod tests;
 mod worked;

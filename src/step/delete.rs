@@ -185,6 +185,10 @@ impl Step for Delete {
         diagnostics
     }
 
+    fn deletes(&self) -> Option<&Reference> {
+        Some(&self.reference)
+    }
+
     fn foresee(&self, guess: &Guess<'_>) -> Output {
         guess.output().with("deleted", json!([guess.digest("deleted").to_string()]))
     }

@@ -7,10 +7,12 @@ use crate::{
     pack::PackError,
     secret::SecretError,
     sign::{
+        WebError,
         certificate::CertificateError,
         cosign::KeyFileError,
         key::{KeyError, KeyKind},
-        notation::EnvelopeError,
+        notation::{EnvelopeError, NamedKeyError, PluginError, PolicyError, Refusal},
+        timestamp::TimestampError,
     },
     store::StoreError,
     text,
@@ -70,6 +72,14 @@ pub enum StepError {
         /// Why.
         source: KeyFileError,
     },
+    /// A file with authorities and logs cannot be used.
+    #[error("`{path}` is no trusted root: {problem}; `cosign trusted-root create` writes one")]
+    TrustedRoot {
+        /// As written.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What is vouched for is not what its type says.
     #[error("{problem}")]
     Predicate {
@@ -120,8 +130,40 @@ pub enum StepError {
     #[error("it cannot be signed: {source}")]
     Envelope {
         /// Why.
+        #[from]
         source: EnvelopeError,
     },
+    /// A signature that was just made is not what was asked for.
+    #[error("what was signed does not count: {source}")]
+    Signature {
+        /// Why.
+        source: Refusal,
+    },
+    /// A trust policy is not one.
+    #[error("{path}: {source}")]
+    Policy {
+        /// Where it stands, in words.
+        path: String,
+        /// What is wrong with it.
+        source: PolicyError,
+    },
+    /// A key cannot be found by its name.
+    #[error("`{path}`: {source}")]
+    NamedKey {
+        /// The list of keys.
+        path: String,
+        /// Why.
+        source: NamedKeyError,
+    },
+    /// A plugin did not do what it was asked.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// There is no timestamp.
+    #[error(transparent)]
+    Timestamp(#[from] TimestampError),
+    /// A service gave no answer.
+    #[error(transparent)]
+    Web(#[from] WebError),
     /// The reference names nothing.
     #[error("`{reference}` does not exist")]
     NotThere {
@@ -172,6 +214,24 @@ pub enum StepError {
         /// What would be right.
         wanted: &'static str,
     },
+    /// There is no manifest for the platform.
+    #[error("`{reference}` has nothing for {platform}")]
+    NoPlatform {
+        /// What was asked.
+        reference: String,
+        /// What was asked for.
+        platform: String,
+        /// What there is, sorted.
+        there: Vec<String>,
+    },
+    /// Two manifests of an index could not be told apart.
+    #[error("two manifests are for {platform}: clients take the first and never see the other")]
+    SamePlatform {
+        /// What both are for.
+        platform: String,
+        /// Where they were named, or their digests.
+        manifests: [String; 2],
+    },
     /// A task of the step broke off.
     #[error("the step broke off: {message}")]
     BrokenOff {
@@ -214,6 +274,7 @@ impl StepError {
         let kind = match self {
             Self::Refused { .. } => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
+            Self::Web(_) => FailureKind::Temporary,
             Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
             _ => FailureKind::Step,
         };
@@ -224,6 +285,9 @@ impl StepError {
         match self {
             Self::TagElsewhere { there, here, .. } => vec![format!("there: {there}"), format!("here:  {here}")],
             Self::Refused { found, .. } => found.clone(),
+            Self::NoPlatform { there, .. } if there.is_empty() => vec!["it is for no platform".to_owned()],
+            Self::NoPlatform { there, .. } => vec![format!("there is: {}", there.join(", "))],
+            Self::SamePlatform { manifests, .. } => manifests.to_vec(),
             Self::Store { source, .. } => source.notes(),
             _ => Vec::new(),
         }
@@ -240,6 +304,9 @@ impl StepError {
             ],
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
+            }
+            Self::SamePlatform { .. } => {
+                vec!["leave one out, or tell them apart by `platform` (a variant) or `annotations`".to_owned()]
             }
             Self::OutOfTime { .. } => {
                 vec!["raise `timeout` where it takes longer; what was done is found when it runs again".to_owned()]

@@ -4,10 +4,12 @@
 //! one file and one line in `KINDS`; parser, schema, `consign kinds` and the example test follow from that list.
 
 mod aliases;
+mod arriving;
 mod artifact;
 mod assert;
 mod attach;
 mod attest;
+mod base;
 mod context;
 mod copy;
 mod delete;
@@ -18,9 +20,12 @@ mod error;
 mod expect;
 mod file;
 mod file_or_secret;
+mod flat;
 mod guess;
 mod if_exists;
 mod image;
+mod image_config;
+mod index;
 mod inspect;
 mod kind;
 mod list_tags;
@@ -28,6 +33,7 @@ mod made;
 mod mode;
 mod pins;
 mod places;
+mod platforms;
 mod publish;
 mod pull;
 mod push;
@@ -36,12 +42,14 @@ mod remains;
 mod several;
 mod sign;
 mod signature;
+mod streamed;
 mod tag;
 #[cfg(test)]
 mod testing;
 mod thing;
 mod turn;
 mod verify;
+mod web;
 
 use std::fmt::Debug;
 
@@ -65,6 +73,7 @@ pub use self::{
     guess::Guess,
     if_exists::IfExists,
     image::{Image, ImageLayer},
+    index::{Index, IndexEntry},
     inspect::{Inspect, InspectPrint},
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
     list_tags::ListTags,
@@ -76,11 +85,15 @@ pub use self::{
     push::Push,
     remains::Overwritten,
     sign::Sign,
-    signature::{Demand, IfSigned, Lifetime, PredicateName, Requirement, SignatureFormat},
+    signature::{
+        Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
+        SignatureFormat, TimestampService,
+    },
     tag::TagStep,
     thing::Thing,
     turn::Turn,
     verify::Verify,
+    web::HttpWeb,
 };
 use crate::{
     oci::{Reference, Repository, Tag},
@@ -135,9 +148,14 @@ pub trait Step: Debug + Send + Sync {
         false
     }
 
-    /// Whether what it waits for is a program on this machine, not a registry.
-    fn runs_a_program(&self) -> bool {
-        false
+    /// The program on this machine that it runs, as it is written.
+    fn runs(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it deletes.
+    fn deletes(&self) -> Option<&Reference> {
+        None
     }
 
     /// What is missing of what it made in an earlier run, when it handed on `output`, in words. What was `overwritten` since

@@ -21,6 +21,7 @@ pub(super) fn context(folder: &Path, mode: Mode, secrets: Secrets) -> (StepConte
         places: Arc::new(Places::new(folder, folder)),
         mode,
         secrets,
+        web: None,
         turn: Turn::now(),
         progress: Progress::new(StepId::new(0, "test"), tx),
         epoch: None,

@@ -31,6 +31,7 @@ fn help_of_every_command_lists_its_flags() {
             vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--ca-file", "--plain-http"],
         ),
         ("logout", vec!["--authfile"]),
+        ("keys", vec!["--password-stdin"]),
         (
             "serve",
             vec!["--listen", "--root", "--read-only", "--no-referrers", "--max-blob-size", "--htpasswd", "--tls-cert"],

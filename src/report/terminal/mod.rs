@@ -136,7 +136,7 @@ impl Reporter for Terminal {
             }
             Event::Warned { step, message } => self.pending += &self.lines.warned(step, message),
             Event::StepResumed { step, taken_over: false, because } => self.pending += &self.lines.again(step, because),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 let columns = self.screen.columns();
                 self.pending += &self.lines.finished(step, outcome, output.as_deref(), *elapsed, columns);
             }

@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Finding, PredicateName, Requirement, SignatureFormat, Trusted};
+use super::{Finding, IdentityFields, PredicateName, Requirement, SignatureFormat, Trusted, notation};
 use crate::{
     oci::{Descriptor, Digest, Reference, Repository},
     plan::{Diagnostic, Span, yaml::Spanned},
+    sign::notation::Identities,
     step::{StepContext, StepError},
     store::Store,
     text::count,
@@ -27,6 +28,19 @@ macro_rules! demand {
             #[serde(default)]
             #[schemars(with = "Vec<String>")]
             pub certificates: Vec<Spanned<String>>,
+            /// Which signers of these authorities count, each as `x509.subject: C=…, ST=…, O=…`; all of them by default.
+            #[serde(default)]
+            pub identities: Vec<String>,
+            /// Files with certificates of authorities for the time; a signature then needs a timestamp.
+            #[serde(default)]
+            #[schemars(with = "Vec<String>")]
+            pub timestamp_certificates: Vec<Spanned<String>>,
+            /// A trust policy of Notary Project: a file, or `notation` for that of notation itself. Instead of `certificates`.
+            #[schemars(with = "Option<String>")]
+            pub trust_policy: Option<Spanned<String>>,
+            /// The folder of the trust stores of that policy: by default `truststore` beside it.
+            #[schemars(with = "Option<String>")]
+            pub trust_store: Option<Spanned<String>>,
             /// The public key whose signatures count, a file with PEM; with `format: cosign`.
             #[schemars(with = "Option<String>")]
             pub key: Option<Spanned<String>>,
@@ -34,6 +48,8 @@ macro_rules! demand {
             #[serde(default)]
             #[schemars(with = "Vec<String>")]
             pub keys: Vec<Spanned<String>>,
+            /// Who signs without a key; with `format: cosign`.
+            pub identity: Option<IdentityFields>,
             /// What a signature must say, at least.
             #[serde(default)]
             pub annotations: BTreeMap<String, String>,
@@ -61,8 +77,34 @@ demand! {
 impl VerifyFields {
     /// What is asked, and of what.
     pub(in crate::step) fn split(self) -> (Spanned<Reference>, Demand) {
-        let Self { subject, format, certificates, key, keys, annotations, require } = self;
-        (subject, Demand { format, certificates, key, keys, annotations, require })
+        let Self {
+            subject,
+            format,
+            certificates,
+            identities,
+            timestamp_certificates,
+            trust_policy,
+            trust_store,
+            key,
+            keys,
+            identity,
+            annotations,
+            require,
+        } = self;
+        let demand = Demand {
+            format,
+            certificates,
+            identities,
+            timestamp_certificates,
+            trust_policy,
+            trust_store,
+            key,
+            keys,
+            identity,
+            annotations,
+            require,
+        };
+        (subject, demand)
     }
 }
 
@@ -81,19 +123,29 @@ impl Demand {
         let mut wrong = Vec::new();
         match self.format.value {
             SignatureFormat::Notation => {
-                if self.certificates.is_empty() {
-                    wrong.push(nobody("write `certificates: [FILE]`, the certificates of the authorities"));
-                }
+                wrong.extend(self.check_trust());
                 wrong.extend(self.key.iter().map(|key| foreign("key", key.span, "notation")));
                 wrong.extend(self.keys.first().map(|key| foreign("keys", key.span, "notation")));
+                let identity = self.identity.as_ref().map(|identity| identity.trusted_root.span);
+                wrong.extend(identity.map(|span| foreign("identity", span, "notation")));
                 let attested = self.require.iter().filter_map(|requirement| requirement.predicate_type.as_ref());
                 wrong.extend(attested.map(|one| foreign("predicate_type", one.span, "notation")));
             }
             SignatureFormat::Cosign => {
-                if self.key.is_none() && self.keys.is_empty() {
-                    wrong.push(nobody("write `key: FILE`, the public key of the signer"));
+                if self.all_keys().next().is_none() && self.identity.is_none() {
+                    wrong.push(nobody("write `key: FILE`, the public key of the signer, or `identity`"));
+                }
+                if let Some(identity) = self.identity.as_ref().filter(|_| self.all_keys().next().is_some()) {
+                    let diagnostic = Diagnostic::new("`verify` trusts keys or an identity, not both");
+                    wrong.push(diagnostic.at(identity.trusted_root.span).help("make them two steps"));
                 }
                 wrong.extend(self.certificates.first().map(|one| foreign("certificates", one.span, "cosign")));
+                wrong.extend(self.trust_policy.iter().map(|one| foreign("trust_policy", one.span, "cosign")));
+                wrong.extend(self.trust_store.iter().map(|one| foreign("trust_store", one.span, "cosign")));
+                let clocks = self.timestamp_certificates.first();
+                wrong.extend(clocks.map(|one| foreign("timestamp_certificates", one.span, "cosign")));
+                let people = self.identities.first().map(|_| foreign("identities", self.format.span, "cosign"));
+                wrong.extend(people);
             }
         }
         let unclear = self.require.iter().filter(|one| one.artifact_type.is_some() == one.predicate_type.is_some());
@@ -104,6 +156,34 @@ impl Demand {
         wrong
     }
 
+    /// What is wrong with what says whose certificates count.
+    fn check_trust(&self) -> Vec<Diagnostic> {
+        let by_certificates = !self.certificates.is_empty();
+        let details = !self.identities.is_empty() || !self.timestamp_certificates.is_empty();
+        let here = |message: &str| Diagnostic::new(message).at(self.format.span);
+        let mut wrong = Vec::new();
+        match (&self.trust_policy, by_certificates) {
+            (None, false) => wrong
+                .push(here("`verify` does not say who is trusted").help(
+                    "write `certificates: [FILE]`, the certificates of the authorities, or `trust_policy: FILE`",
+                )),
+            (Some(_), _) if by_certificates || details => {
+                let diagnostic = here("a trust policy says itself who is trusted");
+                wrong.push(diagnostic.help("leave out `certificates`, `identities` and `timestamp_certificates`"));
+            }
+            (None, true) if self.trust_store.is_some() => {
+                wrong.push(here("`trust_store` belongs to `trust_policy`").help("leave it out"));
+            }
+            _ => {}
+        }
+        if !self.identities.is_empty()
+            && let Err(error) = Identities::parse(&self.identities)
+        {
+            wrong.push(here(&error.to_string()));
+        }
+        wrong
+    }
+
     /// The public keys that count.
     pub(super) fn all_keys(&self) -> impl Iterator<Item = &Spanned<String>> {
         self.key.iter().chain(&self.keys)
@@ -111,20 +191,27 @@ impl Demand {
 
     /// The files that it reads.
     pub(in crate::step) fn sources(&self) -> Vec<&Spanned<String>> {
-        self.certificates.iter().chain(self.all_keys()).collect()
+        let policy = self.trust_policy.iter().filter(|policy| policy.value != notation::NOTATION);
+        let roots = self.identity.iter().map(|identity| &identity.trusted_root);
+        let files = self.certificates.iter().chain(&self.timestamp_certificates).chain(self.all_keys()).chain(roots);
+        files.chain(policy).chain(&self.trust_store).collect()
     }
 
     /// Looks at the signatures of `subject` and of what else must be signed, and gives those that count. Says no where one
-    /// of them has none.
+    /// of them has none. `scope` is the repository for which a policy is looked up.
     pub(in crate::step) async fn ask(
         &self,
         cx: &StepContext,
         store: &dyn Store,
         repository: &Repository,
+        scope: &Repository,
         subject: &Descriptor,
     ) -> Result<Vec<(Descriptor, Finding)>, StepError> {
-        let trusted = Trusted::read(cx, self).await?;
-        let look = async |about: &Descriptor| trusted.signatures(store, about, &self.annotations).await;
+        let trusted = Trusted::read(cx, self, scope).await?;
+        if matches!(trusted, Trusted::Anybody) {
+            return Ok(Vec::new());
+        }
+        let look = async |about: &Descriptor| trusted.signatures(cx, store, about, &self.annotations).await;
         let name = |digest: &Digest| Reference::by_digest(repository.clone(), digest.clone()).to_string();
         let (mut counted, refused) = sort(subject, look(subject).await?);
         if counted.is_empty() {

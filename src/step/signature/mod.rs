@@ -3,12 +3,16 @@
 //! What a signature is and whom to trust is decided in [`crate::sign`]; here it meets stores, the files that a plan names,
 //! and the words of the plan.
 
+mod attached;
 pub(super) mod cosign;
 mod demand;
+mod envelope_name;
 mod files;
 mod finding;
 mod format;
+mod identity_fields;
 mod if_signed;
+mod key_fields;
 mod lifetime;
 pub(super) mod notation;
 mod predicate_name;
@@ -18,11 +22,19 @@ mod tests;
 mod trusted;
 
 use self::trusted::Trusted;
-pub use self::{
-    demand::Demand, format::SignatureFormat, if_signed::IfSigned, lifetime::Lifetime, predicate_name::PredicateName,
-    requirement::Requirement,
-};
 pub(super) use self::{
+    attached::Attached,
     demand::VerifyFields,
     finding::{Finding, Signature},
+};
+pub use self::{
+    demand::Demand,
+    envelope_name::EnvelopeName,
+    format::SignatureFormat,
+    identity_fields::IdentityFields,
+    if_signed::IfSigned,
+    key_fields::{PluginKey, TimestampService},
+    lifetime::Lifetime,
+    predicate_name::PredicateName,
+    requirement::Requirement,
 };

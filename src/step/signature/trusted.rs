@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use super::{Demand, Finding, SignatureFormat, cosign, notation};
 use crate::{
-    oci::Descriptor,
-    sign::{cosign::PredicateType, key::PublicKey, notation::Trust},
+    oci::{Descriptor, Repository},
+    sign::{cosign::PredicateType, notation::Trust},
     step::{StepContext, StepError},
     store::Store,
 };
@@ -13,28 +13,38 @@ use crate::{
 pub(super) enum Trusted {
     /// Who has a certificate.
     Notation(Trust),
-    /// Who has a key.
-    Cosign(Vec<PublicKey>),
+    /// A policy says that nothing is looked at.
+    Anybody,
+    /// Who has a key, or a name.
+    Cosign(cosign::Signers),
 }
 
 impl Trusted {
-    pub(super) async fn read(cx: &StepContext, demand: &Demand) -> Result<Self, StepError> {
+    /// `scope` is the repository for which a policy is looked up.
+    pub(super) async fn read(cx: &StepContext, demand: &Demand, scope: &Repository) -> Result<Self, StepError> {
         Ok(match demand.format.value {
-            SignatureFormat::Notation => Self::Notation(notation::trust(cx, demand).await?),
-            SignatureFormat::Cosign => Self::Cosign(cosign::public_keys(cx, demand.all_keys()).await?),
+            SignatureFormat::Notation => {
+                notation::trust(cx, demand, scope).await?.map_or(Self::Anybody, Self::Notation)
+            }
+            SignatureFormat::Cosign => Self::Cosign(match &demand.identity {
+                Some(identity) => cosign::Signers::identity(cx, identity).await?,
+                None => cosign::Signers::Keys(cosign::public_keys(cx, demand.all_keys()).await?),
+            }),
         })
     }
 
     /// The signatures of a manifest, whatever they are worth.
     pub(super) async fn signatures(
         &self,
+        cx: &StepContext,
         store: &dyn Store,
         subject: &Descriptor,
         annotations: &BTreeMap<String, String>,
     ) -> Result<Vec<Finding>, StepError> {
         match self {
-            Self::Notation(trust) => notation::Look { store, subject, trust, annotations }.all().await,
-            Self::Cosign(keys) => cosign::Look { store, subject, keys, annotations }.signatures().await,
+            Self::Anybody => Ok(Vec::new()),
+            Self::Notation(trust) => notation::Look { cx, store, subject, trust, annotations }.all().await,
+            Self::Cosign(signers) => cosign::Look { store, subject, signers, annotations }.signatures().await,
         }
     }
 
@@ -47,10 +57,10 @@ impl Trusted {
     ) -> Result<Vec<Finding>, StepError> {
         match self {
             // Notary Project has none.
-            Self::Notation(_) => Ok(Vec::new()),
-            Self::Cosign(keys) => {
+            Self::Notation(_) | Self::Anybody => Ok(Vec::new()),
+            Self::Cosign(signers) => {
                 let annotations = &BTreeMap::new();
-                cosign::Look { store, subject, keys, annotations }.attestations(wanted).await
+                cosign::Look { store, subject, signers, annotations }.attestations(wanted).await
             }
         }
     }

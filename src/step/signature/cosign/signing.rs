@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 
-use super::{Look, Signer, Tagged};
+use super::{Look, Signer, Signers, Tagged};
 use crate::{
     event::Outcome,
     oci::{Descriptor, Digest, Reference},
     sign::cosign::{PredicateType, SimpleSigning, Statement, TaggedSignature},
-    step::{StepContext, StepError, sign::Signed, signature::IfSigned},
+    step::{
+        StepContext, StepError,
+        signature::{Attached, IfSigned},
+    },
     store::Store,
 };
 
@@ -33,10 +36,10 @@ struct Earlier {
 
 impl Signing {
     /// Signs one manifest, unless that was done.
-    pub(in crate::step) async fn one(&self, cx: &StepContext, reference: &Reference) -> Result<Signed, StepError> {
+    pub(in crate::step) async fn one(&self, cx: &StepContext, reference: &Reference) -> Result<Attached, StepError> {
         let store = cx.open(&reference.repository);
         let subject = cx.resolve(reference).await?.plain();
-        let done = |digest: &Digest, outcome| Signed {
+        let done = |digest: &Digest, outcome| Attached {
             subject: subject.digest.clone(),
             signature: Reference::by_digest(reference.repository.clone(), digest.clone()),
             outcome,
@@ -78,7 +81,8 @@ impl Signing {
     /// The signatures of that key in both layouts.
     async fn earlier(&self, store: &dyn Store, subject: &Descriptor) -> Result<Earlier, StepError> {
         let keys = [self.signer.public().clone()];
-        let look = Look { store, subject, keys: &keys, annotations: &self.annotations };
+        let signers = Signers::Keys(keys.to_vec());
+        let look = Look { store, subject, signers: &signers, annotations: &self.annotations };
         let mut earlier = Earlier::default();
         for bundled in look.bundled().await? {
             let Ok((statement, _)) = bundled.statement else { continue };
