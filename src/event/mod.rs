@@ -104,6 +104,15 @@ pub enum Event {
         /// Lower case, no period.
         message: Arc<str>,
     },
+    /// An earlier run knew a step, and this one goes on with that: it comes before the step's end.
+    StepResumed {
+        /// Which.
+        step: StepId,
+        /// Whether what it did then is taken over, so that it does not run.
+        taken_over: bool,
+        /// Why, or why not: lower case, no period.
+        because: Arc<str>,
+    },
     /// What decided what a step does, where a journal is kept; it comes before the step's end.
     StepFingerprinted {
         /// Which.

@@ -12,9 +12,10 @@ use tokio::{
 };
 
 use super::{
-    RunOptions,
+    EarlierStep, RunOptions,
     handed_on::HandedOn,
     running::{Cost, Running},
+    worked::{Worked, work, work_or_take_over},
 };
 use crate::{
     event::{Event, Failure, FailureKind, Fingerprint, Finished, Outcome, Progress, StepId, Summary},
@@ -81,9 +82,6 @@ pub async fn run(
 }
 
 type Joined = Result<(Id, Worked), JoinError>;
-
-/// What a task comes back with: how the step ended, and its fingerprint as far as the task could know it.
-type Worked = (Result<Done, StepError>, Option<Fingerprint>);
 
 /// A step that was started before its turn.
 struct Ahead {
@@ -175,7 +173,7 @@ impl<'a> Run<'a> {
             self.start(step);
         }
         // What has gone ahead and is blocked by a failure leaves blobs, which a copy that still runs would tell.
-        while self.tasks.len() < jobs && !self.options.keep_going {
+        while self.tasks.len() < jobs && !self.options.keep_going && self.options.earlier.is_none() {
             let Some(step) = self.schedule.start_ahead() else { break };
             self.start_ahead(step);
         }
@@ -191,6 +189,14 @@ impl<'a> Run<'a> {
             self.running.insert(ahead.task.id(), Running::new(step, ahead.patience));
             ahead.turn.send_replace(true);
             return;
+        }
+        match self.earlier(step).cloned() {
+            Some(EarlierStep::Done { output }) => {
+                self.tell_resumed(step, true, "marked as done".into());
+                return self.finish(step, Outcome::Unchanged, Some(output), Duration::ZERO);
+            }
+            Some(EarlierStep::Again { because }) => self.tell_resumed(step, false, because),
+            Some(EarlierStep::Ended(_)) | None => {}
         }
         let is_wanted = self.program.is_wanted(step, &self.scope);
         let instance = is_wanted.and_then(|is_wanted| {
@@ -238,14 +244,32 @@ impl<'a> Run<'a> {
         let policy = planned.map_or_else(|| self.program.retry(), |planned| planned.retry);
         let limit = planned.and_then(|planned| planned.timeout);
         let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
+        let earlier = match self.earlier(step) {
+            Some(EarlierStep::Ended(ended)) => Some((ended.clone(), self.handed_on.before(step, self.program.graph()))),
+            _ => None,
+        };
         let draft = self.options.fingerprints.then(|| self.fingerprint(step, &*instance)).flatten();
         let task = self.tasks.spawn(Arc::clone(&patience).scope(async move {
-            let (done, fingerprint) = tokio::join!(within(limit, &*instance, &cx), read(draft));
+            let run = within(limit, &*instance, &cx);
+            let worked = match earlier {
+                Some((ended, before)) => work_or_take_over(&*instance, &cx, run, draft, &ended, before).await,
+                None => work(run, draft).await,
+            };
             // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
             turn.wait().await;
-            (done, fingerprint)
+            worked
         }));
         Some((task, patience))
+    }
+
+    fn earlier(&self, step: usize) -> Option<&EarlierStep> {
+        self.options.earlier.as_ref()?.steps.get(&step)
+    }
+
+    fn tell_resumed(&mut self, step: usize, taken_over: bool, because: Arc<str>) {
+        if let Some(id) = self.id(step) {
+            self.tell(&Event::StepResumed { step: id, taken_over, because });
+        }
     }
 
     fn fingerprint(&self, step: usize, instance: &dyn Step) -> Option<FingerprintDraft> {
@@ -273,11 +297,18 @@ impl<'a> Run<'a> {
         let (step, cost) = (running.step, running.cost());
         let place = self.program.steps().get(step).map(|planned| self.program.source().place(planned.span.start));
         let (outcome, output) = match joined {
-            Ok((_, (Ok(done), fingerprint))) => {
-                self.tell_fingerprint(step, fingerprint);
-                (done.outcome, Some(Arc::new(done.output)))
+            Ok((_, Worked { done, fingerprint, resumed })) => {
+                if let Some((taken_over, because)) = resumed {
+                    self.tell_resumed(step, taken_over, because.into());
+                }
+                match done {
+                    Ok(done) => {
+                        self.tell_fingerprint(step, fingerprint);
+                        (done.outcome, Some(Arc::new(done.output)))
+                    }
+                    Err(error) => (Outcome::Failed(Arc::new(error.failure(place))), None),
+                }
             }
-            Ok((_, (Err(error), _))) => (Outcome::Failed(Arc::new(error.failure(place))), None),
             Err(error) if error.is_cancelled() => (Outcome::Cancelled, None),
             Err(error) => {
                 let message = format!("the step broke off, which is a mistake of consign: {error}");
@@ -477,12 +508,6 @@ async fn within(limit: Option<Duration>, step: &dyn Step, cx: &StepContext) -> R
     tokio::select! {
         biased;
         done = work => done,
-        () = out_of_time => Err(StepError::OutOfTime { limit, is_temporary: !step.runs_a_program() }),
+        () = out_of_time => Err(StepError::OutOfTime { limit, is_temporary: step.runs().is_none() }),
     }
-}
-
-/// Reads the files that a step reads, beside it.
-async fn read(draft: Option<FingerprintDraft>) -> Option<Fingerprint> {
-    let draft = draft?;
-    tokio::task::spawn_blocking(|| draft.read()).await.ok().flatten()
 }

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::{StepContext, StepError};
 use crate::{
-    oci::{Descriptor, Digest, annotation, media_type},
+    oci::{Descriptor, Digest, Repository, annotation, media_type},
     pack::{self, Compression, DigestCache, LayerContent, LayerOptions, PackError},
     plan::{Diagnostic, yaml::Spanned},
-    store::Source,
+    store::{Source, Store},
 };
 
 /// A file or folder that becomes a layer: `path`, or `content`, or `json`.
@@ -72,6 +72,8 @@ pub(super) struct Layer {
     pub(super) descriptor: Descriptor,
     /// Its bytes.
     pub(super) source: Source,
+    /// The repository that has it, where another one can take it from there.
+    pub(super) from: Option<Repository>,
     /// The file that it is, where it is one as it stands.
     pub(super) file: Option<PathBuf>,
     /// Keeps the bytes where the source finds them.
@@ -126,7 +128,7 @@ impl FileSpec {
         let media_type = self.media_type.as_ref().map_or(media_type::LAYER_TAR, |given| given.value.as_str());
         let mut descriptor = Descriptor::of(media_type, &bytes);
         self.annotate(&mut descriptor, self.name.as_ref().map_or("", |name| name.value.as_str()));
-        Ok(vec![Layer { descriptor, source: Source::bytes(bytes), file: None, _content: None }])
+        Ok(vec![Layer { descriptor, source: Source::bytes(bytes), from: None, file: None, _content: None }])
     }
 
     fn pack_paths(
@@ -162,7 +164,7 @@ impl FileSpec {
             let mut descriptor = hashed.describe(path, media_type)?;
             self.annotate(&mut descriptor, title);
             let file = Some(path.to_owned());
-            return Ok(Layer { descriptor, source: Source::file(path), file, _content: None });
+            return Ok(Layer { descriptor, source: Source::file(path), from: None, file, _content: None });
         }
         let options = LayerOptions { prefix: title.to_owned(), ..options.clone() };
         let packed = pack::pack_directory(path, &options)?;
@@ -176,7 +178,7 @@ impl FileSpec {
         insert(annotation::ORAS_CONTENT_DIGEST, packed.diff_id.to_string());
         insert(annotation::ORAS_UNPACK, "true".to_owned());
         let source = source_of(&packed.content);
-        Ok(Layer { descriptor, source, file: None, _content: Some(packed.content) })
+        Ok(Layer { descriptor, source, from: None, file: None, _content: Some(packed.content) })
     }
 
     fn annotate(&self, descriptor: &mut Descriptor, title: &str) {
@@ -188,12 +190,18 @@ impl FileSpec {
 impl Layer {
     /// A layer that is packed already.
     pub(super) fn packed(descriptor: Descriptor, content: LayerContent) -> Self {
-        Self { descriptor, source: source_of(&content), file: None, _content: Some(content) }
+        Self { descriptor, source: source_of(&content), from: None, file: None, _content: Some(content) }
+    }
+
+    /// A layer that another repository has.
+    pub(super) fn in_store(descriptor: Descriptor, store: &Arc<dyn Store>) -> Self {
+        let from = Some(store.repository().clone());
+        Self { descriptor, source: Source::blob(Arc::clone(store)), from, file: None, _content: None }
     }
 
     /// Bytes in memory.
     pub(super) fn bytes(descriptor: Descriptor, bytes: impl Into<bytes::Bytes>) -> Self {
-        Self { descriptor, source: Source::bytes(bytes), file: None, _content: None }
+        Self { descriptor, source: Source::bytes(bytes), from: None, file: None, _content: None }
     }
 }
 

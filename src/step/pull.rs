@@ -13,9 +13,10 @@ use serde_json::json;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, Effects, Guess, IfExists, Overwritten, Places, Step, StepContext, StepError, Thing,
     arriving::Arriving,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    platforms::{check_platform, for_platform, platform},
     reading::{check_subject, read_effects},
     several::several,
 };
@@ -48,6 +49,9 @@ pub struct Pull {
     /// Restores the files of its subject too, and of the subject's subject.
     #[serde(default)]
     pub include_subject: bool,
+    /// Of an index the manifest for this platform, `os/architecture[/variant]`.
+    #[schemars(with = "Option<String>")]
+    pub platform: Option<Spanned<String>>,
     /// What to print; nothing by default.
     pub print: Option<PullPrint>,
 }
@@ -106,7 +110,11 @@ struct Wanted {
 impl Pull {
     /// The manifest, and those that it is about, where they are asked for.
     async fn manifests(&self, cx: &StepContext, store: &dyn Store) -> Result<Vec<Manifest>, StepError> {
-        let mut manifests = vec![cx.manifest(&self.from).await?];
+        let mut manifest = cx.manifest(&self.from).await?;
+        if let Some(platform) = platform(self.platform.as_ref())? {
+            manifest = for_platform(store, manifest, &self.from, &platform).await?;
+        }
+        let mut manifests = vec![manifest];
         while let Some(subject) = manifests.last().and_then(Manifest::subject).filter(|_| self.include_subject) {
             if manifests.iter().any(|seen| *seen.digest() == subject.digest) || manifests.len() > SUBJECTS {
                 break;
@@ -127,7 +135,7 @@ impl Pull {
                 return Err(StepError::WrongManifest {
                     reference: self.from.value.to_string(),
                     what: "an index".to_owned(),
-                    wanted: "name one of its manifests by digest",
+                    wanted: "choose one of its manifests with `platform`, or name it by digest",
                 });
             };
             for layer in &image.layers {
@@ -356,7 +364,8 @@ impl Step for Pull {
     fn check(&self, places: &Places) -> Vec<Diagnostic> {
         let outside = places.target(&self.to).err();
         let outside = outside.map(|error| Diagnostic::new(error.to_string()).at(self.to.span));
-        check_subject(&self.from).into_iter().chain(outside).collect()
+        let platform = check_platform(self.platform.as_ref());
+        check_subject(&self.from).into_iter().chain(platform).chain(outside).collect()
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
@@ -364,6 +373,22 @@ impl Step for Pull {
             .manifest(&self.from.repository)
             .with("files", json!([guess.text("files")]))
             .with("directory", self.to.as_str())
+    }
+
+    async fn missing(
+        &self,
+        cx: &StepContext,
+        output: &Output,
+        overwritten: Overwritten<'_>,
+    ) -> Result<Option<String>, StepError> {
+        let folder = cx.places.target(&self.to)?;
+        if overwritten(&Thing::path(&folder)) {
+            return Ok(None);
+        }
+        let files = output.get("files").and_then(serde_json::Value::as_array).into_iter().flatten();
+        let mut files = files.filter_map(serde_json::Value::as_str);
+        let gone = files.find(|file| folder.join(file).symlink_metadata().is_err());
+        Ok(gone.map(|file| format!("{}/{file} is not there any more", self.to.as_str())))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

@@ -148,7 +148,14 @@ impl Step for Push {
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let (manifest, blobs) = self.manifest(cx).await?;
         let layers: Vec<_> = manifest.as_image().map_or(&[][..], |image| &image.layers).iter().map(describe).collect();
-        let publication = Publication { to: &self.to, tags: &self.tags, if_exists: self.if_exists, manifest, blobs };
+        let publication = Publication {
+            to: &self.to,
+            tags: &self.tags,
+            if_exists: self.if_exists,
+            manifest,
+            blobs,
+            parts: Vec::new(),
+        };
         let (done, _) = publication.publish(cx).await?;
         Ok(Done { output: done.output.with("layers", layers), ..done })
     }

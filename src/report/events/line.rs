@@ -115,6 +115,15 @@ pub(super) enum EventLine<'a> {
         /// In words.
         message: &'a str,
     },
+    /// An earlier run knew the step, and this one goes on with that.
+    StepResumed {
+        /// Its id.
+        step: &'a str,
+        /// Whether what was done then is taken over, so that it does not run.
+        taken_over: bool,
+        /// Why, or why not.
+        because: &'a str,
+    },
     /// A step ended, or will never start. Comes once for each step.
     StepFinished {
         /// Its id.
@@ -206,6 +215,9 @@ impl<'a> EventLine<'a> {
                 Self::Requested { step: step.name(), request, answer, elapsed_ms: *elapsed }
             }
             Event::StepFingerprinted { .. } => return None,
+            Event::StepResumed { step, taken_over, because } => {
+                Self::StepResumed { step: step.name(), taken_over: *taken_over, because }
+            }
             Event::TransferStarted { step, transfer } => {
                 let (name, digest, bytes) = parts(transfer);
                 Self::TransferStarted { step: step.name(), name, digest, bytes }
