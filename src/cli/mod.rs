@@ -13,6 +13,7 @@ mod one_registry;
 mod plan_file;
 mod preview;
 mod rehearse;
+mod resume;
 mod run;
 mod schema;
 mod serve;
@@ -34,6 +35,7 @@ pub fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Run(command) => run::run(command, &arguments.global),
+        Command::Resume(command) => resume::resume(command, &arguments.global),
         Command::Plan(command) => preview::plan(command, &arguments.global),
         Command::Rehearse(command) => rehearse::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),

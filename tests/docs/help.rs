@@ -19,6 +19,7 @@ fn help_of_every_command_lists_its_flags() {
         ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--report", "--outputs"];
     let commands: [(&str, Vec<&str>); 14] = [
         ("run", [&values[..], &running, &["--wait", "--approved"]].concat()),
+        ("resume", [&["--workdir"], &running[..], &["--dry-run", "--redo", "--mark-done", "--wait"]].concat()),
         ("plan", [&values[..], &["--out", "--exit-code", "--jobs", "--plain-http"]].concat()),
         ("rehearse", [&values[..], &running, &["--read-through", "--seed", "--keep", "--fault"]].concat()),
         ("check", values.to_vec()),
