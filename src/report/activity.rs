@@ -74,6 +74,7 @@ impl Activity {
             Event::Requested { .. }
             | Event::Printed { .. }
             | Event::Warned { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => {}
         }
     }

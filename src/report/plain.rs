@@ -103,7 +103,8 @@ impl<W: Write + Send> Reporter for Plain<W> {
                 self.write(&self.lines.retried(step, *attempt, *wait, request, error))
             }
             Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepResumed { step, taken_over: false, because } => self.write(&self.lines.again(step, because)),
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 self.write(&self.lines.finished(step, outcome, output.as_deref(), *elapsed, usize::MAX))
             }
             Event::RunFinished { summary } => self.write(&summary::draw(summary, self.palette)),
@@ -112,6 +113,7 @@ impl<W: Write + Send> Reporter for Plain<W> {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => Ok(()),
         }
     }

@@ -60,6 +60,7 @@ impl<W: Write + Send> Reporter for Prints<W> {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Warned { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => Ok(()),
         }
     }

@@ -1,11 +1,15 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
+mod allow;
 mod control;
 mod doctor;
+mod foreach;
 mod graph;
 mod hostile;
+mod images;
 mod inputs;
 mod journal;
+mod keys;
 mod login;
 mod mistakes;
 mod names;
@@ -16,6 +20,7 @@ mod rehearse;
 mod reports;
 mod retries;
 mod show;
+mod signatures;
 pub(crate) mod test;
 
 use self::test::Test;

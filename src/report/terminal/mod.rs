@@ -135,7 +135,8 @@ impl Reporter for Terminal {
                 self.pending += &self.lines.retried(step, *attempt, *wait, request, error);
             }
             Event::Warned { step, message } => self.pending += &self.lines.warned(step, message),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepResumed { step, taken_over: false, because } => self.pending += &self.lines.again(step, because),
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 let columns = self.screen.columns();
                 self.pending += &self.lines.finished(step, outcome, output.as_deref(), *elapsed, columns);
             }
@@ -152,6 +153,7 @@ impl Reporter for Terminal {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => {}
         }
         Ok(())
