@@ -62,6 +62,11 @@ impl Replay {
             }
             "printed" => Event::Printed { step: self.step(line)?, text: text(line, "text")?.into() },
             "warned" => Event::Warned { step: self.step(line)?, message: text(line, "message")?.into() },
+            "step_resumed" => Event::StepResumed {
+                step: self.step(line)?,
+                taken_over: line.get("taken_over")?.as_bool()?,
+                because: text(line, "because")?.into(),
+            },
             "step_finished" => {
                 let (step, outcome, output) = (self.step(line)?, self.outcome(line)?, output(line).map(Arc::new));
                 let finished = Finished { step: step.clone(), outcome: outcome.clone(), output: output.clone() };
