@@ -17,7 +17,7 @@ fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
     let running =
         ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--report", "--outputs"];
-    let commands: Vec<(&str, Vec<&str>)> = vec![
+    let commands = [
         ("run", [&values[..], &running, &["--wait", "--approved"]].concat()),
         ("resume", [&["--workdir"], &running[..], &["--dry-run", "--redo", "--mark-done", "--wait"]].concat()),
         ("plan", [&values[..], &["--out", "--exit-code", "--jobs", "--plain-http"]].concat()),
