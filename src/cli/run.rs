@@ -28,7 +28,7 @@ use crate::{
 
 /// `consign run PLAN`
 pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
+    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
         return Ok(ExitCode::Invalid);
     };
     let has_secrets = has_secrets(&program);

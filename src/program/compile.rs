@@ -16,7 +16,7 @@ use crate::{
         nearest, resolve_inputs, yaml,
     },
     secret::Secrets,
-    step::{Effects, Guess, KINDS, Kind, Places, Step, Thing},
+    step::{Access, Effects, Guess, KINDS, Kind, Mode, Places, Step, Thing},
     store::RetryPolicy,
 };
 
@@ -31,13 +31,15 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));
     let unset = resolve_inputs(&document, &options.given, &names, &scope, &mut diagnostics);
     let settings = settings::read(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
-    let places = Places { aliases: settings.aliases, ..options.places.clone() };
+    let mut places = options.places.clone();
+    places.aliases = settings.aliases;
     let skip = skipped(&document, &names, options, &mut diagnostics);
     let mut check = Check {
         document: &document,
         names: &names,
         worlds: [scope.without_steps(), scope.without_steps()],
-        places: &places,
+        places,
+        mode: options.mode,
         secrets: &settings.secrets,
         unset: &unset,
         needed_by: settings.lacking.into_iter().map(|input| (input, vec!["registries".to_owned()])).collect(),
@@ -46,18 +48,20 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         known: Known::default(),
         diagnostics,
     };
-    let parts: Vec<Option<(Part, BTreeSet<Arc<str>>)>> = (0..document.steps.len()).map(|at| check.step(at)).collect();
+    let worked_out: Vec<Option<WorkedOut>> = (0..document.steps.len()).map(|at| check.step(at)).collect();
     check.finish();
-    let diagnostics = check.diagnostics;
+    let Check { diagnostics, places, .. } = check;
     if !diagnostics.is_empty() {
         return Err(Diagnostics::new(diagnostics));
     }
-    let (parts, secrets): (Vec<Part>, Vec<_>) = parts.into_iter().flatten().unzip();
+    let (parts, planned): (Vec<Part>, Vec<_>) =
+        worked_out.into_iter().flatten().map(|it| (it.part, (it.secrets, it.seen))).unzip();
     let graph = Arc::new(Graph::new(&parts));
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
     let retry = document.defaults.retry.over(RetryPolicy::default());
-    let steps = document.steps.into_iter().zip(parts).zip(secrets);
-    let steps = steps.filter_map(|((entry, part), secrets)| plan(entry, part, secrets, retry)).collect();
+    let worked_out = parts.into_iter().zip(planned).map(|(part, (secrets, seen))| WorkedOut { part, secrets, seen });
+    let steps = document.steps.into_iter().zip(worked_out);
+    let steps = steps.filter_map(|(entry, worked_out)| plan(entry, worked_out, retry)).collect();
     Ok(Program {
         name: name.into(),
         source: source.clone(),
@@ -73,7 +77,17 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     })
 }
 
-fn plan(entry: StepEntry, part: Part, secrets: BTreeSet<Arc<str>>, retry: RetryPolicy) -> Option<Planned> {
+/// What the check has found out about a step.
+struct WorkedOut {
+    part: Part,
+    /// The secrets that it takes.
+    secrets: BTreeSet<Arc<str>>,
+    /// How many of the paths that steps write it sees.
+    seen: usize,
+}
+
+fn plan(entry: StepEntry, worked_out: WorkedOut, retry: RetryPolicy) -> Option<Planned> {
+    let WorkedOut { part, secrets, seen } = worked_out;
     Some(Planned {
         id: part.id,
         kind: KINDS.get(entry.kind_index)?,
@@ -81,6 +95,7 @@ fn plan(entry: StepEntry, part: Part, secrets: BTreeSet<Arc<str>>, retry: RetryP
         span: entry.id.span,
         effects: part.effects,
         secrets,
+        seen,
         gate: part.gate,
         retry: entry.retry.over(retry),
     })
@@ -126,7 +141,9 @@ struct Check<'a> {
     document: &'a Document,
     names: &'a Names<'a>,
     worlds: [Scope; 2],
-    places: &'a Places,
+    /// As the step sees them that is worked out.
+    places: Places,
+    mode: Mode,
     secrets: &'a Secrets,
     unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
@@ -138,9 +155,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// What the graph needs to know of the step at this place, and the secrets that it takes; nothing where it could not
-    /// be worked out.
-    fn step(&mut self, at: usize) -> Option<(Part, BTreeSet<Arc<str>>)> {
+    /// What is to be known of the step at this place; nothing where it could not be worked out.
+    fn step(&mut self, at: usize) -> Option<WorkedOut> {
         let entry = self.document.steps.get(at)?;
         let uses = self.names.check(&entry.body, Position::Step(at), &mut self.diagnostics);
         let needs = self.needs(at, entry);
@@ -152,6 +168,7 @@ impl Check<'_> {
         if !self.skip.contains(&at) {
             self.refuse_skipped_data(entry, &uses);
         }
+        let seen = self.places.seen();
         let effects = if broken { None } else { self.work_out(at, entry, &uses) };
         let Some((effects, gate)) = effects else {
             self.look_further(entry);
@@ -161,7 +178,8 @@ impl Check<'_> {
         // A skipped step touches nothing; as a gate it still holds back what it would have held back.
         let effects = if self.skip.contains(&at) { Effects::default() } else { effects };
         let data = uses.steps.into_iter().map(|(step, mention)| Need { step, mention }).collect();
-        Some((Part { id: StepId::new(at, &*entry.id.text), effects, gate, data, needs }, uses.secrets))
+        let part = Part { id: StepId::new(at, &*entry.id.text), effects, gate, data, needs };
+        Some(WorkedOut { part, secrets: uses.secrets, seen })
     }
 
     fn work_out(&mut self, at: usize, entry: &StepEntry, uses: &Uses) -> Option<(Effects, bool)> {
@@ -169,20 +187,20 @@ impl Check<'_> {
         let [first, second] = self.worlds.clone();
         let (step, effects) = self.decode(kind, entry, &first, true)?;
         let id = &*entry.id.text;
-        let mut wrong = step.check(self.places);
-        wrong.extend(self.known.check_sources(&*step, self.places));
+        let mut wrong = step.check(&self.places);
+        wrong.extend(self.known.check_sources(&*step, &self.places));
         let mut effects = effects;
         let mut opaque = self.is_opaque(at, entry, kind, uses);
         let outputs = [0, 1].map(|world| Guess { world, step: id });
         if uses.steps.is_empty() {
-            wrong.extend(self.known.check_moves(id, &*step, self.places, entry.id.span));
+            wrong.extend(self.known.check_moves(id, &*step, &self.places, entry.id.span));
             first.set_step(id, &step.foresee(&outputs[0]));
             second.set_step(id, &step.foresee(&outputs[1]));
         } else {
             first.set_step(id, &step.foresee(&outputs[0]));
             if let Some((other, others)) = self.decode(kind, entry, &second, false) {
                 if !opaque && step.moves() == other.moves() {
-                    wrong.extend(self.known.check_moves(id, &*step, self.places, entry.id.span));
+                    wrong.extend(self.known.check_moves(id, &*step, &self.places, entry.id.span));
                 }
                 effects = effects.common(&others);
                 second.set_step(id, &other.foresee(&outputs[1]));
@@ -199,7 +217,9 @@ impl Check<'_> {
         effects = self.wait_for_subject(at, entry, &*step, effects);
         let secrets = uses.secrets.iter().filter_map(|name| self.secrets.get(name)?.file());
         effects = secrets.fold(effects, |effects, file| effects.read(Thing::path(file)));
-        self.known.remember(at, &*step, &effects);
+        self.known.remember(at, id, &*step, &effects, &self.places, self.mode);
+        let written = effects.touches().iter().filter(|(access, _)| *access == Access::Write);
+        self.places.add_written(written.filter_map(|(_, thing)| thing.as_path()).collect::<Vec<_>>());
         self.diagnostics.extend(wrong);
         Some((effects, step.is_gate()))
     }
@@ -214,12 +234,12 @@ impl Check<'_> {
         let mut wrong = Vec::new();
         let step = kind.decode(&body, &mut wrong);
         if let Some(step) = &step {
-            let missing = self.known.check_sources(&**step, self.places);
+            let missing = self.known.check_sources(&**step, &self.places);
             self.diagnostics.extend(missing);
         }
         match step {
             Some(step) if wrong.is_empty() && !is_incomplete => {
-                self.known.remember_written(&step.effects(self.places));
+                self.known.remember_written(&step.effects(&self.places));
             }
             _ => self.known.may_write_anything(),
         }
@@ -276,7 +296,7 @@ impl Check<'_> {
             self.diagnostics.append(&mut wrong);
         }
         let step = step?;
-        let effects = step.effects(self.places);
+        let effects = step.effects(&self.places);
         Some((step, effects))
     }
 

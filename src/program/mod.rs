@@ -76,6 +76,11 @@ impl Program {
         &self.places
     }
 
+    /// Where they lead from the step at that place: what steps above it write is found where they write it.
+    pub fn places_of(&self, step: usize) -> Places {
+        self.steps.get(step).map_or_else(|| self.places.clone(), |planned| self.places.seeing(planned.seen))
+    }
+
     /// How registries are asked of which the plan says something.
     pub const fn registries(&self) -> &BTreeMap<RegistryName, RegistrySettings> {
         &self.registries
@@ -138,13 +143,14 @@ impl Program {
         let body = scope.evaluate(&planned.body).map_err(|diagnostic| self.explain(&diagnostic, planned))?;
         let mut diagnostics = Vec::new();
         let decoded = planned.kind.decode(&body, &mut diagnostics);
-        let wrong = decoded.as_ref().map(|step| step.check(&self.places)).unwrap_or_default();
+        let places = self.places_of(step);
+        let wrong = decoded.as_ref().map(|step| step.check(&places)).unwrap_or_default();
         if let Some(diagnostic) = diagnostics.iter().chain(&wrong).next() {
             return Err(self.explain(diagnostic, planned));
         }
         let decoded = decoded.ok_or_else(|| self.failure(FailureKind::Step, "it cannot be read", Some(planned)))?;
         // The graph was built from what was foreseen. A step that would touch more could race, so it does not run.
-        if let Some((access, thing)) = planned.effects.uncovered(&decoded.effects(&self.places)) {
+        if let Some((access, thing)) = planned.effects.uncovered(&decoded.effects(&places)) {
             let message = format!("it {} {thing}, which could not be foreseen", access.verb());
             return Err(self.failure(FailureKind::Step, &message, Some(planned)));
         }

@@ -11,6 +11,7 @@
 //! | `transfer_started` | `step`, `name`, `digest`, `bytes` (its size) |
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
+//! | `program_wrote` | `step`, `stream` (`stdout` or `stderr`), `text` (whole lines) |
 //! | `warned` | `step`, `message` |
 //! | `step_finished` | `step`, `outcome`, `because` (of `skipped`), `by` (of `blocked`: the step that failed), `failure` (of `failed`), `elapsed_ms`, `output` (an object, by name) |
 //! | `rehearsed` | `repositories`: a list of `{repository, rights, changes}`, sorted; `faults`: a list of `{spec, wanted, injected}`; `tries` (how many more they cost). Once, in a rehearsal, before the last event |
@@ -103,6 +104,11 @@ enum Line<'a> {
         step: &'a str,
         text: &'a str,
     },
+    ProgramWrote {
+        step: &'a str,
+        stream: &'static str,
+        text: &'a str,
+    },
     Warned {
         step: &'a str,
         message: &'a str,
@@ -175,6 +181,9 @@ impl<'a> Line<'a> {
                 Self::TransferFinished { step: step.name(), name, digest, bytes, moved: transfer.done() }
             }
             Event::Printed { step, text } => Self::Printed { step: step.name(), text },
+            Event::ProgramWrote { step, stream, text } => {
+                Self::ProgramWrote { step: step.name(), stream: stream.word(), text }
+            }
             Event::Warned { step, message } => Self::Warned { step: step.name(), message },
             Event::StepFinished { step, outcome, output, elapsed } => {
                 let (mut because, mut by, mut failure) = (None, None, None);

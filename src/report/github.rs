@@ -99,6 +99,7 @@ impl<W: Write + Send> Reporter for Github<W> {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
+            | Event::ProgramWrote { .. }
             | Event::StepFinished { .. } => Ok(()),
         }
     }

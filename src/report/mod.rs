@@ -9,12 +9,14 @@ mod github;
 mod palette;
 mod plain;
 mod prints;
+mod redacted;
 mod rehearsed;
 mod status;
 mod summary;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod written;
 
 use std::{io, time::Instant};
 
@@ -24,6 +26,7 @@ pub use self::{
     palette::Palette,
     plain::Plain,
     prints::Prints,
+    redacted::Redacted,
     terminal::{Beside, Terminal},
 };
 use crate::event::Event;

@@ -70,6 +70,7 @@ impl<W: Write + Send> Reporter for Plain<W> {
             Event::StepRetried { step, attempt, wait, request, error } => {
                 self.write(&self.lines.retried(step, *attempt, *wait, request, error))
             }
+            Event::ProgramWrote { step, text, .. } => self.write(&self.lines.wrote(step, text)),
             Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
             Event::StepFinished { step, outcome, output, elapsed } => {
                 self.write(&self.lines.finished(step, outcome, output.as_deref(), *elapsed, usize::MAX))

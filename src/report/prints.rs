@@ -62,6 +62,7 @@ impl<W: Write + Send> Reporter for Prints<W> {
             | Event::StepRetried { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
+            | Event::ProgramWrote { .. }
             | Event::Warned { .. } => Ok(()),
         }
     }

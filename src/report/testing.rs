@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::Reporter;
 use crate::{
     event::{
-        Change, Event, Failure, FailureKind, Finished, InjectedFault, Outcome, Place, Rehearsed, RehearsedRepository,
+        Change, Event, Failure, FailureKind, Finished, InjectedFault, Outcome, Place, ProgramStream, Rehearsed, RehearsedRepository,
         Rights, StepId, Summary, Transfer,
     },
     oci::{Descriptor, Digest, Repository, Target},
@@ -111,6 +111,11 @@ pub(super) fn events() -> Vec<Event> {
             error: "503 Service Unavailable".into(),
         },
         Event::Printed { step: step(4), text: "myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n".into() },
+        Event::ProgramWrote {
+            step: step(7),
+            stream: ProgramStream::Stderr,
+            text: "::error::one\ntwo \u{1b}[2J\n".into(),
+        },
         Event::Warned { step: step(4), message: "the registry has no referrers API".into() },
         Event::TransferFinished { step: step(0), transfer: layer },
     ];

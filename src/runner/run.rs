@@ -17,9 +17,9 @@ use crate::{
     output::Output,
     plan::Scope,
     program::Program,
-    report::Reporter,
+    report::{Redacted, Reporter},
     schedule::{self, Schedule, Settled},
-    step::{Done, Made, Pins, Step, StepContext, StepError, Turn},
+    step::{Done, Made, Pins, Programs, Step, StepContext, StepError, Turn},
     store::{Patience, RunPatience, StoreError},
 };
 
@@ -85,12 +85,13 @@ struct Ahead {
 struct Run<'a> {
     program: &'a Program,
     options: &'a RunOptions,
-    reporter: &'a mut dyn Reporter,
+    reporter: Redacted<'a>,
     tx: mpsc::UnboundedSender<Event>,
     scope: Scope,
     pins: Arc<Pins>,
     made: Arc<Made>,
     patience: Arc<RunPatience>,
+    programs: Programs,
     schedule: Schedule,
     settled: Vec<Settled>,
     tasks: JoinSet<Result<Done, StepError>>,
@@ -120,12 +121,13 @@ impl<'a> Run<'a> {
         Self {
             program,
             options,
-            reporter,
+            reporter: Redacted::new(reporter, program.secrets()),
             tx,
             scope: program.scope(),
             pins: Arc::default(),
             made: Arc::default(),
             patience: RunPatience::new(program.retry()),
+            programs: Programs::default(),
             schedule,
             settled,
             tasks: JoinSet::new(),
@@ -198,7 +200,8 @@ impl<'a> Run<'a> {
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
             made: Arc::clone(&self.made),
-            places: Arc::new(self.program.places().clone()),
+            places: Arc::new(self.program.places_of(step)),
+            programs: self.programs.clone(),
             progress: Progress::new(id, self.tx.clone()),
             epoch: self.options.epoch,
             concurrency: TRANSFERS,
@@ -307,6 +310,7 @@ impl<'a> Run<'a> {
         for step in unstarted {
             self.conclude(step, Outcome::Cancelled, None, Duration::ZERO);
         }
+        self.end_programs(interrupts).await;
         let unsettled = self.make_sure(interrupts).await;
         let mut rehearsed = self.options.stores.rehearsed();
         if let Some(rehearsed) = &mut rehearsed {
@@ -323,8 +327,28 @@ impl<'a> Run<'a> {
             elapsed: self.begun.elapsed(),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
-        let outputs = self.program.outputs(&self.scope);
+        let outputs = serde_json::Value::Object(self.program.outputs(&self.scope));
+        let outputs = match self.reporter.value(&outputs) {
+            serde_json::Value::Object(outputs) => outputs,
+            _ => serde_json::Map::new(),
+        };
         Ended { summary, outputs, report_error: self.report_error }
+    }
+
+    /// Waits for programs whose steps were broken off. They have a grace, until somebody does not want to wait for them.
+    async fn end_programs(&mut self, interrupts: &mut mpsc::UnboundedReceiver<()>) {
+        let programs = self.programs.clone();
+        let mut ended = std::pin::pin!(programs.ended());
+        loop {
+            tokio::select! {
+                biased;
+                Some(()) = interrupts.recv() => {
+                    self.interrupted = true;
+                    programs.hurry();
+                }
+                () = &mut ended => return,
+            }
+        }
     }
 
     /// Looks once more that everything attached is listed, unless nobody wants to wait for it.

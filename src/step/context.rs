@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Made, Mode, Pins, Places, StepError, Turn};
+use super::{Made, Mode, Pins, Places, Programs, StepError, Turn};
 use crate::{
     event::Progress,
     oci::{Descriptor, Manifest, Reference, Repository, Target},
@@ -24,6 +24,8 @@ pub struct StepContext {
     pub mode: Mode,
     /// The secrets of the plan.
     pub secrets: Secrets,
+    /// The programs that the steps of this run have started.
+    pub programs: Programs,
     /// From when on others may see what it does.
     pub turn: Turn,
     /// What it has to say.

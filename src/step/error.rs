@@ -1,4 +1,4 @@
-use super::PlaceError;
+use super::{ExecError, PlaceError};
 use crate::{
     event::{Failure, FailureKind, Place},
     oci::ManifestError,
@@ -37,6 +37,17 @@ pub enum StepError {
     /// A secret of the plan has no value.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// A program could not, or said no.
+    #[error(transparent)]
+    Exec(ExecError),
+    /// A file cannot be written.
+    #[error("`{path}` cannot be written: {message}")]
+    Unwritable {
+        /// As written.
+        path: String,
+        /// Why.
+        message: String,
+    },
     /// A file that the step reads whole cannot be read.
     #[error("`{path}` cannot be read: {message}")]
     Unreadable {
@@ -128,6 +139,7 @@ impl StepError {
     pub fn failure(&self, place: Option<Place>) -> Failure {
         let kind = match self {
             Self::Refused { .. } => FailureKind::Gate,
+            Self::Exec(error) if error.is_no() => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
             _ => FailureKind::Step,
         };
@@ -156,6 +168,7 @@ impl StepError {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
             }
             Self::Store { source, .. } => source.help().into_iter().collect(),
+            Self::Exec(error) => error.help().into_iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -61,6 +61,7 @@ pub const KINDS: &[Kind] = &[
     kind::<super::copy::Copy>(),
     kind::<super::delete::Delete>(),
     kind::<super::discover::Discover>(),
+    kind::<super::exec::Exec>(),
     kind::<super::image::Image>(),
     kind::<super::inspect::Inspect>(),
     kind::<super::list_tags::ListTags>(),

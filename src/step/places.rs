@@ -1,4 +1,7 @@
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{Aliases, Thing};
 use crate::oci::{Reference, Repository};
@@ -12,6 +15,10 @@ pub struct Places {
     pub workdir: PathBuf,
     /// Other names of registries.
     pub aliases: Aliases,
+    /// What the steps above write under the work folder, absolute.
+    written: Arc<Vec<PathBuf>>,
+    /// How many of these are written by steps above the one that asks.
+    visible: usize,
 }
 
 /// Why a path cannot be written to.
@@ -30,12 +37,39 @@ pub enum PlaceError {
 impl Places {
     /// Where paths lead from these two folders, both absolute.
     pub fn new(plan_folder: impl Into<PathBuf>, workdir: impl Into<PathBuf>) -> Self {
-        Self { plan_folder: plan_folder.into(), workdir: workdir.into(), aliases: Aliases::default() }
+        Self { plan_folder: plan_folder.into(), workdir: workdir.into(), aliases: Aliases::default(), written: Arc::default(), visible: 0 }
     }
 
-    /// The file or folder to read, absolute, without `.` and `..`.
+    /// Says that a step writes these; the steps below see them.
+    pub fn add_written(&mut self, paths: impl IntoIterator<Item = PathBuf>) {
+        let is_below = |path: &PathBuf| path.starts_with(&self.workdir) && self.workdir != self.plan_folder;
+        Arc::make_mut(&mut self.written).extend(paths.into_iter().filter(is_below));
+        self.visible = self.written.len();
+    }
+
+    /// How many written paths are seen from here, for [`Places::seeing`].
+    pub const fn seen(&self) -> usize {
+        self.visible
+    }
+
+    /// The same, as a step sees it above which so many paths are written.
+    pub fn seeing(&self, written: usize) -> Self {
+        Self { visible: written, ..self.clone() }
+    }
+
+    /// The file or folder to read, absolute, without `.` and `..`: where a step above wrote it, otherwise from the plan's
+    /// folder.
     pub fn source(&self, path: &str) -> PathBuf {
+        let written = self.work(path);
+        if self.written.iter().take(self.visible).any(|it| written.starts_with(it)) {
+            return written;
+        }
         normalize(&self.plan_folder.join(path))
+    }
+
+    /// The file or folder under the work folder, absolute, without `.` and `..`; it may lead out of it.
+    pub fn work(&self, path: &str) -> PathBuf {
+        normalize(&self.workdir.join(path))
     }
 
     /// What a path or glob reads: of a glob, the folder before its first special character.

@@ -87,6 +87,14 @@ impl Thing {
         }
     }
 
+    /// The path that this is, where it is one.
+    pub fn as_path(&self) -> Option<PathBuf> {
+        match self.0.as_slice() {
+            [file, path @ ..] if **file == *FILE && !path.is_empty() => Some(path.iter().map(|part| &**part).collect()),
+            _ => None,
+        }
+    }
+
     /// The parts from the root down.
     pub fn parts(&self) -> &[Arc<str>] {
         &self.0

@@ -1,6 +1,7 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
 mod doctor;
+mod exec;
 mod graph;
 mod hostile;
 mod inputs;

@@ -21,8 +21,11 @@ use self::{
     frame::{Frame, Row},
     speed::Speed,
 };
-use super::{Palette, Reporter, activity::Activity, status::StatusLines, summary};
-use crate::{event::Event, text};
+use super::{Palette, Reporter, activity::Activity, status::StatusLines, summary, written::Written};
+use crate::{
+    event::{Event, Outcome},
+    text,
+};
 
 /// How many running transfers are shown with a bar.
 const BARS: usize = 8;
@@ -35,6 +38,8 @@ pub struct Terminal {
     palette: Palette,
     lines: StatusLines,
     activity: Activity,
+    /// What programs wrote, which is shown where one fails.
+    written: Written,
     /// What is written above the bars on the next tick.
     pending: String,
     rows: Vec<Row>,
@@ -67,6 +72,7 @@ impl Terminal {
             palette,
             lines: StatusLines::new(palette),
             activity: Activity::default(),
+            written: Written::default(),
             pending: String::new(),
             rows: Vec::new(),
             total: Speed::default(),
@@ -105,6 +111,7 @@ impl Terminal {
 impl Reporter for Terminal {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         self.activity.hear(event);
+        self.written.hear(event);
         match event {
             Event::RunStarted { plan, steps } => {
                 self.lines.align(steps.iter().map(|(step, _)| step));
@@ -115,6 +122,10 @@ impl Reporter for Terminal {
             }
             Event::Warned { step, message } => self.pending += &self.lines.warned(step, message),
             Event::StepFinished { step, outcome, output, elapsed } => {
+                let written = self.written.take(step.index());
+                if let Outcome::Failed(_) = outcome {
+                    self.pending += &self.lines.wrote(step, &written);
+                }
                 let columns = (self.columns)();
                 self.pending += &self.lines.finished(step, outcome, output.as_deref(), *elapsed, columns);
             }
@@ -126,7 +137,8 @@ impl Reporter for Terminal {
             Event::StepStarted { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
-            | Event::Printed { .. } => {}
+            | Event::Printed { .. }
+            | Event::ProgramWrote { .. } => {}
         }
         Ok(())
     }
