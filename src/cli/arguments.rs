@@ -32,6 +32,12 @@ pub(super) struct Global {
     /// When to use colour.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(super) color: ColorWhen,
+    /// Tells every request of a run, with its answer, but no secret.
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub(super) verbose: bool,
+    /// Tells only what went wrong. What is asked for on stdout is written all the same.
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
     /// How mistakes in plans are written: for people, or one JSON object a line.
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
     pub(super) error_format: ErrorFormat,

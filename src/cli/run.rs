@@ -16,7 +16,7 @@ use crate::{
     event::ExitCode,
     oci::RegistryName,
     program::Program,
-    report::{Disarmed, Events, Github, Palette, Plain, Prints, Reporter, Reporters, Terminal},
+    report::{Disarmed, Events, Github, Palette, Plain, Prints, Reporter, Reporters, Terminal, Verbosity},
     runner::{self, Ended, RunOptions},
     secret::LateSecret,
     step::Mode,
@@ -186,7 +186,10 @@ fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, Str
     }
     let github = settings::is_github();
     let progress = settings::progress(runner.progress);
-    let terminal = (progress == ProgressHow::Tty).then(|| Terminal::stderr(palette));
+    let verbosity = settings::verbosity(global);
+    // What went wrong needs no bars.
+    let moves = progress == ProgressHow::Tty && verbosity != Verbosity::Quiet;
+    let terminal = moves.then(|| Terminal::stderr(palette).verbosity(verbosity));
     // On stdout, events and prints would spoil each other.
     if !events_on_stdout {
         reporters.push(match &terminal {
@@ -198,8 +201,10 @@ fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, Str
     match (terminal, progress) {
         (Some(terminal), _) => reporters.push(Box::new(terminal)),
         (None, ProgressHow::None) => {}
-        (None, _) if github => reporters.push(Box::new(Plain::new(Disarmed::new(io::stderr()), palette))),
-        (None, _) => reporters.push(Box::new(Plain::new(io::stderr(), palette))),
+        (None, _) if github => {
+            reporters.push(Box::new(Plain::new(Disarmed::new(io::stderr()), palette).verbosity(verbosity)));
+        }
+        (None, _) => reporters.push(Box::new(Plain::new(io::stderr(), palette).verbosity(verbosity))),
     }
     if github {
         let summary = env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::arguments::{ColorWhen, Global, ProgressHow};
+use crate::report::Verbosity;
 
 /// Whether stderr gets colour.
 pub(super) fn color_on_stderr(global: &Global) -> bool {
@@ -13,6 +14,15 @@ pub(super) fn color_on_stderr(global: &Global) -> bool {
         ColorWhen::Always => true,
         ColorWhen::Never => false,
         ColorWhen::Auto => io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb(),
+    }
+}
+
+/// How much is told on stderr.
+pub(super) const fn verbosity(global: &Global) -> Verbosity {
+    match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Verbose,
+        (false, false) => Verbosity::Normal,
     }
 }
 

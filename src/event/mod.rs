@@ -54,6 +54,17 @@ pub enum Event {
         /// How it failed: a status and what the registry said, or what the network did.
         error: Arc<str>,
     },
+    /// A registry, or where it points, answered a request; or none came of it.
+    Requested {
+        /// For which step.
+        step: StepId,
+        /// A method and a URL without its query.
+        request: Arc<str>,
+        /// The status of the answer, or what the network did.
+        answer: Arc<str>,
+        /// From the first byte there to the head of the answer.
+        elapsed: Duration,
+    },
     /// Content began to move.
     TransferStarted {
         /// For which step.

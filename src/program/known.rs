@@ -38,7 +38,15 @@ pub(super) struct Known {
 
 impl Known {
     /// Remembers what the step leaves behind.
-    pub(super) fn remember(&mut self, at: usize, id: &str, step: &dyn Step, effects: &Effects, places: &Places, mode: Mode) {
+    pub(super) fn remember(
+        &mut self,
+        at: usize,
+        id: &str,
+        step: &dyn Step,
+        effects: &Effects,
+        places: &Places,
+        mode: Mode,
+    ) {
         if !step.lacks(mode).is_empty() {
             self.lacks.insert(at, step.lacks(mode));
         }
@@ -99,13 +107,14 @@ impl Known {
         }
         let unsaid = self.unsaid.iter().rfind(|(unsaid, _)| unsaid.contains(&thing));
         let is_made = thing.as_path().is_some_and(|path| path == places.work(source) && !path.exists());
-        let found = pack::expand(&places.plan_folder, source);
+        let found = pack::expand(places.source_root(source), source);
         if let Some((_, step)) = unsaid.filter(|_| is_made || found.is_err()) {
             if self.written.iter().any(|written| thing.contains(written)) {
                 return None;
             }
             let message = format!("`{}` is written by `{step}`, which does not run in this rehearsal", source.value);
-            let help = format!("rehearse with --exec, or say `rehearse: {{ files: {{ {}: … }} }}` in `{step}`", source.value);
+            let help =
+                format!("rehearse with --exec, or say `rehearse: {{ files: {{ {}: … }} }}` in `{step}`", source.value);
             return Some(Diagnostic::new(message).at(source.span).help(help));
         }
         let diagnostic = match found.err()? {

@@ -71,7 +71,7 @@ impl Activity {
                     running.wait = Some((*wait, None));
                 }
             }
-            Event::Printed { .. } | Event::ProgramWrote { .. } | Event::Warned { .. } => {}
+            Event::Requested { .. } | Event::Printed { .. } | Event::ProgramWrote { .. } | Event::Warned { .. } => {}
         }
     }
 

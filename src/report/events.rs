@@ -8,6 +8,7 @@
 //! | `run_started` | `version` (1), `plan`, `steps`: a list of `{step, kind}` in file order |
 //! | `step_started` | `step` |
 //! | `step_retried` | `step`, `attempt` (how often it was tried, from 1), `wait_ms`, `request` (method and URL), `error` |
+//! | `requested` | `step`, `request` (method and URL), `answer` (a status, or what the network did), `elapsed_ms` |
 //! | `transfer_started` | `step`, `name`, `digest`, `bytes` (its size) |
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
@@ -86,6 +87,13 @@ enum Line<'a> {
         wait_ms: Duration,
         request: &'a str,
         error: &'a str,
+    },
+    Requested {
+        step: &'a str,
+        request: &'a str,
+        answer: &'a str,
+        #[serde(serialize_with = "millis")]
+        elapsed_ms: Duration,
     },
     TransferStarted {
         step: &'a str,
@@ -172,6 +180,9 @@ impl<'a> Line<'a> {
             Event::StepRetried { step, attempt, wait, request, error } => {
                 Self::StepRetried { step: step.name(), attempt: *attempt, wait_ms: *wait, request, error }
             }
+            Event::Requested { step, request, answer, elapsed } => {
+                Self::Requested { step: step.name(), request, answer, elapsed_ms: *elapsed }
+            }
             Event::TransferStarted { step, transfer } => {
                 let (name, digest, bytes) = parts(transfer);
                 Self::TransferStarted { step: step.name(), name, digest, bytes }
@@ -256,7 +267,9 @@ mod tests {
         {"event":"transfer_started","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080}
         {"event":"step_started","step":"tree"}
         {"event":"step_retried","step":"image","attempt":1,"wait_ms":1500,"request":"GET https://r.io/v2/","error":"503 Service Unavailable"}
+        {"event":"requested","step":"tree","request":"GET https://r.io/v2/","answer":"200 OK","elapsed_ms":42}
         {"event":"printed","step":"tree","text":"myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n"}
+        {"event":"program_wrote","step":"push_app","stream":"stderr","text":"::error::one\ntwo \u001b[2J\n"}
         {"event":"warned","step":"tree","message":"the registry has no referrers API"}
         {"event":"transfer_finished","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080,"moved":0}
         {"event":"step_finished","step":"image","outcome":"created","elapsed_ms":120,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}}

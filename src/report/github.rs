@@ -96,6 +96,7 @@ impl<W: Write + Send> Reporter for Github<W> {
             Event::RunFinished { summary } => self.append(&self.page(summary)),
             Event::StepStarted { .. }
             | Event::StepRetried { .. }
+            | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }

@@ -16,6 +16,7 @@ mod summary;
 mod terminal;
 #[cfg(test)]
 mod testing;
+mod verbosity;
 mod written;
 
 use std::{io, time::Instant};
@@ -28,6 +29,7 @@ pub use self::{
     prints::Prints,
     redacted::Redacted,
     terminal::{Beside, Terminal},
+    verbosity::Verbosity,
 };
 use crate::event::Event;
 

@@ -3,8 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Palette, Reporter, activity::Activity, status::StatusLines, summary};
-use crate::{event::Event, text};
+use super::{Palette, Reporter, Verbosity, activity::Activity, status::StatusLines, summary, written::Written};
+use crate::{
+    event::{Event, ExitCode, Outcome},
+    text,
+};
 
 /// How long nothing is written before a heartbeat is.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -18,8 +21,11 @@ const NAMED: usize = 8;
 pub struct Plain<W> {
     writer: W,
     palette: Palette,
+    verbosity: Verbosity,
     lines: StatusLines,
     activity: Activity,
+    /// What programs wrote, which is shown where one fails and was not shown before.
+    written: Written,
     /// The first tick after the last line.
     quiet_since: Option<Instant>,
 }
@@ -27,7 +33,26 @@ pub struct Plain<W> {
 impl<W: Write> Plain<W> {
     /// Writes to `writer`, which is stderr or what stands in front of it.
     pub fn new(writer: W, palette: Palette) -> Self {
-        Self { writer, palette, lines: StatusLines::new(palette), activity: Activity::default(), quiet_since: None }
+        Self {
+            writer,
+            palette,
+            verbosity: Verbosity::Normal,
+            lines: StatusLines::new(palette),
+            activity: Activity::default(),
+            written: Written::default(),
+            quiet_since: None,
+        }
+    }
+
+    /// The same, telling so much.
+    #[must_use]
+    pub fn verbosity(self, verbosity: Verbosity) -> Self {
+        Self { verbosity, ..self }
+    }
+
+    /// What went wrong is told however little is told.
+    fn is_quiet(&self) -> bool {
+        self.verbosity == Verbosity::Quiet
     }
 
     fn write(&mut self, text: &str) -> io::Result<()> {
@@ -65,7 +90,24 @@ impl<W: Write + Send> Reporter for Plain<W> {
         match event {
             Event::RunStarted { plan, steps } => {
                 self.lines.align(steps.iter().map(|(step, _)| step));
+                if self.is_quiet() {
+                    return Ok(());
+                }
                 self.write(&summary::opening(plan, steps.len()))
+            }
+            Event::ProgramWrote { .. } if self.is_quiet() => {
+                self.written.hear(event);
+                Ok(())
+            }
+            Event::StepFinished { step, outcome, .. } if self.is_quiet() && !matches!(outcome, Outcome::Failed(_)) => {
+                self.written.take(step.index());
+                Ok(())
+            }
+            Event::StepRetried { .. } | Event::Warned { .. } if self.is_quiet() => Ok(()),
+            Event::RunFinished { summary } if self.is_quiet() && summary.exit_code() == ExitCode::Success => Ok(()),
+            Event::RunFinished { summary } if self.is_quiet() => self.write(&summary::outcome(summary, self.palette)),
+            Event::Requested { step, request, answer, elapsed } if self.verbosity == Verbosity::Verbose => {
+                self.write(&self.lines.requested(step, request, answer, *elapsed))
             }
             Event::StepRetried { step, attempt, wait, request, error } => {
                 self.write(&self.lines.retried(step, *attempt, *wait, request, error))
@@ -73,10 +115,13 @@ impl<W: Write + Send> Reporter for Plain<W> {
             Event::ProgramWrote { step, text, .. } => self.write(&self.lines.wrote(step, text)),
             Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
             Event::StepFinished { step, outcome, output, elapsed } => {
+                let written = self.written.take(step.index());
+                self.write(&self.lines.wrote(step, &written))?;
                 self.write(&self.lines.finished(step, outcome, output.as_deref(), *elapsed, usize::MAX))
             }
             Event::RunFinished { summary } => self.write(&summary::draw(summary, self.palette)),
             Event::StepStarted { .. }
+            | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. } => Ok(()),
@@ -86,7 +131,10 @@ impl<W: Write + Send> Reporter for Plain<W> {
     fn tick(&mut self, now: Instant) -> io::Result<()> {
         self.activity.tick(now);
         let quiet_since = *self.quiet_since.get_or_insert(now);
-        if now.saturating_duration_since(quiet_since) < HEARTBEAT || self.activity.running().is_empty() {
+        if self.is_quiet()
+            || now.saturating_duration_since(quiet_since) < HEARTBEAT
+            || self.activity.running().is_empty()
+        {
             return Ok(());
         }
         self.write(&self.heartbeat(now))?;
@@ -113,6 +161,8 @@ mod tests {
         insta::assert_snapshot!(written, @r"
         acr-tutorial: 9 steps
         retrying  image           in 1.5 s, after attempt 1: GET https://r.io/v2/: 503 Service Unavailable
+        output    push_app        ::error::one
+        output    push_app        two \u001b[2J
         warning   tree            the registry has no referrers API
         created   image           myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
         updated   sbom            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
@@ -143,6 +193,33 @@ mod tests {
                                                                  create             sha256:ea0890697a77
         faults: `copy:503*2` 1 of 2 times; they cost 1 more try
         ");
+    }
+
+    #[test]
+    fn every_request_is_told_where_that_is_wanted() {
+        let mut plain = Plain::new(Vec::new(), Palette::PLAIN).verbosity(Verbosity::Verbose);
+        testing::tell(&mut plain);
+        let written = written(&mut plain);
+        let asked: Vec<_> = written.lines().filter(|line| line.starts_with("asked")).collect();
+        assert_eq!(asked, ["asked     tree            GET https://r.io/v2/: 200 OK  0.04 s"]);
+    }
+
+    #[test]
+    fn what_went_wrong_alone_is_told_where_that_is_wanted() {
+        let mut plain = Plain::new(Vec::new(), Palette::PLAIN).verbosity(Verbosity::Quiet);
+        testing::tell(&mut plain);
+        insta::assert_snapshot!(written(&mut plain), @r"
+        output    push_app        ::error::one
+        output    push_app        two \u001b[2J
+        failed    push_app        failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J
+          --> plans/x.yaml:12:5
+          help: log in with `consign login myregistry.azurecr.io`
+        1 created, 1 updated, 1 unchanged, 1 deleted, 1 passed, 1 skipped, 1 blocked, 1 failed, 1 cancelled in 1.2 s
+        run it again: what succeeded is found unchanged
+        ");
+        let all_well = Event::RunFinished { summary: std::sync::Arc::default() };
+        plain.report(&all_well).unwrap();
+        assert_eq!(written(&mut plain), "");
     }
 
     #[test]

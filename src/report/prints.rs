@@ -60,6 +60,7 @@ impl<W: Write + Send> Reporter for Prints<W> {
             }
             Event::StepStarted { .. }
             | Event::StepRetried { .. }
+            | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::ProgramWrote { .. }

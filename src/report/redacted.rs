@@ -66,6 +66,9 @@ fn redact_event(redaction: &Redaction, event: &Event) -> Event {
             request: text(request),
             error: text(error),
         },
+        Event::Requested { step, request, answer, elapsed } => {
+            Event::Requested { step: step.clone(), request: text(request), answer: text(answer), elapsed: *elapsed }
+        }
         Event::Printed { step, text: printed } => Event::Printed { step: step.clone(), text: text(printed) },
         Event::ProgramWrote { step, stream, text: wrote } => {
             Event::ProgramWrote { step: step.clone(), stream: *stream, text: text(wrote) }
@@ -180,6 +183,12 @@ mod tests {
                 wait: Duration::ZERO,
                 request: "GET hunter2".into(),
                 error: "hunter2".into(),
+            },
+            Event::Requested {
+                step: step(),
+                request: "GET hunter2".into(),
+                answer: "hunter2".into(),
+                elapsed: Duration::ZERO,
             },
             Event::Printed { step: step(), text: "hunter2\n".into() },
             Event::ProgramWrote { step: step(), stream: ProgramStream::Stderr, text: "a hunter2 b\n".into() },

@@ -71,6 +71,11 @@ impl StatusLines {
         self.line(|text| self.palette.caution(text), "retrying", step, &detail)
     }
 
+    pub(super) fn requested(self, step: &StepId, request: &str, answer: &str, elapsed: Duration) -> String {
+        let detail = format!("{request}: {answer}  {}", text::duration(elapsed));
+        self.line(str::to_owned, "asked", step, &detail)
+    }
+
     pub(super) fn warned(self, step: &StepId, message: &str) -> String {
         self.line(|text| self.palette.caution(text), "warning", step, message)
     }

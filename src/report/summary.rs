@@ -18,13 +18,20 @@ pub(super) fn opening(plan: &str, steps: usize) -> String {
 pub(super) fn draw(summary: &Summary, palette: Palette) -> String {
     let mut drawn = list("changed:", &summary.steps, palette, changed);
     drawn += &list("failed:", &summary.steps, palette, failed);
+    drawn += &outcome(summary, palette);
+    drawn.extend(summary.rehearsed.iter().map(|rehearsed| rehearsed::draw(rehearsed, palette)));
+    drawn
+}
+
+/// How many steps ended how, and how to go on.
+pub(super) fn outcome(summary: &Summary, palette: Palette) -> String {
+    let mut drawn = String::new();
     let elapsed = text::duration(summary.elapsed);
     // Writing to a string cannot fail.
     let _ = writeln!(drawn, "{} in {elapsed}", palette.heading(&counts(summary)));
     if let Some(advice) = advice(summary.exit_code()) {
         let _ = writeln!(drawn, "{advice}");
     }
-    drawn.extend(summary.rehearsed.iter().map(|rehearsed| rehearsed::draw(rehearsed, palette)));
     drawn
 }
 

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::Reporter;
 use crate::{
     event::{
-        Change, Event, Failure, FailureKind, Finished, InjectedFault, Outcome, Place, ProgramStream, Rehearsed, RehearsedRepository,
-        Rights, StepId, Summary, Transfer,
+        Change, Event, Failure, FailureKind, Finished, InjectedFault, Outcome, Place, ProgramStream, Rehearsed,
+        RehearsedRepository, Rights, StepId, Summary, Transfer,
     },
     oci::{Descriptor, Digest, Repository, Target},
     output::Output,
@@ -109,6 +109,12 @@ pub(super) fn events() -> Vec<Event> {
             wait: Duration::from_millis(1500),
             request: "GET https://r.io/v2/".into(),
             error: "503 Service Unavailable".into(),
+        },
+        Event::Requested {
+            step: step(4),
+            request: "GET https://r.io/v2/".into(),
+            answer: "200 OK".into(),
+            elapsed: Duration::from_millis(42),
         },
         Event::Printed { step: step(4), text: "myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n".into() },
         Event::ProgramWrote {

@@ -68,6 +68,6 @@ mod tests {
         write(0, "two\n");
         assert_eq!(written.take(0), "one\ntwo\n");
         assert_eq!(written.take(0), "");
-        assert_eq!(written.take(1), "… 64.0 KiB before that are not shown\nlast\n");
+        assert_eq!(written.take(1), "… 63.9 KiB before that are not shown\nlast\n");
     }
 }

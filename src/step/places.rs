@@ -37,7 +37,13 @@ pub enum PlaceError {
 impl Places {
     /// Where paths lead from these two folders, both absolute.
     pub fn new(plan_folder: impl Into<PathBuf>, workdir: impl Into<PathBuf>) -> Self {
-        Self { plan_folder: plan_folder.into(), workdir: workdir.into(), aliases: Aliases::default(), written: Arc::default(), visible: 0 }
+        Self {
+            plan_folder: plan_folder.into(),
+            workdir: workdir.into(),
+            aliases: Aliases::default(),
+            written: Arc::default(),
+            visible: 0,
+        }
     }
 
     /// Says that a step writes these; the steps below see them.
@@ -60,11 +66,15 @@ impl Places {
     /// The file or folder to read, absolute, without `.` and `..`: where a step above wrote it, otherwise from the plan's
     /// folder.
     pub fn source(&self, path: &str) -> PathBuf {
-        let written = self.work(path);
-        if self.written.iter().take(self.visible).any(|it| written.starts_with(it)) {
-            return written;
-        }
-        normalize(&self.plan_folder.join(path))
+        normalize(&self.source_root(path).join(path))
+    }
+
+    /// The folder that a path or glob to read is relative to: the work folder where a step above wrote it, otherwise the
+    /// plan's folder.
+    pub fn source_root(&self, pattern: &str) -> &Path {
+        let written = self.work(literal(pattern));
+        let is_written = self.written.iter().take(self.visible).any(|it| written.starts_with(it));
+        if is_written { &self.workdir } else { &self.plan_folder }
     }
 
     /// The file or folder under the work folder, absolute, without `.` and `..`; it may lead out of it.
@@ -74,13 +84,7 @@ impl Places {
 
     /// What a path or glob reads: of a glob, the folder before its first special character.
     pub fn read_thing(&self, pattern: &str) -> Thing {
-        let plain = match pattern.find(['*', '?', '[', '{']) {
-            Some(special) => {
-                pattern.get(..special).and_then(|plain| plain.rsplit_once('/')).map_or("", |(folder, _)| folder)
-            }
-            None => pattern,
-        };
-        Thing::path(&self.source(plain))
+        Thing::path(&normalize(&self.source_root(pattern).join(literal(pattern))))
     }
 
     /// The file or folder to write, absolute; it stays under the work folder.
@@ -117,6 +121,16 @@ impl Places {
     }
 }
 
+/// Of a glob the folder before its first special character, any other path as it is.
+fn literal(pattern: &str) -> &str {
+    match pattern.find(['*', '?', '[', '{']) {
+        Some(special) => {
+            pattern.get(..special).and_then(|plain| plain.rsplit_once('/')).map_or("", |(folder, _)| folder)
+        }
+        None => pattern,
+    }
+}
+
 /// Takes out `.` and `..` as they are written: the file need not exist.
 fn normalize(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
@@ -142,5 +156,22 @@ mod tests {
         assert!(places.target("../x").is_err());
         assert!(places.target("/etc").is_err());
         assert!(places.target("a/../../workshop").is_err());
+    }
+
+    #[test]
+    fn what_a_step_above_wrote_is_found_where_it_was_written() {
+        let mut places = Places::new("/plans", "/there");
+        places.add_written([PathBuf::from("/there/dist"), PathBuf::from("/elsewhere/x")]);
+        places.add_written([PathBuf::from("/there/sbom.json")]);
+        assert_eq!(places.source("dist/a"), Path::new("/there/dist/a"));
+        assert_eq!(places.source("./sbom.json"), Path::new("/there/sbom.json"));
+        assert_eq!(places.source("distance"), Path::new("/plans/distance"));
+        assert_eq!(places.source("../elsewhere/x"), Path::new("/elsewhere/x"));
+        assert_eq!(places.read_thing("dist/*.json"), Thing::path(Path::new("/there/dist")));
+        assert_eq!(places.source_root("*.json"), Path::new("/plans"));
+        // A step sees only what is written above it.
+        let above = places.seeing(1);
+        assert_eq!((above.source("sbom.json"), above.source("dist")), ("/plans/sbom.json".into(), "/there/dist".into()));
+        assert_eq!(places.seen(), 2);
     }
 }

@@ -4,6 +4,7 @@
 //! for it wherever they wait. What runs as a task of its own takes it along with [`carried`].
 
 use std::{
+    fmt::Display,
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -136,6 +137,14 @@ impl Patience {
         if let Some(progress) = &self.progress {
             let step = progress.step().clone();
             progress.send(Event::StepRetried { step, attempt, wait, request: request.into(), error: error.into() });
+        }
+    }
+
+    /// Says that `request` was answered with `answer`.
+    pub fn tell_of_answer(&self, request: impl FnOnce() -> String, answer: &dyn Display, elapsed: Duration) {
+        if let Some(progress) = &self.progress {
+            let (step, request, answer) = (progress.step().clone(), request().into(), answer.to_string().into());
+            progress.send(Event::Requested { step, request, answer, elapsed });
         }
     }
 

@@ -169,8 +169,8 @@ fn two_interrupts_end_a_program_that_does_not_want_to_end() {
     };
     interrupt();
     // The first is heard before the second is sent only where that shows: so they are sent until the step is broken off.
+    let ended = std::sync::atomic::AtomicBool::new(false);
     let cancelled = std::thread::scope(|scope| {
-        let ended = std::sync::atomic::AtomicBool::new(false);
         let line = scope.spawn(|| {
             let line = until("cancelled stubborn");
             ended.store(true, std::sync::atomic::Ordering::Release);

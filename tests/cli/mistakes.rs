@@ -53,7 +53,7 @@ steps:
     6 |     psuh:
       |     ^^^^ did you mean `push`?
       |
-      = note: a step takes: id, description, needs, retry, assert, attach, copy, delete, discover, image, inspect, list_tags, pull, push, tag
+      = note: a step takes: id, description, needs, retry, assert, attach, copy, delete, discover, exec, image, inspect, list_tags, pull, push, tag
     ");
 }
 

@@ -387,7 +387,7 @@ steps:
     14 |   - id: nothing
        |     ^^
        |
-       = note: the kinds are: assert, attach, copy, delete, discover, image, inspect, list_tags, pull, push, tag
+       = note: the kinds are: assert, attach, copy, delete, discover, exec, image, inspect, list_tags, pull, push, tag
     ");
 }
 

@@ -80,7 +80,7 @@ fn every_plan_in_the_readme_is_right() {
             assert_eq!(said.code, Some(0), "{}", said.stderr);
         }
     }
-    assert_eq!(whole, 1);
+    assert_eq!(whole, 2);
 }
 
 #[test]

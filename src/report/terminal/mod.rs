@@ -21,7 +21,7 @@ use self::{
     frame::{Frame, Row},
     speed::Speed,
 };
-use super::{Palette, Reporter, activity::Activity, status::StatusLines, summary, written::Written};
+use super::{Palette, Reporter, Verbosity, activity::Activity, status::StatusLines, summary, written::Written};
 use crate::{
     event::{Event, Outcome},
     text,
@@ -36,6 +36,7 @@ pub struct Terminal {
     writer: Beside<Box<dyn Write + Send>>,
     columns: Box<dyn Fn() -> usize + Send>,
     palette: Palette,
+    verbosity: Verbosity,
     lines: StatusLines,
     activity: Activity,
     /// What programs wrote, which is shown where one fails.
@@ -70,6 +71,7 @@ impl Terminal {
             live,
             columns: Box::new(columns),
             palette,
+            verbosity: Verbosity::Normal,
             lines: StatusLines::new(palette),
             activity: Activity::default(),
             written: Written::default(),
@@ -77,6 +79,12 @@ impl Terminal {
             rows: Vec::new(),
             total: Speed::default(),
         }
+    }
+
+    /// The same, telling so much. What went wrong alone is told by [`Plain`](super::Plain).
+    #[must_use]
+    pub fn verbosity(self, verbosity: Verbosity) -> Self {
+        Self { verbosity, ..self }
     }
 
     /// A writer to the same screen (stdout, where that is the terminal too) that moves the bars away while it writes.
@@ -134,7 +142,11 @@ impl Reporter for Terminal {
                 self.pending += &summary::draw(summary, self.palette);
                 self.write_pending()?;
             }
+            Event::Requested { step, request, answer, elapsed } if self.verbosity == Verbosity::Verbose => {
+                self.pending += &self.lines.requested(step, request, answer, *elapsed);
+            }
             Event::StepStarted { .. }
+            | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }

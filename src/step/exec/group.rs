@@ -11,9 +11,7 @@ impl Group {
     /// The group of a child that leads one and has not been waited for.
     pub(super) fn of(child: &Child) -> Self {
         #[cfg(unix)]
-        let group = Self {
-            leader: child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)),
-        };
+        let group = Self { leader: child.id().and_then(|id| rustix::process::Pid::from_raw(i32::try_from(id).ok()?)) };
         #[cfg(not(unix))]
         let group = {
             let _ = child;

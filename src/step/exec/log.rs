@@ -4,7 +4,7 @@ use std::{
 };
 
 use crate::{
-    event::{Progress, ProgramStream},
+    event::{ProgramStream, Progress},
     text,
 };
 

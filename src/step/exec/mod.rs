@@ -28,12 +28,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+pub use self::{capture::Capture, error::ExecError, programs::Programs, rehearsal::ExecRehearsal};
 use self::{
     log::Log,
     programs::Exit,
     reading::{Captured, read},
 };
-pub use self::{capture::Capture, error::ExecError, programs::Programs, rehearsal::ExecRehearsal};
 use super::{
     Declare, Done, Effects, Guess, Leaves, Mode, Places, Step, StepContext, StepError, Thing,
     kind::{OutputInfo, output},

@@ -73,11 +73,10 @@ async fn stdout_and_stderr_are_shown_line_by_line_and_nothing_is_captured_unless
     let mut lines = ran.lines();
     lines.sort();
     assert_eq!(lines, ["stderr three", "stdout one", "stdout two"]);
-    assert_eq!((ran.output("stdout"), ran.output("exit_code"), ran.output("outcome")), (
-        None,
-        Some(json!(0)),
-        Some(json!("updated"))
-    ));
+    assert_eq!(
+        (ran.output("stdout"), ran.output("exit_code"), ran.output("outcome")),
+        (None, Some(json!(0)), Some(json!("updated")))
+    );
     let mut ran = run(&script("echo '[1, 2]'; echo warned >&2", "capture: json\nreads: []")).await;
     assert_eq!((ran.output("stdout"), ran.output("outcome")), (Some(json!([1, 2])), Some(json!("passed"))));
     assert_eq!(ran.lines(), ["stderr warned"]);
@@ -150,7 +149,8 @@ async fn a_file_of_the_plan_is_run_where_it_is_and_may_not_be_a_program() {
 
 #[tokio::test]
 async fn a_flood_is_bounded_and_its_end_is_shown_where_it_fails() {
-    let flood = "i=0; while [ $i -lt 40000 ]; do echo \"$i 0123456789012345678901234567890123456789\"; i=$((i+1)); done";
+    let flood =
+        "i=0; while [ $i -lt 40000 ]; do echo \"$i 0123456789012345678901234567890123456789\"; i=$((i+1)); done";
     let mut ran = run(&script(flood, "")).await;
     let lines = ran.lines();
     assert!((20_000..30_000).contains(&lines.len()), "{}", lines.len());
@@ -282,19 +282,20 @@ fn what_it_touches_is_what_it_names() {
     };
     assert_eq!(touches("run: [x]"), ["changes everything"]);
     assert_eq!(touches("{ run: [x], reads: [] }"), Vec::<String>::new());
-    assert_eq!(touches("{ run: [./x], reads: [src, /etc/x], writes: [out/a] }"), [
-        "reads /work/src",
-        "reads /etc/x",
-        "reads /plans/x",
-        "changes /work/out/a"
-    ]);
-    assert_eq!(touches("{ run: [x], reads: [\"localhost:5000/a:v1\"], writes: [\"localhost:5000/b:v1\"] }"), [
-        "reads the tag localhost:5000/a:v1",
-        "reads the graph of localhost:5000/a",
-        "changes the tag localhost:5000/b:v1",
-        "changes the graph of localhost:5000/b",
-        "adds to the tag list of localhost:5000/b"
-    ]);
+    assert_eq!(
+        touches("{ run: [./x], reads: [src, /etc/x], writes: [out/a] }"),
+        ["reads /work/src", "reads /etc/x", "reads /plans/x", "changes /work/out/a"]
+    );
+    assert_eq!(
+        touches("{ run: [x], reads: [\"localhost:5000/a:v1\"], writes: [\"localhost:5000/b:v1\"] }"),
+        [
+            "reads the tag localhost:5000/a:v1",
+            "reads the graph of localhost:5000/a",
+            "changes the tag localhost:5000/b:v1",
+            "changes the graph of localhost:5000/b",
+            "adds to the tag list of localhost:5000/b"
+        ]
+    );
     // It may be either.
     assert_eq!(touches("{ run: [x], writes: [app.d/a] }"), ["changes the repository app.d/a", "changes /work/app.d/a"]);
     assert_eq!(touches("{ run: [x], writes: [./app.d/a] }"), ["changes /work/app.d/a"]);

@@ -1,10 +1,12 @@
 //! The one function through which every request to a registry goes: login, permits, redirects, tries.
 
+use std::fmt::Display;
+
 use reqwest::{
     Method, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_LENGTH, LOCATION},
 };
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use url::Url;
 
 use super::{
@@ -13,6 +15,7 @@ use super::{
     auth::Authorization,
     clients::Clients,
     cooldown::Cooldown,
+    error::shown,
     origin::{self, LeadError},
     outgoing::Sending,
     pace::{Pace, Tries},
@@ -20,7 +23,7 @@ use super::{
     registry::Shared,
     request::Body,
 };
-use crate::store::{StoreError, read};
+use crate::store::{Patience, StoreError, read};
 
 /// How requests reach one registry.
 #[derive(Debug)]
@@ -183,12 +186,23 @@ impl Http {
         } else {
             None
         };
-        match sending.watch(builder.send()).await {
-            Ok(Ok(response)) => Ok((response, permits)),
-            // Where the content failed, the transport only says that something did.
-            Ok(Err(error)) => Err(sending.failure().unwrap_or_else(|| fail(network(error)))),
-            Err(limit) => Err(fail(RegistryProblem::Silent { limit })),
-        }
+        let begun = Instant::now();
+        let answered = sending.watch(builder.send()).await;
+        let said = |answer: &dyn Display| {
+            let request = || format!("{} {}", request.method, shown(url));
+            Patience::current().tell_of_answer(request, answer, begun.elapsed());
+        };
+        let problem = match answered {
+            Ok(Ok(response)) => {
+                said(&response.status());
+                return Ok((response, permits));
+            }
+            Ok(Err(error)) => network(error),
+            Err(limit) => RegistryProblem::Silent { limit },
+        };
+        said(&problem);
+        // Where the content failed, the transport only says that something did.
+        Err(sending.failure().unwrap_or_else(|| fail(problem)))
     }
 }
 
@@ -218,8 +232,9 @@ mod tests {
         *,
     };
     use crate::{
+        event::{Event, Progress, StepId},
         oci::Descriptor,
-        store::{Source, Store},
+        store::{RetryPolicy, RunPatience, Source, Store},
     };
 
     #[tokio::test]
@@ -281,6 +296,38 @@ mod tests {
         let error = store.tags().await.unwrap_err();
         assert!(error.to_string().contains("`http://169.254.169.254/latest`, an address of this"), "{error}");
         assert_eq!(server.log().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn requests_are_told_with_their_answers_and_without_what_is_secret() {
+        let server = Server::with(|received, _| {
+            Some(match received.header("authorization") {
+                None => Reply::status(401).header("www-authenticate", "Basic realm=\"x\""),
+                Some(_) => Reply::status(307).header("location", "/elsewhere?signature=hunter3"),
+            })
+        })
+        .await;
+        let me = Credential::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
+        let store = registries(Credentials::none().with(server.name.clone(), me));
+        let store = store.repository(&server.name, &"a".parse().unwrap());
+        let (tx, mut rx) = tokio::sync::mpsc::unbounded_channel();
+        let progress = Progress::new(StepId::new(0, "list"), tx);
+        let policy = RetryPolicy { max: 1, ..RetryPolicy::default() };
+        let patience = Patience::new(policy, &RunPatience::new(policy), Some(progress));
+        patience.scope(store.tags()).await.unwrap_err();
+        let mut told = Vec::new();
+        while let Ok(event) = rx.try_recv() {
+            assert!(!format!("{event:?}").contains("hunter"), "{event:?}");
+            if let Event::Requested { request, answer, .. } = event {
+                told.push(format!("{request}: {answer}").replace(&server.name.to_string(), "r.io"));
+            }
+        }
+        let first = [
+            "GET http://r.io/v2/a/tags/list: 401 Unauthorized",
+            "GET http://r.io/v2/a/tags/list: 307 Temporary Redirect",
+        ];
+        assert_eq!(told[..2], first);
+        assert!(told[2..].iter().all(|it| it == "GET http://r.io/elsewhere: 307 Temporary Redirect"), "{told:?}");
     }
 
     #[tokio::test]

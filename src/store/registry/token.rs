@@ -3,7 +3,7 @@
 //!
 //! <https://distribution.github.io/distribution/spec/auth/token/>, <https://distribution.github.io/distribution/spec/auth/oauth/>
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, fmt::Display, time::Duration};
 
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
@@ -12,6 +12,7 @@ use reqwest::{
 };
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
@@ -19,7 +20,9 @@ use super::{
     answer::{Answer, Incoming, network},
     auth::Authorization,
     clients::Clients,
+    error::shown,
 };
+use crate::store::Patience;
 
 /// What is asked for.
 #[derive(Clone, Copy)]
@@ -231,10 +234,17 @@ async fn send(clients: &Clients, url: &Url, message: &Message<'_>) -> Result<Ans
     if let Some(form) = &message.form {
         builder = builder.form(form);
     }
-    let response = tokio::time::timeout(Incoming::SILENCE, builder.send())
-        .await
-        .map_err(|_| fail(RegistryProblem::Silent { limit: Incoming::SILENCE }))?
-        .map_err(|error| fail(network(error)))?;
+    let begun = Instant::now();
+    let response = match tokio::time::timeout(Incoming::SILENCE, builder.send()).await {
+        Ok(answered) => answered.map_err(network),
+        Err(_) => Err(RegistryProblem::Silent { limit: Incoming::SILENCE }),
+    };
+    let said: &dyn Display = match &response {
+        Ok(response) => &response.status(),
+        Err(problem) => problem,
+    };
+    Patience::current().tell_of_answer(|| format!("{method} {}", shown(&url)), said, begun.elapsed());
+    let response = response.map_err(fail)?;
     Incoming { response, _permits: Vec::new(), method: method.clone(), url: url.clone() }.read(LIMIT).await
 }
 
