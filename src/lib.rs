@@ -30,6 +30,8 @@ pub mod schedule;
 
 pub mod program;
 
+pub mod journal;
+
 pub mod report;
 
 pub mod runner;

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 /// The top-level modules. Each may import those above it.
 const LAYERS: &[&str] = &[
     "oci", "output", "event", "secret", "text", "tree", "table", "store", "pack", "plan", "step", "graph", "schedule",
-    "program", "report", "runner", "serve", "cli",
+    "program", "journal", "report", "runner", "serve", "cli",
 ];
 
 fn sources() -> Vec<PathBuf> {

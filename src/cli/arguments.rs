@@ -158,6 +158,9 @@ pub(super) struct RunArguments {
     pub(super) values: PlanArguments,
     #[command(flatten)]
     pub(super) runner: RunnerArguments,
+    /// Where somebody else runs the plan from the same work folder, waits for it instead of giving up.
+    #[arg(long, help_heading = "Running")]
+    pub(super) wait: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod check;
 mod doctor;
 mod gc;
 mod graph;
+mod journaling;
 mod kinds;
 mod login;
 mod one_registry;

@@ -50,7 +50,7 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
         return Ok(ExitCode::Invalid);
     }
     let stores = Stores::rehearse(Arc::clone(&rehearsal));
-    let code = execute(&program, stores, mode, &command.runner, global, &runtime)?;
+    let code = execute(&program, stores, mode, None, &command.runner, global, &runtime)?;
     let kept = keep.map(|keep| runtime.block_on(rehearsal.keep(&keep, &program.places().workdir)));
     runtime.shutdown_background();
     match kept {

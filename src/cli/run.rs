@@ -10,13 +10,14 @@ use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{
     arguments::{Global, ProgressHow, RunArguments, RunnerArguments},
-    complain, plan_file, settings, warn,
+    complain, journaling, plan_file, settings, warn,
 };
 use crate::{
     event::ExitCode,
+    journal::Journal,
     oci::RegistryName,
     program::Program,
-    report::{Disarmed, Events, Github, Palette, Plain, Prints, Reporter, Reporters, Terminal, Verbosity},
+    report::{Disarmed, Events, Github, Journaled, Palette, Plain, Prints, Reporter, Reporters, Terminal, Verbosity},
     runner::{self, Ended, RunOptions},
     secret::LateSecret,
     step::Mode,
@@ -35,8 +36,9 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
     let Some(registries) = registries(&command.runner, &program).filter(|_| has_secrets) else {
         return Ok(ExitCode::Invalid);
     };
+    let Some((_lock, journal)) = journaling::begin(command, &program)? else { return Ok(ExitCode::Temporary) };
     let runtime = runtime()?;
-    let code = execute(&program, Stores::real(registries), Mode::Real, &command.runner, global, &runtime);
+    let code = execute(&program, Stores::real(registries), Mode::Real, journal, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
     code
@@ -101,6 +103,7 @@ pub(super) fn execute(
     program: &Program,
     stores: Stores,
     mode: Mode,
+    journal: Option<Journal>,
     runner: &RunnerArguments,
     global: &Global,
     runtime: &Runtime,
@@ -118,6 +121,7 @@ pub(super) fn execute(
         jobs: usize::from(runner.jobs),
         keep_going: runner.keep_going,
         skip_gates: runner.skip_gates,
+        fingerprints: journal.is_some(),
         epoch,
     };
     let mut reporters = match reporters(runner, global) {
@@ -127,6 +131,9 @@ pub(super) fn execute(
             return Ok(ExitCode::Invalid);
         }
     };
+    if let Some(journal) = journal {
+        reporters.0.insert(0, Box::new(Journaled::new(journal)));
+    }
     let ended = runtime.block_on(async {
         let (tx, rx) = mpsc::unbounded_channel();
         tokio::spawn(listen(tx));

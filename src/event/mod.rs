@@ -4,6 +4,7 @@
 //! How many bytes a transfer has moved is not an event but a counter in [`Transfer`]: counting costs nothing there.
 
 mod failure;
+mod fingerprint;
 mod outcome;
 mod program_stream;
 mod progress;
@@ -16,6 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use self::{
     failure::{Failure, FailureKind, Place},
+    fingerprint::Fingerprint,
     outcome::Outcome,
     program_stream::ProgramStream,
     progress::{Progress, RunningTransfer},
@@ -101,6 +103,13 @@ pub enum Event {
         step: StepId,
         /// Lower case, no period.
         message: Arc<str>,
+    },
+    /// What decided what a step does, where a journal is kept; it comes before the step's end.
+    StepFingerprinted {
+        /// Which.
+        step: StepId,
+        /// For a run that goes on with this one.
+        fingerprint: Arc<Fingerprint>,
     },
     /// A step ended, or will never start. Comes once for each step.
     StepFinished {

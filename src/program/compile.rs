@@ -57,6 +57,9 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let (parts, planned): (Vec<Part>, Vec<_>) =
         worked_out.into_iter().flatten().map(|it| (it.part, (it.secrets, it.seen))).unzip();
     let graph = Arc::new(Graph::new(&parts));
+    let given = document.inputs.iter();
+    let given = given.filter_map(|input| Some((input.key.text.to_string(), options.given.value(input)?.0.to_owned())));
+    let given = given.collect();
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
     let retry = document.defaults.retry.over(RetryPolicy::default());
     let worked_out = parts.into_iter().zip(planned).map(|(part, (secrets, seen))| WorkedOut { part, secrets, seen });
@@ -74,6 +77,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         registries: settings.registries,
         secrets: settings.secrets,
         retry,
+        given,
     })
 }
 

@@ -2,6 +2,7 @@
 //! here, all of it at once, before anything is asked of a registry.
 
 mod compile;
+mod fingerprint;
 mod known;
 mod options;
 mod planned;
@@ -14,7 +15,7 @@ use std::{
     sync::Arc,
 };
 
-pub use self::{compile::compile, options::CompileOptions, planned::Planned};
+pub use self::{compile::compile, fingerprint::FingerprintDraft, options::CompileOptions, planned::Planned};
 use crate::{
     event::{Failure, FailureKind, StepId},
     graph::Graph,
@@ -43,6 +44,7 @@ pub struct Program {
     registries: BTreeMap<RegistryName, RegistrySettings>,
     secrets: Secrets,
     retry: RetryPolicy,
+    given: BTreeMap<String, String>,
 }
 
 impl Program {
@@ -128,6 +130,11 @@ impl Program {
     /// How often and how long a step is tried again that does not say otherwise.
     pub const fn retry(&self) -> RetryPolicy {
         self.retry
+    }
+
+    /// The values of inputs that were given from outside, as they were given.
+    pub const fn given(&self) -> &BTreeMap<String, String> {
+        &self.given
     }
 
     /// The values for one run: inputs and vars, and no step has ended yet.

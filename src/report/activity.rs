@@ -71,7 +71,11 @@ impl Activity {
                     running.wait = Some((*wait, None));
                 }
             }
-            Event::Requested { .. } | Event::Printed { .. } | Event::ProgramWrote { .. } | Event::Warned { .. } => {}
+            Event::Requested { .. }
+            | Event::Printed { .. }
+            | Event::ProgramWrote { .. }
+            | Event::Warned { .. }
+            | Event::StepFingerprinted { .. } => {}
         }
     }
 

@@ -50,6 +50,11 @@ impl<W: Write> Events<W> {
         Self { writer }
     }
 
+    /// Where it writes to.
+    pub const fn writer(&mut self) -> &mut W {
+        &mut self.writer
+    }
+
     fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
         let line = serde_json::to_string(line)?;
         // Where this goes to a terminal, it must not command it; the escapes are JSON's own.
@@ -65,7 +70,7 @@ impl<W: Write + Send> Reporter for Events<W> {
         {
             self.write(&RehearsedLine::of(rehearsed))?;
         }
-        self.write(&Line::of(event))
+        Line::of(event).map_or(Ok(()), |line| self.write(&line))
     }
 }
 
@@ -169,8 +174,9 @@ struct PlaceLine<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn of(event: &'a Event) -> Self {
-        match event {
+    /// Nothing for what is of no use outside of a journal.
+    fn of(event: &'a Event) -> Option<Self> {
+        Some(match event {
             Event::RunStarted { plan, steps } => Self::RunStarted {
                 version: 1,
                 plan,
@@ -191,6 +197,7 @@ impl<'a> Line<'a> {
                 let (name, digest, bytes) = parts(transfer);
                 Self::TransferFinished { step: step.name(), name, digest, bytes, moved: transfer.done() }
             }
+            Event::StepFingerprinted { .. } => return None,
             Event::Printed { step, text } => Self::Printed { step: step.name(), text },
             Event::ProgramWrote { step, stream, text } => {
                 Self::ProgramWrote { step: step.name(), stream: stream.word(), text }
@@ -219,7 +226,7 @@ impl<'a> Line<'a> {
                 exit_code: summary.exit_code() as u8,
                 elapsed_ms: summary.elapsed,
             },
-        }
+        })
     }
 }
 

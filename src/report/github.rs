@@ -101,6 +101,7 @@ impl<W: Write + Send> Reporter for Github<W> {
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
             | Event::ProgramWrote { .. }
+            | Event::StepFingerprinted { .. }
             | Event::StepFinished { .. } => Ok(()),
         }
     }

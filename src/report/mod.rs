@@ -6,6 +6,7 @@
 mod activity;
 mod events;
 mod github;
+mod journal;
 mod palette;
 mod plain;
 mod prints;
@@ -24,6 +25,7 @@ use std::{io, time::Instant};
 pub use self::{
     events::Events,
     github::{Disarmed, Github},
+    journal::Journaled,
     palette::Palette,
     plain::Plain,
     prints::Prints,

@@ -124,7 +124,8 @@ impl<W: Write + Send> Reporter for Plain<W> {
             | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
-            | Event::Printed { .. } => Ok(()),
+            | Event::Printed { .. }
+            | Event::StepFingerprinted { .. } => Ok(()),
         }
     }
 

@@ -64,7 +64,8 @@ impl<W: Write + Send> Reporter for Prints<W> {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::ProgramWrote { .. }
-            | Event::Warned { .. } => Ok(()),
+            | Event::Warned { .. }
+            | Event::StepFingerprinted { .. } => Ok(()),
         }
     }
 }

@@ -95,6 +95,7 @@ fn redact_event(redaction: &Redaction, event: &Event) -> Event {
         }
         // What stands in them comes from the plan and from digests.
         Event::RunStarted { .. }
+        | Event::StepFingerprinted { .. }
         | Event::StepStarted { .. }
         | Event::TransferStarted { .. }
         | Event::TransferFinished { .. } => event.clone(),

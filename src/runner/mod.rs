@@ -3,6 +3,7 @@
 //! There is no `?` in it: a run that stopped listening would lose steps. A report that cannot be written interrupts the
 //! run; the steps that are running are still heard out.
 
+mod handed_on;
 mod options;
 mod run;
 #[cfg(test)]

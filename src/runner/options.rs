@@ -15,6 +15,8 @@ pub struct RunOptions {
     pub keep_going: bool,
     /// What a skipped gate would hold back runs all the same.
     pub skip_gates: bool,
+    /// Whether the fingerprints of steps are worked out, for a journal.
+    pub fingerprints: bool,
     /// `SOURCE_DATE_EPOCH`, in seconds since 1970, where it is set.
     pub epoch: Option<u64>,
 }

@@ -11,12 +11,12 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::RunOptions;
+use super::{RunOptions, handed_on::HandedOn};
 use crate::{
-    event::{Event, Failure, FailureKind, Finished, Outcome, Progress, StepId, Summary},
+    event::{Event, Failure, FailureKind, Fingerprint, Finished, Outcome, Progress, StepId, Summary},
     output::Output,
     plan::Scope,
-    program::Program,
+    program::{FingerprintDraft, Program},
     report::{Redacted, Reporter},
     schedule::{self, Schedule, Settled},
     step::{Done, Made, Pins, Programs, Step, StepContext, StepError, Turn},
@@ -74,7 +74,10 @@ pub async fn run(
     run.close(&mut interrupts).await
 }
 
-type Joined = Result<(Id, Result<Done, StepError>), JoinError>;
+type Joined = Result<(Id, Worked), JoinError>;
+
+/// What a task comes back with: how the step ended, and its fingerprint as far as the task could know it.
+type Worked = (Result<Done, StepError>, Option<Fingerprint>);
 
 /// A step that was started before its turn.
 struct Ahead {
@@ -94,9 +97,10 @@ struct Run<'a> {
     programs: Programs,
     schedule: Schedule,
     settled: Vec<Settled>,
-    tasks: JoinSet<Result<Done, StepError>>,
+    tasks: JoinSet<Worked>,
     running: HashMap<Id, (usize, Instant)>,
     ahead: HashMap<usize, Ahead>,
+    handed_on: HandedOn,
     started: Vec<bool>,
     finished: Vec<Option<Finished>>,
     interrupted: bool,
@@ -133,6 +137,7 @@ impl<'a> Run<'a> {
             tasks: JoinSet::new(),
             running: HashMap::new(),
             ahead: HashMap::new(),
+            handed_on: HandedOn::default(),
             started: vec![false; count],
             finished: vec![None; count],
             interrupted: false,
@@ -208,12 +213,25 @@ impl<'a> Run<'a> {
         };
         let policy = self.program.steps().get(step).map_or_else(|| self.program.retry(), |planned| planned.retry);
         let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
+        let draft = self.options.fingerprints.then(|| self.fingerprint(step, &*instance)).flatten();
         Some(self.tasks.spawn(patience.scope(async move {
-            let done = instance.run(&cx).await;
+            let (done, fingerprint) = tokio::join!(instance.run(&cx), read(draft));
             // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
             turn.wait().await;
-            done
+            (done, fingerprint)
         })))
+    }
+
+    fn fingerprint(&self, step: usize, instance: &dyn Step) -> Option<FingerprintDraft> {
+        self.program.fingerprint(step, &self.scope, instance, self.options.epoch)
+    }
+
+    /// Says what decided what a step did. What it waits for has ended by now, also where it was started ahead.
+    fn tell_fingerprint(&mut self, step: usize, fingerprint: Option<Fingerprint>) {
+        let Some((id, fingerprint)) = self.id(step).zip(fingerprint) else { return };
+        let before = self.handed_on.before(step, self.program.graph());
+        let fingerprint = Arc::new(Fingerprint { before, ..fingerprint });
+        self.tell(&Event::StepFingerprinted { step: id, fingerprint });
     }
 
     fn end(&mut self, joined: Joined) {
@@ -228,8 +246,11 @@ impl<'a> Run<'a> {
         };
         let place = self.program.steps().get(step).map(|planned| self.program.source().place(planned.span.start));
         let (outcome, output) = match joined {
-            Ok((_, Ok(done))) => (done.outcome, Some(Arc::new(done.output))),
-            Ok((_, Err(error))) => (Outcome::Failed(Arc::new(error.failure(place))), None),
+            Ok((_, (Ok(done), fingerprint))) => {
+                self.tell_fingerprint(step, fingerprint);
+                (done.outcome, Some(Arc::new(done.output)))
+            }
+            Ok((_, (Err(error), _))) => (Outcome::Failed(Arc::new(error.failure(place))), None),
             Err(error) if error.is_cancelled() => (Outcome::Cancelled, None),
             Err(error) => {
                 let message = format!("the step broke off, which is a mistake of consign: {error}");
@@ -242,6 +263,7 @@ impl<'a> Run<'a> {
 
     fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
         if let Some(output) = &output {
+            self.handed_on.note(step, output);
             self.program.finish(step, output, &self.scope);
         }
         let settled = self.schedule.finish(step, &outcome);
@@ -380,4 +402,10 @@ impl<'a> Run<'a> {
     fn id(&self, step: usize) -> Option<StepId> {
         self.program.steps().get(step).map(|planned| planned.id.clone())
     }
+}
+
+/// Reads the files that a step reads, beside it.
+async fn read(draft: Option<FingerprintDraft>) -> Option<Fingerprint> {
+    let draft = draft?;
+    tokio::task::spawn_blocking(|| draft.read()).await.ok().flatten()
 }

@@ -173,6 +173,7 @@ async fn play_steps(
 ) -> (Ended, Vec<String>) {
     let program = program(steps);
     let options = RunOptions {
+        fingerprints: false,
         stores: Arc::new(Stores::scripted(stores.into_iter().map(|store| store as Arc<dyn Store>))),
         mode: Mode::Real,
         jobs,

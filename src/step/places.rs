@@ -171,7 +171,10 @@ mod tests {
         assert_eq!(places.source_root("*.json"), Path::new("/plans"));
         // A step sees only what is written above it.
         let above = places.seeing(1);
-        assert_eq!((above.source("sbom.json"), above.source("dist")), ("/plans/sbom.json".into(), "/there/dist".into()));
+        assert_eq!(
+            (above.source("sbom.json"), above.source("dist")),
+            ("/plans/sbom.json".into(), "/there/dist".into())
+        );
         assert_eq!(places.seen(), 2);
     }
 }

@@ -5,6 +5,7 @@ mod exec;
 mod graph;
 mod hostile;
 mod inputs;
+mod journal;
 mod login;
 mod mistakes;
 mod names;

@@ -106,6 +106,7 @@ async fn run(program: &Program, stores: &Arc<Stores>) -> Arc<Summary> {
         jobs: 16,
         keep_going: false,
         skip_gates: false,
+        fingerprints: false,
         epoch: None,
     };
     let (_tx, interrupts) = mpsc::unbounded_channel();

@@ -89,6 +89,7 @@ pub(super) async fn rehearse(plan: &str, registry: &Registry, jobs: usize, keep_
         jobs,
         keep_going,
         skip_gates: false,
+        fingerprints: true,
         epoch: None,
     };
     let mut printed = Vec::new();

@@ -150,7 +150,8 @@ impl Reporter for Terminal {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
-            | Event::ProgramWrote { .. } => {}
+            | Event::ProgramWrote { .. }
+            | Event::StepFingerprinted { .. } => {}
         }
         Ok(())
     }

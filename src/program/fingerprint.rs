@@ -1,0 +1,106 @@
+//! What decides what a step does, as a value that can be kept: see [`Fingerprint`].
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::Program;
+use crate::{
+    event::Fingerprint,
+    oci::{Algorithm, Digest, Hasher},
+    pack::{self, LayerOptions, PackError},
+    plan::{
+        Scope,
+        yaml::{Node, NodeKind, Style},
+    },
+    step::Step,
+};
+
+/// A fingerprint whose files are still to be read, and to which what comes from the steps before is still to be added.
+#[derive(Debug)]
+pub struct FingerprintDraft {
+    kind: &'static str,
+    fields: Digest,
+    folder: PathBuf,
+    sources: Vec<String>,
+    epoch: Option<u64>,
+}
+
+impl Program {
+    /// Begins the fingerprint of the step at that place, of which `instance` was made with the same `scope`.
+    pub fn fingerprint(
+        &self,
+        step: usize,
+        scope: &Scope,
+        instance: &dyn Step,
+        epoch: Option<u64>,
+    ) -> Option<FingerprintDraft> {
+        let planned = self.steps.get(step)?;
+        let body = scope.evaluate(&planned.body).ok()?;
+        let mut fields = Hasher::new(Algorithm::Sha256);
+        feed(&body, &mut fields);
+        Some(FingerprintDraft {
+            kind: planned.kind.name,
+            fields: fields.finish(),
+            folder: self.places.plan_folder.clone(),
+            sources: instance.sources().into_iter().map(|source| source.value.clone()).collect(),
+            epoch,
+        })
+    }
+}
+
+impl FingerprintDraft {
+    /// Reads the files. Blocking. Where one cannot be read, there is no fingerprint.
+    pub fn read(self) -> Option<Fingerprint> {
+        let digest = |pattern: &String| Some((pattern.clone(), self.source(pattern).ok()?));
+        let files = self.sources.iter().map(digest).collect::<Option<_>>()?;
+        let (fields, epoch) = (self.fields, self.epoch);
+        Some(Fingerprint { kind: self.kind.to_owned(), fields, files, before: BTreeMap::new(), epoch })
+    }
+
+    /// The digest of all that a path or a glob names, names and contents.
+    fn source(&self, pattern: &str) -> Result<Digest, PackError> {
+        let mut all = Hasher::new(Algorithm::Sha256);
+        for path in pack::expand(&self.folder, pattern)? {
+            let there = self.folder.join(&path);
+            let digest = if there.is_dir() {
+                pack::directory_digest(&there, &LayerOptions::image("/"))?
+            } else {
+                pack::describe_file(&there, "")?.digest
+            };
+            part(&mut all, b'f', path.as_os_str().as_encoded_bytes());
+            part(&mut all, b'd', digest.to_string().as_bytes());
+        }
+        Ok(all.finish())
+    }
+}
+
+/// Takes in a tree, so that two trees that mean different things never are the same bytes.
+fn feed(node: &Node, hasher: &mut Hasher) {
+    match &node.kind {
+        // What is not quoted may be a number or a boolean where any value may stand.
+        NodeKind::Scalar(scalar) if scalar.style == Style::Plain => part(hasher, b'p', scalar.text.as_bytes()),
+        NodeKind::Scalar(scalar) => part(hasher, b't', scalar.text.as_bytes()),
+        NodeKind::Value(serde_json::Value::String(text)) => part(hasher, b't', text.as_bytes()),
+        NodeKind::Value(value) => part(hasher, b'v', value.to_string().as_bytes()),
+        NodeKind::Secret(name) => part(hasher, b's', name.as_bytes()),
+        NodeKind::Unknown => part(hasher, b'u', b""),
+        NodeKind::Sequence(items) => {
+            part(hasher, b'l', &items.len().to_be_bytes());
+            for item in items {
+                feed(item, hasher);
+            }
+        }
+        NodeKind::Mapping(entries) => {
+            part(hasher, b'm', &entries.len().to_be_bytes());
+            for entry in entries {
+                part(hasher, b'k', entry.key.text.as_bytes());
+                feed(&entry.value, hasher);
+            }
+        }
+    }
+}
+
+fn part(hasher: &mut Hasher, tag: u8, bytes: &[u8]) {
+    hasher.update(&[tag]);
+    hasher.update(&bytes.len().to_be_bytes());
+    hasher.update(bytes);
+}
