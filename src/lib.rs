@@ -14,6 +14,8 @@ pub mod store;
 
 pub mod pack;
 
+pub mod sign;
+
 pub mod text;
 
 pub mod tree;
@@ -35,6 +37,8 @@ pub mod journal;
 pub mod report;
 
 pub mod runner;
+
+pub mod preview;
 
 pub mod serve;
 

@@ -12,7 +12,7 @@ use std::{
 use petgraph::{Direction, graph::NodeIndex, visit::EdgeRef};
 
 use crate::{
-    event::{Outcome, StepId},
+    event::{FailureKind, Outcome, StepId},
     graph::{Edge, Graph, Member},
 };
 
@@ -51,9 +51,20 @@ struct Node {
 #[derive(Debug, Clone)]
 enum End {
     Well,
-    Skipped(StepId),
+    /// It leaves nothing that others could use.
+    Absent(Absence),
     Failed(StepId),
     Cancelled,
+}
+
+/// Why there is nothing of a step.
+#[derive(Debug, Clone)]
+struct Absence {
+    of: StepId,
+    /// What became of it.
+    word: &'static str,
+    /// Whether, as a gate, it holds back what stands after it.
+    holds: bool,
 }
 
 /// A step that ended without running.
@@ -73,10 +84,13 @@ impl Schedule {
             .node_indices()
             .map(|node| {
                 let edges = petgraph.edges_directed(node, Direction::Incoming).count();
+                // `finally` also waits until it is entered.
+                let edges = edges + usize::from(matches!(petgraph[node], Member::Finally));
                 Node { waits_for: edges, held_by: edges, end: None }
             })
             .collect();
-        let roots: Vec<_> = petgraph.externals(Direction::Incoming).collect();
+        let is_root = |node: &NodeIndex| !matches!(petgraph[*node], Member::Finally);
+        let roots: Vec<_> = petgraph.externals(Direction::Incoming).filter(is_root).collect();
         let mut schedule =
             Self { graph, nodes, ready: BinaryHeap::new(), ahead: BinaryHeap::new(), options, draining: false };
         let mut settled = Vec::new();
@@ -113,17 +127,59 @@ impl Schedule {
     pub fn finish(&mut self, step: usize, outcome: &Outcome) -> Vec<Settled> {
         let Some(node) = self.graph.node(step) else { return Vec::new() };
         let Member::Step(id) = &self.graph.as_petgraph()[node] else { return Vec::new() };
+        let absent = |word, holds| End::Absent(Absence { of: id.clone(), word, holds });
         let end = match outcome {
+            Outcome::Failed(failure) if failure.kind == FailureKind::Tolerated => absent("failed", false),
             Outcome::Failed(_) | Outcome::Blocked { .. } => End::Failed(id.clone()),
-            Outcome::Skipped { .. } => End::Skipped(id.clone()),
+            Outcome::Skipped { .. } => absent("was skipped", true),
             Outcome::Cancelled => End::Cancelled,
             _ => End::Well,
         };
-        if matches!(end, End::Failed(_)) && !self.options.keep_going {
+        // `finally` cleans up as much as it can.
+        let goes_on = self.options.keep_going || step >= self.graph.finally();
+        if matches!(end, End::Failed(_)) && !goes_on {
             self.draining = true;
         }
         let mut settled = Vec::new();
         self.settle(node, end, &mut settled);
+        settled
+    }
+
+    /// Says that a step that was started does not run, since its own condition does not hold. As a gate it is open.
+    pub fn pass_over(&mut self, step: usize) -> Vec<Settled> {
+        let Some(node) = self.graph.node(step) else { return Vec::new() };
+        let Member::Step(id) = &self.graph.as_petgraph()[node] else { return Vec::new() };
+        let end = End::Absent(Absence { of: id.clone(), word: "was skipped", holds: false });
+        let mut settled = Vec::new();
+        self.settle(node, end, &mut settled);
+        settled
+    }
+
+    /// Lets `finally` begin: whatever came before and has not started never will. Those steps come back as cancelled.
+    pub fn enter_finally(&mut self, started: &[bool]) -> Vec<Settled> {
+        let finally = self.graph.finally();
+        self.ready.retain(|Reverse(step)| *step >= finally);
+        self.ahead.clear();
+        let mut settled = Vec::new();
+        // In file order, so that whatever a step waits for has ended before it.
+        for step in self.unstarted(started).into_iter().filter(|step| *step < finally) {
+            let Some(node) = self.graph.node(step) else { continue };
+            if self.nodes.get(node.index()).is_some_and(|state| state.end.is_none()) {
+                settled.push(Settled { step, outcome: Outcome::Cancelled });
+                self.settle(node, End::Cancelled, &mut settled);
+            }
+        }
+        self.draining = false;
+        let petgraph = self.graph.as_petgraph();
+        let barrier = petgraph.node_indices().find(|node| matches!(petgraph[*node], Member::Finally));
+        if let Some(barrier) = barrier
+            && let Some(state) = self.nodes.get_mut(barrier.index())
+        {
+            state.waits_for -= 1;
+            if state.waits_for == 0 {
+                self.settle(barrier, End::Well, &mut settled);
+            }
+        }
         settled
     }
 
@@ -163,7 +219,7 @@ impl Schedule {
             for target in targets {
                 let Some(state) = self.nodes.get_mut(target.index()) else { continue };
                 state.waits_for -= 1;
-                if state.waits_for == 0 {
+                if state.waits_for == 0 && state.end.is_none() {
                     ending.extend(self.arrive(target, settled).map(|end| (target, end)));
                 }
             }
@@ -210,14 +266,14 @@ impl Schedule {
         let Member::Step(id) = &self.graph.as_petgraph()[node] else { return Some(end) };
         let (outcome, end) = match end {
             End::Well if self.options.skip.contains(&id.index()) => {
-                (Outcome::Skipped { because: "as asked".into() }, End::Skipped(id.clone()))
+                (Outcome::Skipped { because: "as asked".into() }, skipped(id))
             }
             End::Well => {
                 self.ready.push(Reverse(id.index()));
                 return None;
             }
-            End::Skipped(by) => {
-                (Outcome::Skipped { because: format!("`{by}` was skipped").into() }, End::Skipped(id.clone()))
+            End::Absent(Absence { of, word, .. }) => {
+                (Outcome::Skipped { because: format!("`{of}` {word}").into() }, skipped(id))
             }
             End::Failed(by) => (Outcome::Blocked { by: by.clone() }, End::Failed(by)),
             End::Cancelled => (Outcome::Cancelled, End::Cancelled),
@@ -229,24 +285,32 @@ impl Schedule {
     /// What the ends of its sources make of a node. A failure counts before a skip: it must not be hidden by one.
     fn verdict(&self, node: NodeIndex) -> End {
         let petgraph = self.graph.as_petgraph();
-        let is_join = matches!(petgraph[node], Member::Join);
+        let is_join = matches!(petgraph[node], Member::Join | Member::Finally);
         let mut verdict = End::Well;
         for edge in petgraph.edges_directed(node, Direction::Incoming) {
+            if edge.weight().is_finally() {
+                continue;
+            }
             let end = self.nodes.get(edge.source().index()).and_then(|source| source.end.as_ref());
             match end {
                 Some(End::Failed(by)) => return End::Failed(by.clone()),
                 Some(End::Cancelled) => verdict = End::Cancelled,
-                Some(End::Skipped(by)) if matches!(verdict, End::Well) => {
-                    let held = edge.weight().is_gate() && !self.options.skip_gates;
+                Some(End::Absent(absence)) if matches!(verdict, End::Well) => {
+                    let held = edge.weight().is_gate() && absence.holds && !self.options.skip_gates;
                     if edge.weight().is_data() && !is_join || held {
-                        verdict = End::Skipped(by.clone());
+                        verdict = End::Absent(absence.clone());
                     }
                 }
-                Some(End::Skipped(_) | End::Well) | None => {}
+                Some(End::Absent(_) | End::Well) | None => {}
             }
         }
         verdict
     }
+}
+
+/// The end of a step that was not asked for, or that has nothing to work on.
+fn skipped(id: &StepId) -> End {
+    End::Absent(Absence { of: id.clone(), word: "was skipped", holds: true })
 }
 
 #[cfg(test)]

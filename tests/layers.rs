@@ -10,8 +10,8 @@ use walkdir::WalkDir;
 
 /// The top-level modules. Each may import those above it.
 const LAYERS: &[&str] = &[
-    "oci", "output", "event", "secret", "text", "tree", "table", "store", "pack", "plan", "step", "graph", "schedule",
-    "program", "journal", "report", "runner", "serve", "cli",
+    "oci", "output", "event", "secret", "text", "tree", "table", "store", "pack", "sign", "plan", "step", "graph",
+    "schedule", "program", "journal", "report", "runner", "preview", "serve", "cli",
 ];
 
 fn sources() -> Vec<PathBuf> {

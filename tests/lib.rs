@@ -9,3 +9,4 @@ mod layers;
 mod serial;
 mod serve;
 mod store;
+mod trust;

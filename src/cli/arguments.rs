@@ -11,6 +11,7 @@ Exit codes:
   1    a step failed
   2    nothing ran: the command line or the plan is wrong
   3    a gate said no
+  4    drift: not what was approved, or with `plan --exit-code`: changes are pending
   75   every failure was temporary: running again may help
   130  interrupted";
 
@@ -67,6 +68,8 @@ pub(super) enum ErrorFormat {
 pub(super) enum Command {
     /// Runs a plan.
     Run(RunArguments),
+    /// Shows what a run would change, and writes nothing.
+    Plan(PreviewArguments),
     /// Runs a plan against an embedded registry; nothing outside is written.
     Rehearse(RehearseArguments),
     /// Finds what is wrong with plans, without the network.
@@ -161,6 +164,31 @@ pub(super) struct RunArguments {
     /// Where somebody else runs the plan from the same work folder, waits for it instead of giving up.
     #[arg(long, help_heading = "Running")]
     pub(super) wait: bool,
+    /// Does nothing but what this file says, which `consign plan --out` wrote: otherwise nothing runs, and the difference
+    /// is shown.
+    #[arg(long, value_name = "FILE", help_heading = "Running")]
+    pub(super) approved: Option<PathBuf>,
+}
+
+/// `consign plan`
+#[derive(Debug, Args)]
+pub(super) struct PreviewArguments {
+    /// The plan.
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) values: PlanArguments,
+    /// Saves what would change to this file, for `run --approved`, or with `-` writes it to stdout.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// Ends with 4 where changes are pending.
+    #[arg(long)]
+    pub(super) exit_code: bool,
+    /// How many steps are looked at at a time.
+    #[arg(long, short, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: u16,
+    /// Asks this registry over plain HTTP, as loopback registries are anyway; may be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub(super) plain_http: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,53 +1,62 @@
-use std::{env, io, path::Path, process};
+use std::{
+    env, io,
+    path::{Path, PathBuf},
+    process,
+};
 
 use super::{arguments::RunArguments, complain, warn};
 use crate::{
-    journal::{Header, Journal, JournalError, JournalFolder, PlanLock, RunId},
+    journal::{Header, Journal, JournalFolder, PlanLock, RunId},
     oci::Digest,
     program::Program,
 };
 
-/// Keeps others from running the plan from the same work folder, and begins the run's journal. Nothing: somebody else
-/// runs it, which has been said. Where nothing can be written there, the run goes on without, and that is said too.
-pub(super) fn begin(
-    command: &RunArguments,
-    program: &Program,
-) -> io::Result<Option<(Option<PlanLock>, Option<Journal>)>> {
-    let plan = env::current_dir()?.join(&command.plan);
-    let plan = plan.canonicalize().unwrap_or(plan);
-    let folder = JournalFolder::of(&program.places().workdir);
-    match lock_and_begin(command, program, &folder, &plan) {
-        Ok(Some((lock, journal))) => Ok(Some((Some(lock), Some(journal)))),
-        Ok(None) => Ok(None),
-        Err(error) => {
-            warn(&format!("{error}: the run leaves no journal, and cannot be resumed"));
-            Ok(Some((None, None)))
-        }
-    }
+/// The plan, and where its runs are kept.
+pub(super) struct Runs<'a> {
+    folder: JournalFolder,
+    plan: PathBuf,
+    command: &'a RunArguments,
 }
 
-fn lock_and_begin(
-    command: &RunArguments,
-    program: &Program,
-    folder: &JournalFolder,
-    plan: &Path,
-) -> Result<Option<(PlanLock, Journal)>, JournalError> {
-    let shown = command.plan.display();
-    let mut lock = match folder.lock(plan)? {
-        Ok(lock) => lock,
-        Err(held) => {
-            let by = held.by.as_ref().map_or_else(String::new, |by| format!(" ({by})"));
-            if !command.wait {
-                complain(&format!("`{shown}` is running already{by}: wait for it with --wait"));
-                return Ok(None);
+impl<'a> Runs<'a> {
+    pub(super) fn of(command: &'a RunArguments, program: &Program) -> io::Result<Self> {
+        let plan = env::current_dir()?.join(&command.plan);
+        let plan = plan.canonicalize().unwrap_or(plan);
+        Ok(Self { folder: JournalFolder::of(&program.places().workdir), plan, command })
+    }
+
+    /// Keeps others from running the plan from the same work folder. `Err`: somebody else runs it, which has been said.
+    /// Where nothing can be written there, the run goes on without, and that is said too.
+    pub(super) fn lock(&self) -> Result<Option<PlanLock>, ()> {
+        let shown = self.command.plan.display();
+        let taken = self.folder.lock(&self.plan).and_then(|lock| match lock {
+            Ok(lock) => Ok(Some(lock)),
+            Err(held) => {
+                let by = held.by.as_ref().map_or_else(String::new, |by| format!(" ({by})"));
+                if !self.command.wait {
+                    complain(&format!("`{shown}` is running already{by}: wait for it with --wait"));
+                    return Ok(None);
+                }
+                warn(&format!("`{shown}` is running already{by}: waiting for it"));
+                held.wait().map(Some)
             }
-            warn(&format!("`{shown}` is running already{by}: waiting for it"));
-            held.wait()?
+        });
+        match taken {
+            Ok(Some(lock)) => Ok(Some(lock)),
+            Ok(None) => Err(()),
+            Err(error) => {
+                warn(&format!("{error}: the run leaves no journal, and cannot be resumed"));
+                Ok(None)
+            }
         }
-    };
-    let journal = folder.begin(|run| header(command, program, plan, run))?;
-    lock.name(journal.run())?;
-    Ok(Some((lock, journal)))
+    }
+
+    /// Begins the journal of a run that has the lock.
+    pub(super) fn begin(&self, lock: &mut PlanLock, program: &Program) -> Option<Journal> {
+        let header = |run| header(self.command, program, &self.plan, run);
+        let begun = self.folder.begin(header).and_then(|journal| lock.name(journal.run()).map(|()| journal));
+        begun.map_err(|error| warn(&format!("{error}: the run leaves no journal, and cannot be resumed"))).ok()
+    }
 }
 
 fn header(command: &RunArguments, program: &Program, plan: &Path, run: RunId) -> Header {

@@ -10,6 +10,7 @@ mod kinds;
 mod login;
 mod one_registry;
 mod plan_file;
+mod preview;
 mod rehearse;
 mod run;
 mod schema;
@@ -31,6 +32,7 @@ pub fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Run(command) => run::run(command, &arguments.global),
+        Command::Plan(command) => preview::plan(command, &arguments.global),
         Command::Rehearse(command) => rehearse::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),
         Command::Graph(command) => graph::graph(command, &arguments.global),

@@ -24,7 +24,7 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
     // What the plan writes to disk is thrown away with this folder, unless one was named for it.
     let scratch = tempfile::Builder::new().prefix("consign-rehearsal-").tempdir()?;
     let workdir = command.values.workdir.as_deref().unwrap_or(scratch.path());
-    let mode = Mode::Rehearsal(Rehearsing { exec: command.exec, secrets: command.real_secrets });
+    let mode = Mode::Rehearsal(Rehearsing { exec: command.exec, secrets: command.real_secrets, preview: false });
     let Some(program) = plan_file::open(&command.plan, &command.values, Some(workdir), mode, global)? else {
         return Ok(ExitCode::Invalid);
     };
@@ -39,7 +39,7 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
         return Ok(ExitCode::Invalid);
     }
     let read_through = if command.read_through {
-        let Some(registries) = registries(&command.runner, &program) else { return Ok(ExitCode::Invalid) };
+        let Some(registries) = registries(&command.runner.plain_http, &program) else { return Ok(ExitCode::Invalid) };
         Some(registries)
     } else {
         None

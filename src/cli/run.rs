@@ -10,7 +10,9 @@ use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{
     arguments::{Global, ProgressHow, RunArguments, RunnerArguments},
-    complain, journaling, plan_file, settings, warn,
+    complain,
+    journaling::Runs,
+    plan_file, preview, settings, warn,
 };
 use crate::{
     event::ExitCode,
@@ -33,11 +35,18 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
         return Ok(ExitCode::Invalid);
     };
     let has_secrets = has_secrets(&program);
-    let Some(registries) = registries(&command.runner, &program).filter(|_| has_secrets) else {
+    let Some(registries) = registries(&command.runner.plain_http, &program).filter(|_| has_secrets) else {
         return Ok(ExitCode::Invalid);
     };
-    let Some((_lock, journal)) = journaling::begin(command, &program)? else { return Ok(ExitCode::Temporary) };
+    let runs = Runs::of(command, &program)?;
+    let Ok(mut lock) = runs.lock() else { return Ok(ExitCode::Temporary) };
     let runtime = runtime()?;
+    if let Some(path) = &command.approved
+        && let Some(code) = preview::hold_to(path, command, &program, &runtime)?
+    {
+        return Ok(code);
+    }
+    let journal = lock.as_mut().and_then(|lock| runs.begin(lock, &program));
     let code = execute(&program, Stores::real(registries), Mode::Real, journal, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
@@ -54,7 +63,7 @@ pub(super) fn has_secrets(program: &Program) -> bool {
 }
 
 /// What the plan's registries are asked with. Nothing: something is wrong, which has been said.
-pub(super) fn registries(runner: &RunnerArguments, program: &Program) -> Option<Registries> {
+pub(super) fn registries(hosts: &[String], program: &Program) -> Option<Registries> {
     let touched: Vec<_> = program.registries().iter().filter(|(name, _)| program.touches(name)).collect();
     let mut is_complete = true;
     for (name, settings) in touched {
@@ -70,7 +79,7 @@ pub(super) fn registries(runner: &RunnerArguments, program: &Program) -> Option<
         return None;
     }
     let mut plain_http = std::collections::BTreeSet::new();
-    for host in &runner.plain_http {
+    for host in hosts {
         match host.parse::<RegistryName>() {
             Ok(name) => drop(plain_http.insert(name)),
             Err(error) => {
@@ -221,7 +230,7 @@ fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, Str
 }
 
 /// Turns signals into wishes to stop, until nobody wants them.
-async fn listen(tx: mpsc::UnboundedSender<()>) {
+pub(super) async fn listen(tx: mpsc::UnboundedSender<()>) {
     #[cfg(unix)]
     let mut terminate = {
         use tokio::signal::unix::{SignalKind, signal};

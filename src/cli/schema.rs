@@ -43,6 +43,7 @@ pub(super) fn text() -> String {
         }),
     );
     definitions.insert("retry".to_owned(), retry());
+    definitions.insert("timeout".to_owned(), timeout());
     definitions.insert(
         "name".to_owned(),
         json!({
@@ -93,12 +94,20 @@ pub(super) fn text() -> String {
                 "defaults": {
                     "type": "object",
                     "description": "What holds for every step that does not say otherwise.",
-                    "properties": { "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." } },
+                    "properties": {
+                        "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." },
+                        "timeout": { "$ref": "#/$defs/timeout", "description": "How long a step may take." },
+                    },
                     "additionalProperties": false,
                 },
                 "steps": {
                     "type": "array",
                     "description": "What is done, in the order in which it is meant.",
+                    "items": { "$ref": "#/$defs/step" },
+                },
+                "finally": {
+                    "type": "array",
+                    "description": "What is done when all steps have ended, also after a failure and an interrupt. It knows `run.status` and `run.failed`; outputs of steps have a default there: `steps.ID.OUTPUT | default('')`.",
                     "items": { "$ref": "#/$defs/step" },
                 },
                 "outputs": { "type": "object", "description": "What a run hands to the outside." },
@@ -140,6 +149,24 @@ fn base_step() -> Map<String, Value> {
     );
     step.insert("description".to_owned(), json!({ "$ref": TEXT, "description": "What it is for." }));
     step.insert(
+        "when".to_owned(),
+        json!({
+            "anyOf": [{ "type": "boolean" }, { "$ref": EXPRESSION }],
+            "description": "Runs the step only where this is true. What uses its outputs is skipped with it.",
+        }),
+    );
+    step.insert(
+        "timeout".to_owned(),
+        json!({ "$ref": "#/$defs/timeout", "description": "How long it may take, such as `90s` or `1h30m`." }),
+    );
+    step.insert(
+        "continue_on_error".to_owned(),
+        json!({
+            "type": "boolean",
+            "description": "Whether the run goes on, and succeeds, where the step fails. What uses its outputs is skipped. Not for gates.",
+        }),
+    );
+    step.insert(
         "needs".to_owned(),
         json!({
             "type": "array",
@@ -155,6 +182,15 @@ fn base_step() -> Map<String, Value> {
         }),
     );
     step
+}
+
+fn timeout() -> Value {
+    json!({
+        "type": "string",
+        "pattern": "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
+        "minLength": 1,
+        "description": "How long a step may take, such as `90s` or `1h30m`. One that takes longer has failed.",
+    })
 }
 
 fn retry() -> Value {

@@ -24,6 +24,10 @@ pub enum FailureKind {
     Gate,
     /// The registry or the network could not, after all retries; later it may.
     Temporary,
+    /// The plan says that it does not count.
+    Tolerated,
+    /// A step of `finally` could not do its work: it makes a failure of a success, and hides nothing else.
+    Finally,
 }
 
 /// A place in a plan: lines and columns from 1, columns in characters.

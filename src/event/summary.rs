@@ -40,6 +40,8 @@ pub enum ExitCode {
     Invalid = 2,
     /// A gate said no.
     Gate = 3,
+    /// What is there is not what was approved or recorded, or changes are pending.
+    Drift = 4,
     /// Every failure was temporary.
     Temporary = 75,
     /// Interrupted.
@@ -52,7 +54,8 @@ impl Summary {
         self.steps.iter().filter(|finished| finished.outcome.word() == word).count()
     }
 
-    /// What to tell the shell. Where several hold: interrupted, then a gate, then a failure; temporary only where all failures are.
+    /// What to tell the shell. Where several hold: interrupted, then a gate, then a failure; temporary only where all
+    /// failures are. What the plan tolerates does not count, and what fails in `finally` only where nothing else does.
     pub fn exit_code(&self) -> ExitCode {
         let failures: Vec<_> = self
             .steps
@@ -69,10 +72,12 @@ impl Summary {
             ExitCode::Gate
         } else if failures.contains(&FailureKind::Step) {
             ExitCode::Failed
-        } else if failures.is_empty() {
-            ExitCode::Success
-        } else {
+        } else if failures.contains(&FailureKind::Temporary) {
             ExitCode::Temporary
+        } else if failures.contains(&FailureKind::Finally) {
+            ExitCode::Failed
+        } else {
+            ExitCode::Success
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::{
+    Direction,
+    graph::{DiGraph, NodeIndex},
+};
 
 use super::{
     Graph, Part,
@@ -11,14 +14,22 @@ use super::{
     member::Member,
 };
 
-pub(super) fn build(parts: &[Part]) -> Graph {
+pub(super) fn build(parts: &[Part], finally: usize) -> Graph {
     let mut graph = DiGraph::with_capacity(parts.len(), parts.len() * 2);
     let mut steps = Vec::with_capacity(parts.len());
     let mut ledger = Ledger::default();
     let mut gates = None;
-    for part in parts {
+    let mut barrier = None;
+    for (place, part) in parts.iter().enumerate() {
+        if place == finally {
+            // Whatever came before has ended by then, and no gate of it holds back what cleans up.
+            barrier = Some(stand_before_finally(&mut graph));
+            ledger = Ledger::default();
+            gates = None;
+        }
         let node = graph.add_node(Member::Step(part.id.clone()));
         let mut arrival = Arrival { node, graph: &mut graph, reasons: Vec::new() };
+        arrival.reasons.extend(barrier.map(|barrier| (barrier, Reason::Finally)));
         for need in &part.data {
             if let Some(source) = steps.get(need.step) {
                 arrival.reasons.push((*source, Reason::Data { mention: need.mention.clone() }));
@@ -40,7 +51,17 @@ pub(super) fn build(parts: &[Part]) -> Graph {
         steps.push(node);
     }
     let telling = parts.iter().enumerate().filter(|(_, part)| part.effects.tells_blobs());
-    Graph { nodes: graph, steps, telling: telling.map(|(step, _)| step).collect() }
+    Graph { nodes: graph, steps, telling: telling.map(|(step, _)| step).collect(), finally }
+}
+
+/// A node that waits for all that nothing else waits for, and so for everything.
+fn stand_before_finally(graph: &mut DiGraph<Member, Edge>) -> NodeIndex {
+    let last: Vec<_> = graph.externals(Direction::Outgoing).collect();
+    let barrier = graph.add_node(Member::Finally);
+    for node in last {
+        graph.add_edge(node, barrier, Edge::new(Reason::Finally));
+    }
+    barrier
 }
 
 /// One edge from each source, with all its reasons.

@@ -30,6 +30,8 @@ pub enum Reason {
     Gate,
     /// Written by hand.
     Needs,
+    /// The later one is in `finally`: it comes when the earlier one has ended, however it did.
+    Finally,
 }
 
 impl Edge {
@@ -48,8 +50,13 @@ impl Edge {
     pub fn may_be_overtaken(&self) -> bool {
         self.reasons.iter().all(|reason| match reason {
             Reason::Effect { before, thing, .. } => *before != Access::Write || thing.is_name(),
-            Reason::Data { .. } | Reason::Gate | Reason::Needs => false,
+            Reason::Data { .. } | Reason::Gate | Reason::Needs | Reason::Finally => false,
         })
+    }
+
+    /// Whether the later one comes however the earlier one ended.
+    pub fn is_finally(&self) -> bool {
+        self.reasons.contains(&Reason::Finally)
     }
 
     /// Whether the earlier one holds the later one back as a gate.
@@ -66,6 +73,7 @@ impl Reason {
             Self::Effect { .. } => "effect",
             Self::Gate => "gate",
             Self::Needs => "needs",
+            Self::Finally => "finally",
         }
     }
 }
@@ -79,6 +87,7 @@ impl fmt::Display for Reason {
             }
             Self::Gate => f.write_str("gate: the first may say no, and the second changes something"),
             Self::Needs => f.write_str("needs: written in the plan"),
+            Self::Finally => f.write_str("finally: the second runs when the first has ended, however it did"),
         }
     }
 }

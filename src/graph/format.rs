@@ -27,17 +27,17 @@ impl Graph {
         let names: Vec<&str> = (0..self.len()).filter_map(|step| self.step_name(step)).collect();
         let shown = self.reduced();
         match format {
-            Format::Text => text(&names, kinds, &shown),
+            Format::Text => text(&names, kinds, &shown, self.finally),
             Format::Dot => dot(&names, kinds, &shown),
             Format::Mermaid => mermaid(&names, kinds, &shown),
-            Format::Json => json(&names, kinds, &shown),
+            Format::Json => json(&names, kinds, &shown, self.finally),
         }
     }
 
     fn step_name(&self, step: usize) -> Option<&str> {
         match &self.nodes[self.node(step)?] {
             Member::Step(id) => Some(id.name()),
-            Member::Join => None,
+            Member::Join | Member::Finally => None,
         }
     }
 
@@ -87,7 +87,8 @@ impl Graph {
                     Member::Join if seen.insert(edge.source()) => {
                         waiting.push((edge.source(), through.or(Some(edge.weight()))));
                     }
-                    Member::Join => {}
+                    // All of `finally` waits for everything before it: that goes without saying.
+                    Member::Join | Member::Finally => {}
                 }
             }
         }
@@ -105,7 +106,7 @@ fn words(edge: &Edge) -> String {
     words.join(", ")
 }
 
-fn text(names: &[&str], kinds: &[&str], shown: &Shown<'_>) -> String {
+fn text(names: &[&str], kinds: &[&str], shown: &Shown<'_>, finally: usize) -> String {
     let width = names.iter().map(|name| name.len()).max().unwrap_or(0);
     let kind_width = kinds.iter().map(|kind| kind.len()).max().unwrap_or(0);
     let mut out = String::new();
@@ -113,7 +114,12 @@ fn text(names: &[&str], kinds: &[&str], shown: &Shown<'_>) -> String {
         let waits: Vec<_> =
             sources.iter().map(|(source, edge)| format!("{} ({})", name(names, *source), words(edge))).collect();
         let kind = kinds.get(*step).copied().unwrap_or_default();
-        let waits = if waits.is_empty() { String::new() } else { format!("  after {}", waits.join(", ")) };
+        let waits = match (waits.join(", "), *step >= finally) {
+            (waits, false) if waits.is_empty() => String::new(),
+            (waits, true) if waits.is_empty() => "  finally".to_owned(),
+            (waits, false) => format!("  after {waits}"),
+            (waits, true) => format!("  finally, after {waits}"),
+        };
         let line = format!("{:width$}  {kind:kind_width$}{waits}", name(names, *step));
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{}", line.trim_end());
@@ -155,9 +161,15 @@ fn mermaid(names: &[&str], kinds: &[&str], shown: &Shown<'_>) -> String {
     out
 }
 
-fn json(names: &[&str], kinds: &[&str], shown: &Shown<'_>) -> String {
-    let steps: Vec<_> =
-        kinds.iter().enumerate().map(|(step, kind)| json!({ "id": name(names, step), "kind": kind })).collect();
+fn json(names: &[&str], kinds: &[&str], shown: &Shown<'_>, finally: usize) -> String {
+    let one = |(step, kind): (usize, &&str)| {
+        let mut one = json!({ "id": name(names, step), "kind": kind });
+        if let Some(members) = one.as_object_mut().filter(|_| step >= finally) {
+            members.insert("finally".to_owned(), true.into());
+        }
+        one
+    };
+    let steps: Vec<_> = kinds.iter().enumerate().map(one).collect();
     let edges: Vec<_> = shown
         .iter()
         .flat_map(|(step, sources)| sources.iter().map(move |(source, edge)| (source, step, edge)))

@@ -9,6 +9,8 @@ pub enum Member {
     Step(StepId),
     /// Where several wait for several: it stands for all that came before it, and does nothing itself.
     Join,
+    /// Stands before the steps of `finally`, and comes when all others have ended.
+    Finally,
 }
 
 /// A step whose outputs another one uses.

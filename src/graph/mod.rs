@@ -46,12 +46,24 @@ pub struct Graph {
     steps: Vec<NodeIndex>,
     /// Which of them tell what blobs were there.
     telling: HashSet<usize>,
+    /// The place of the first step of `finally`.
+    finally: usize,
 }
 
 impl Graph {
     /// The graph of these steps, which stand in file order and refer only to steps above them.
     pub fn new(parts: &[Part]) -> Self {
-        build::build(parts)
+        Self::with_finally(parts, parts.len())
+    }
+
+    /// The same, where those from the place `finally` on run when all before them have ended, however they did.
+    pub fn with_finally(parts: &[Part], finally: usize) -> Self {
+        build::build(parts, finally)
+    }
+
+    /// How many steps stand before those of `finally`.
+    pub const fn finally(&self) -> usize {
+        self.finally
     }
 
     /// How many steps there are.

@@ -65,7 +65,7 @@ impl Graph {
                 seen.push(edge.target());
                 match &self.nodes[edge.target()] {
                     Member::Step(to) => legs.push(Leg { from, to, edge: edge.weight() }),
-                    Member::Join => queue.push(edge.target()),
+                    Member::Join | Member::Finally => queue.push(edge.target()),
                 }
             }
         }

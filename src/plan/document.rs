@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, Diagnostic, Input, KindInfo, RetryDeclaration, Span,
+    Defaults, Diagnostic, Input, KindInfo, RetryDeclaration, Span, TimeLimit,
     input::InputDeclaration,
     nearest,
     yaml::{Entry, Key, Node, NodeKind, Spanned, decode},
@@ -22,8 +22,10 @@ pub struct Document {
     pub secrets: Vec<Entry>,
     /// Names of registries, perhaps with expressions in them, and what is said about each, in file order.
     pub registries: Vec<Entry>,
-    /// In file order.
+    /// In file order; those of `finally` come last.
     pub steps: Vec<StepEntry>,
+    /// The place of the first step of `finally`: how many steps stand before them.
+    pub finally: usize,
     /// The ids of steps that could not be read: they are there, but nothing is known of them.
     pub unread: Vec<Key>,
     /// What the run hands to the outside, in file order.
@@ -48,6 +50,12 @@ pub struct StepEntry {
     pub needs: Vec<Spanned<String>>,
     /// How often and how long it is tried again.
     pub retry: RetryDeclaration,
+    /// The condition under which it runs.
+    pub when: Option<Node>,
+    /// How long it may take.
+    pub timeout: Option<TimeLimit>,
+    /// Where it says that its failure does not count.
+    pub continue_on_error: Option<Span>,
     /// The kind's key.
     pub kind: Key,
     /// The kind's place in the list of kinds.
@@ -56,9 +64,20 @@ pub struct StepEntry {
     pub body: Node,
 }
 
-const TOP: &[&str] =
-    &["consign", "name", "description", "inputs", "vars", "secrets", "registries", "defaults", "steps", "outputs"];
-const STEP: &[&str] = &["id", "description", "needs", "retry"];
+const TOP: &[&str] = &[
+    "consign",
+    "name",
+    "description",
+    "inputs",
+    "vars",
+    "secrets",
+    "registries",
+    "defaults",
+    "steps",
+    "finally",
+    "outputs",
+];
+const STEP: &[&str] = &["id", "description", "when", "needs", "timeout", "retry", "continue_on_error"];
 /// The version of the language.
 const VERSION: u64 = 1;
 
@@ -73,9 +92,15 @@ impl Document {
         };
         let has = |name: &str| entries.iter().any(|entry| &*entry.key.text == name);
         let missing = [("consign", has("consign")), ("steps", has("steps"))];
+        let mut finally = Vec::new();
         for entry in entries {
-            document.read_entry(entry, kinds, diagnostics);
+            match &*entry.key.text {
+                "finally" => finally = document.read_steps(entry, kinds, diagnostics),
+                _ => document.read_entry(entry, kinds, diagnostics),
+            }
         }
+        document.finally = document.steps.len();
+        document.steps.append(&mut finally);
         for (name, help) in [
             ("consign", "say which version of the language it is written in: `consign: 1`"),
             ("steps", "a plan has a list of `steps:`"),
@@ -115,25 +140,29 @@ impl Document {
             "secrets" => self.secrets = mapping(value, "secrets", diagnostics).to_vec(),
             "registries" => self.registries = mapping(value, "registries", diagnostics).to_vec(),
             "defaults" => self.defaults = decode(value, "defaults", diagnostics).unwrap_or_default(),
-            "steps" => {
-                let span = value.span;
-                let NodeKind::Sequence(items) = entry.value.kind else {
-                    let diagnostic = Diagnostic::new("`steps` takes a list").at(span);
-                    return diagnostics
-                        .push(diagnostic.help("write `- id: name` and a kind such as `push:` for each step"));
-                };
-                for item in items {
-                    let id = id_of(&item);
-                    match read_step(item, kinds, diagnostics) {
-                        Some(step) => self.steps.push(step),
-                        None => self.unread.extend(id),
-                    }
-                }
-            }
+            "steps" => self.steps = self.read_steps(entry, kinds, diagnostics),
             "outputs" => self.outputs = mapping(value, "outputs", diagnostics).to_vec(),
             free if free.starts_with("x-") => {}
             other => diagnostics.push(unknown_key(other, entry.key.span, "a plan", TOP)),
         }
+    }
+
+    /// The steps of a list, as far as they can be read.
+    fn read_steps(&mut self, list: Entry, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Vec<StepEntry> {
+        let NodeKind::Sequence(items) = list.value.kind else {
+            let diagnostic = Diagnostic::new(format!("`{}` takes a list", list.key.text)).at(list.value.span);
+            diagnostics.push(diagnostic.help("write `- id: name` and a kind such as `push:` for each step"));
+            return Vec::new();
+        };
+        let mut steps = Vec::with_capacity(items.len());
+        for item in items {
+            let id = id_of(&item);
+            match read_step(item, kinds, diagnostics) {
+                Some(step) => steps.push(step),
+                None => self.unread.extend(id),
+            }
+        }
+        steps
     }
 
     /// Ids and names can stand in expressions, and no two are the same.
@@ -211,6 +240,7 @@ fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) 
         return None;
     };
     let (mut id, mut needs, mut retry, mut found) = (None, Vec::new(), RetryDeclaration::default(), Vec::new());
+    let (mut when, mut timeout, mut continue_on_error) = (None, None, None);
     let place = entries.first().map_or(item.span, |entry| entry.key.span);
     for entry in &entries {
         let kind = kinds.iter().position(|kind| kind.name == &*entry.key.text);
@@ -221,6 +251,12 @@ fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) 
             }
             ("description", _) => drop(decode::<String>(&entry.value, "a step", diagnostics)),
             ("needs", _) => needs = decode(&entry.value, "needs", diagnostics).unwrap_or_default(),
+            ("when", _) => when = Some(entry.value.clone()),
+            ("timeout", _) => timeout = decode(&entry.value, "timeout", diagnostics),
+            ("continue_on_error", _) => {
+                let says_so = decode::<bool>(&entry.value, "continue_on_error", diagnostics);
+                continue_on_error = says_so.filter(|says_so| *says_so).map(|_| entry.key.span);
+            }
             ("retry", _) => retry = decode(&entry.value, "retry", diagnostics).unwrap_or_default(),
             (_, Some(kind)) => found.push((kind, entry)),
             (other, None) => {
@@ -254,5 +290,5 @@ fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) 
     let (kind_index, key) = (*kind_index, kind.key.clone());
     // Moved, not copied: the bodies are most of a large plan.
     let body = entries.into_iter().find(|entry| entry.key == key)?.value;
-    Some(StepEntry { id: id?, needs, retry, kind: key, kind_index, body })
+    Some(StepEntry { id: id?, needs, retry, when, timeout, continue_on_error, kind: key, kind_index, body })
 }

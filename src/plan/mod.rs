@@ -2,6 +2,7 @@
 //!
 //! Nothing here runs a step or touches a registry.
 
+mod condition;
 mod diagnostic;
 mod diagnostics;
 mod document;
@@ -23,6 +24,7 @@ mod templates;
 pub mod yaml;
 
 pub use self::{
+    condition::holds,
     diagnostic::Diagnostic,
     diagnostics::Diagnostics,
     document::{Document, StepEntry, Var},
@@ -32,7 +34,7 @@ pub use self::{
     kind_info::KindInfo,
     names::{Names, Position, Uses},
     registry_declaration::{Referrers, RegistryDeclaration},
-    retry::{Defaults, RetryDeclaration, TimeSpan, TryCount},
+    retry::{Defaults, RetryDeclaration, TimeLimit, TimeSpan, TryCount},
     scope::Scope,
     secret_declaration::SecretDeclaration,
     source_file::SourceFile,

@@ -24,8 +24,19 @@ pub struct Uses {
     pub outputs: Vec<(usize, String, Span)>,
     /// Secrets.
     pub secrets: BTreeSet<Arc<str>>,
+    /// Steps of which an output is named without a default.
+    pub bare: BTreeSet<usize>,
+    /// Whether it looks at how the run went, as only `finally` can.
+    pub run: bool,
     /// Whether a mistake was found: the value cannot be worked out.
     pub broken: bool,
+}
+
+impl Uses {
+    /// Whether it looks at anything that only the run will tell.
+    pub fn is_open(&self) -> bool {
+        self.run || !self.steps.is_empty()
+    }
 }
 
 /// Where a value stands, which decides what it may look at.
@@ -200,6 +211,7 @@ impl<'a> Names<'a> {
     fn looks_at_steps(&self, mention: &Mention) -> bool {
         match mention {
             Mention::Output(_) => true,
+            Mention::Name { name, .. } if name == "run" => true,
             Mention::Name { name, .. } => {
                 let uses = self.vars.get(name.as_str()).and_then(|var| self.var_uses.get(*var));
                 uses.is_some_and(|uses| !uses.steps.is_empty())
@@ -225,8 +237,20 @@ impl<'a> Names<'a> {
                     Some((name, _)) => format!("steps.{}.{name}", output.step),
                     None => format!("steps.{}", output.step),
                 };
+                if self.may_not_have_run(step, position) && !output.has_default {
+                    let message = format!("`{written}` may have no value in `finally`: the step may not have run");
+                    let mistake = Mistake::new(output.step_range.clone(), message);
+                    return Err(mistake.help(format!("give it a default: `{written} | default('')`")));
+                }
+                if !output.has_default {
+                    uses.bare.insert(step);
+                }
                 uses.steps.entry(step).or_insert_with(|| written.into());
                 Ok(())
+            }
+            Mention::Name { name, range, member } if name == "run" && self.is_finally(position) => {
+                uses.run = true;
+                check_run(range, member.as_deref())
             }
             Mention::Name { name, range, .. } if self.secrets.contains(name.as_str()) => {
                 check_secret(name, range, stands_alone, position)?;
@@ -270,6 +294,14 @@ impl<'a> Names<'a> {
         uses.inputs.extend(of_var.inputs.iter().cloned());
         uses.opaque |= of_var.opaque;
         uses.broken |= of_var.broken;
+        uses.bare.extend(&of_var.bare);
+        if let Some(step) = of_var.bare.iter().find(|step| self.may_not_have_run(**step, position))
+            && let Some(step) = self.document.steps.get(*step)
+        {
+            let message = format!("`{name}` looks at step `{}`, which may not have run", step.id.text);
+            let help = "in `finally`, outputs have a default, also in vars: `steps.<id>.<output> | default('')`";
+            return Err(Mistake::new(range.clone(), message).help(help));
+        }
         if let (Position::Settings, Some(step)) = (position, of_var.steps.keys().next())
             && let Some(step) = self.document.steps.get(*step)
         {
@@ -288,6 +320,15 @@ impl<'a> Names<'a> {
             uses.steps.entry(*step).or_insert_with(|| name.into());
         }
         Ok(())
+    }
+
+    /// Whether a value at that position is worked out when the steps before `finally` have ended, however they did.
+    const fn is_finally(&self, position: Position) -> bool {
+        matches!(position, Position::Step(at) if at >= self.document.finally)
+    }
+
+    const fn may_not_have_run(&self, step: usize, position: Position) -> bool {
+        step < self.document.finally && self.is_finally(position)
     }
 
     fn check_output(&self, mention: &OutputMention, position: Position) -> Result<usize, Mistake> {
@@ -350,7 +391,7 @@ impl<'a> Names<'a> {
                     .help(format!("declare it: `secrets: {{ {secret}: {{ env: {secret} }} }}`, and write `{secret}`"))
             }
             ("inputs" | "vars" | "secrets", Some(member)) => mistake.label(format!("write `{member}` alone")),
-            ("run", _) => mistake.label("there is no `run` here"),
+            ("run", _) => mistake.label("only `finally` knows how the run went"),
             _ if self.steps.contains_key(name) => {
                 mistake.label(format!("`{name}` is a step: write `steps.{name}.<output>`"))
             }
@@ -363,6 +404,19 @@ impl<'a> Names<'a> {
             }
         }
     }
+}
+
+/// What is known of the run in `finally`.
+fn check_run(range: &std::ops::Range<usize>, member: Option<&str>) -> Result<(), Mistake> {
+    const MEMBERS: [&str; 2] = ["status", "failed"];
+    let Some(member) = member.filter(|member| !MEMBERS.contains(member)) else { return Ok(()) };
+    let mistake = Mistake::new(range.clone(), format!("`run` has no `{member}`"));
+    let mistake = match nearest(member, MEMBERS) {
+        Some(near) => mistake.label(format!("did you mean `run.{near}`?")),
+        None => mistake,
+    };
+    Err(mistake
+        .help("`run.status` is `succeeded`, `failed` or `interrupted`; `run.failed` is true unless it succeeded"))
 }
 
 const BEFORE_STEPS: &str =

@@ -23,6 +23,9 @@ pub struct Defaults {
     /// How often and how long is tried again.
     #[serde(default)]
     pub retry: RetryDeclaration,
+    /// How long a step may take.
+    #[serde(default)]
+    pub timeout: Option<TimeLimit>,
 }
 
 /// A number of tries, from 1 to 100.
@@ -34,6 +37,11 @@ pub struct TryCount(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TimeSpan(pub Duration);
+
+/// How long a step may take: a length of time that is not nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TimeLimit(pub Duration);
 
 impl RetryDeclaration {
     /// What holds where this is said; what it leaves open `default` says.
@@ -88,6 +96,17 @@ impl TryFrom<String> for TimeSpan {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse()
+    }
+}
+
+impl TryFrom<String> for TimeLimit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.parse::<TimeSpan>()?.0 {
+            Duration::ZERO => Err(format!("`{text}` is no time at all: leave `timeout` out for as long as it takes")),
+            limit => Ok(Self(limit)),
+        }
     }
 }
 

@@ -53,7 +53,9 @@ impl Object for Steps {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        let steps = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        // A step that has not ended well has no outputs, and `default` may stand in for each of them.
+        Some(steps.get(key).cloned().unwrap_or_else(|| Value::from(BTreeMap::<&str, Value>::new())))
     }
 }
 
@@ -78,6 +80,12 @@ impl Scope {
     pub fn set_input(&self, name: &Arc<str>, value: &serde_json::Value) {
         let mut names = self.values.names.write().unwrap_or_else(PoisonError::into_inner);
         names.insert(Arc::clone(name), Value::from(Serde(value)));
+    }
+
+    /// Says how the run went, for `finally`: `succeeded`, `failed` or `interrupted`.
+    pub fn set_run(&self, status: &str) {
+        let run = serde_json::json!({ "status": status, "failed": status != "succeeded" });
+        self.set_input(&"run".into(), &run);
     }
 
     /// Gives a step its outputs.

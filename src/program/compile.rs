@@ -12,8 +12,8 @@ use crate::{
     event::StepId,
     graph::{Graph, Need, Part},
     plan::{
-        Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Unset, Uses,
-        nearest, resolve_inputs, yaml,
+        Defaults, Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Unset,
+        Uses, holds, nearest, resolve_inputs, yaml,
     },
     secret::Secrets,
     step::{Access, Effects, Guess, KINDS, Kind, Mode, Places, Step, Thing},
@@ -40,31 +40,41 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         worlds: [scope.without_steps(), scope.without_steps()],
         places,
         mode: options.mode,
+        seen: Vec::new(),
         secrets: &settings.secrets,
         unset: &unset,
         needed_by: settings.lacking.into_iter().map(|input| (input, vec!["registries".to_owned()])).collect(),
         skip: &skip,
         ids: document.steps.iter().map(|step| step.id.text.to_string()).collect(),
         known: Known::default(),
+        idle: skip.clone(),
         diagnostics,
     };
-    let worked_out: Vec<Option<WorkedOut>> = (0..document.steps.len()).map(|at| check.step(at)).collect();
+    let mut parts: Vec<Option<(Part, BTreeSet<Arc<str>>)>> = Vec::with_capacity(document.steps.len());
+    for at in 0..document.steps.len() {
+        if at == document.finally {
+            let [first, second] = &check.worlds;
+            first.set_run("succeeded");
+            second.set_run("failed");
+        }
+        parts.push(check.step(at));
+    }
     check.finish();
-    let Check { diagnostics, places, .. } = check;
+    let Check { diagnostics, places, seen, .. } = check;
     if !diagnostics.is_empty() {
         return Err(Diagnostics::new(diagnostics));
     }
-    let (parts, planned): (Vec<Part>, Vec<_>) =
-        worked_out.into_iter().flatten().map(|it| (it.part, (it.secrets, it.seen))).unzip();
-    let graph = Arc::new(Graph::new(&parts));
+    let (parts, secrets): (Vec<Part>, Vec<_>) = parts.into_iter().flatten().unzip();
+    let graph = Arc::new(Graph::with_finally(&parts, document.finally));
     let given = document.inputs.iter();
     let given = given.filter_map(|input| Some((input.key.text.to_string(), options.given.value(input)?.0.to_owned())));
     let given = given.collect();
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
-    let retry = document.defaults.retry.over(RetryPolicy::default());
-    let worked_out = parts.into_iter().zip(planned).map(|(part, (secrets, seen))| WorkedOut { part, secrets, seen });
-    let steps = document.steps.into_iter().zip(worked_out);
-    let steps = steps.filter_map(|(entry, worked_out)| plan(entry, worked_out, retry)).collect();
+    let defaults = document.defaults;
+    let retry = defaults.retry.over(RetryPolicy::default());
+    let steps = document.steps.into_iter().zip(parts).zip(secrets.into_iter().zip(seen));
+    let steps =
+        steps.filter_map(|((entry, part), (secrets, seen))| plan(entry, part, secrets, seen, defaults)).collect();
     Ok(Program {
         name: name.into(),
         source: source.clone(),
@@ -81,17 +91,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     })
 }
 
-/// What the check has found out about a step.
-struct WorkedOut {
-    part: Part,
-    /// The secrets that it takes.
-    secrets: BTreeSet<Arc<str>>,
-    /// How many of the paths that steps write it sees.
-    seen: usize,
-}
-
-fn plan(entry: StepEntry, worked_out: WorkedOut, retry: RetryPolicy) -> Option<Planned> {
-    let WorkedOut { part, secrets, seen } = worked_out;
+fn plan(entry: StepEntry, part: Part, secrets: BTreeSet<Arc<str>>, seen: usize, defaults: Defaults) -> Option<Planned> {
     Some(Planned {
         id: part.id,
         kind: KINDS.get(entry.kind_index)?,
@@ -101,7 +101,10 @@ fn plan(entry: StepEntry, worked_out: WorkedOut, retry: RetryPolicy) -> Option<P
         secrets,
         seen,
         gate: part.gate,
-        retry: entry.retry.over(retry),
+        retry: entry.retry.over(defaults.retry.over(RetryPolicy::default())),
+        when: entry.when,
+        timeout: entry.timeout.or(defaults.timeout).map(|limit| limit.0),
+        tolerates_failure: entry.continue_on_error.is_some(),
     })
 }
 
@@ -140,6 +143,14 @@ fn skipped(
     skip
 }
 
+/// What is known of a `when` before the run.
+struct Condition {
+    uses: Uses,
+    /// Nothing where only the run will tell.
+    verdict: Option<bool>,
+    is_broken: bool,
+}
+
 /// Works through the steps in file order, under two guesses of what is not known yet.
 struct Check<'a> {
     document: &'a Document,
@@ -148,6 +159,8 @@ struct Check<'a> {
     /// As the step sees them that is worked out.
     places: Places,
     mode: Mode,
+    /// How many of the paths that steps write each step sees.
+    seen: Vec<usize>,
     secrets: &'a Secrets,
     unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
@@ -155,35 +168,82 @@ struct Check<'a> {
     skip: &'a BTreeSet<usize>,
     ids: Vec<String>,
     known: Known,
+    /// Steps that will not run, as far as that is known: they touch nothing, and what they lack is not missed.
+    idle: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Check<'_> {
-    /// What is to be known of the step at this place; nothing where it could not be worked out.
-    fn step(&mut self, at: usize) -> Option<WorkedOut> {
+    /// What the graph needs to know of the step at this place, and the secrets that it takes; nothing where it could not
+    /// be worked out.
+    fn step(&mut self, at: usize) -> Option<(Part, BTreeSet<Arc<str>>)> {
         let entry = self.document.steps.get(at)?;
+        self.seen.push(self.places.seen());
         let uses = self.names.check(&entry.body, Position::Step(at), &mut self.diagnostics);
         let needs = self.needs(at, entry);
+        let condition = self.condition(at, entry);
+        // However a step before `finally` ended, what is in `finally` runs.
+        let finally = self.document.finally;
+        let is_before = |step: &usize| at >= finally && *step < finally;
+        let mut data = uses.steps.clone();
+        for (step, mention) in condition.iter().flat_map(|condition| &condition.uses.steps) {
+            data.entry(*step).or_insert_with(|| Arc::clone(mention));
+        }
+        data.retain(|step, _| !is_before(step));
+        if !self.skip.contains(&at) {
+            self.refuse_skipped_data(entry, &data);
+        }
+        if condition.as_ref().is_some_and(|condition| condition.verdict == Some(false))
+            || data.keys().any(|step| self.idle.contains(step))
+        {
+            self.idle.insert(at);
+        }
         let lacking = self.known.check_outputs(&uses.outputs, &self.ids);
         let mut broken = uses.broken || !lacking.is_empty();
         self.diagnostics.extend(lacking);
         broken |= self.lacks_inputs(at, &uses);
         broken |= uses.steps.keys().any(|step| self.known.broken.contains(step));
-        if !self.skip.contains(&at) {
-            self.refuse_skipped_data(entry, &uses);
-        }
-        let seen = self.places.seen();
-        let effects = if broken { None } else { self.work_out(at, entry, &uses) };
-        let Some((effects, gate)) = effects else {
-            self.look_further(entry);
-            self.known.broken.insert(at);
-            return None;
+        broken |= condition.is_some_and(|condition| condition.is_broken);
+        let is_idle = self.idle.contains(&at);
+        let worked_out = if broken { None } else { self.work_out(at, entry, &uses) };
+        let (effects, gate) = match worked_out {
+            // A step that does not run touches nothing; as a gate it still holds back what it would have held back.
+            Some((_, gate)) if is_idle => (Effects::default(), gate),
+            Some(worked_out) => worked_out,
+            None => {
+                let gate = self.look_further(at, entry);
+                self.known.broken.insert(at);
+                if !is_idle {
+                    return None;
+                }
+                (Effects::default(), gate.unwrap_or(true))
+            }
         };
-        // A skipped step touches nothing; as a gate it still holds back what it would have held back.
-        let effects = if self.skip.contains(&at) { Effects::default() } else { effects };
-        let data = uses.steps.into_iter().map(|(step, mention)| Need { step, mention }).collect();
-        let part = Part { id: StepId::new(at, &*entry.id.text), effects, gate, data, needs };
-        Some(WorkedOut { part, secrets: uses.secrets, seen })
+        let data = data.into_iter().map(|(step, mention)| Need { step, mention }).collect();
+        Some((Part { id: StepId::new(at, &*entry.id.text), effects, gate, data, needs }, uses.secrets))
+    }
+
+    /// What is known of the condition under which the step runs.
+    fn condition(&mut self, at: usize, entry: &StepEntry) -> Option<Condition> {
+        let when = entry.when.as_ref()?;
+        let uses = self.names.check(when, Position::Step(at), &mut self.diagnostics);
+        let lacking = self.known.check_outputs(&uses.outputs, &self.ids);
+        let mut is_broken = uses.broken || !lacking.is_empty();
+        self.diagnostics.extend(lacking);
+        is_broken |= self.lacks_inputs(at, &uses);
+        is_broken |= uses.steps.keys().any(|step| self.known.broken.contains(step));
+        let mut verdict = None;
+        // A step that is not there has no output that could be compared.
+        if !is_broken && !uses.steps.keys().any(|step| self.idle.contains(step)) {
+            match holds(when, &self.worlds[0]) {
+                Ok(holds) => verdict = Some(holds).filter(|_| !uses.is_open()),
+                Err(diagnostic) => {
+                    is_broken = true;
+                    self.diagnostics.push(diagnostic);
+                }
+            }
+        }
+        Some(Condition { uses, verdict, is_broken })
     }
 
     fn work_out(&mut self, at: usize, entry: &StepEntry, uses: &Uses) -> Option<(Effects, bool)> {
@@ -192,11 +252,18 @@ impl Check<'_> {
         let (step, effects) = self.decode(kind, entry, &first, true)?;
         let id = &*entry.id.text;
         let mut wrong = step.check(&self.places);
+        if self.idle.contains(&at) && !self.skip.contains(&at) {
+            // Its own condition says that it does not run: neither its files nor its tags matter.
+            first.set_step(id, &step.foresee(&Guess { world: 0, step: id }));
+            second.set_step(id, &step.foresee(&Guess { world: 1, step: id }));
+            self.diagnostics.extend(wrong);
+            return Some((Effects::default(), step.is_gate()));
+        }
         wrong.extend(self.known.check_sources(&*step, &self.places));
         let mut effects = effects;
         let mut opaque = self.is_opaque(at, entry, kind, uses);
         let outputs = [0, 1].map(|world| Guess { world, step: id });
-        if uses.steps.is_empty() {
+        if !uses.is_open() {
             wrong.extend(self.known.check_moves(id, &*step, &self.places, entry.id.span));
             first.set_step(id, &step.foresee(&outputs[0]));
             second.set_step(id, &step.foresee(&outputs[1]));
@@ -221,6 +288,10 @@ impl Check<'_> {
         effects = self.wait_for_subject(at, entry, &*step, effects);
         let secrets = uses.secrets.iter().filter_map(|name| self.secrets.get(name)?.file());
         effects = secrets.fold(effects, |effects, file| effects.read(Thing::path(file)));
+        if let Some(span) = entry.continue_on_error.filter(|_| step.is_gate()) {
+            let diagnostic = Diagnostic::new(format!("`{id}` is a gate: what it says must count")).at(span);
+            wrong.push(diagnostic.help("leave `continue_on_error` out"));
+        }
         self.known.remember(at, id, &*step, &effects, &self.places, self.mode);
         let written = effects.touches().iter().filter(|(access, _)| *access == Access::Write);
         self.places.add_written(written.filter_map(|(_, thing)| thing.as_path()).collect::<Vec<_>>());
@@ -229,24 +300,26 @@ impl Check<'_> {
     }
 
     /// Finds what else is wrong with a step in which a mistake was found already, as far as that does not follow from it.
-    fn look_further(&mut self, entry: &StepEntry) {
-        let Some(kind) = KINDS.get(entry.kind_index) else { return };
+    /// Whether it is a gate comes back, where that can be told.
+    fn look_further(&mut self, at: usize, entry: &StepEntry) -> Option<bool> {
+        let kind = KINDS.get(entry.kind_index)?;
         let [first, _] = &self.worlds;
         let body = first.evaluate_known(&entry.body);
         kind.decode(&body, &mut self.diagnostics);
         let (body, is_incomplete) = body.with_stand_in(&STAND_IN.into());
         let mut wrong = Vec::new();
         let step = kind.decode(&body, &mut wrong);
-        if let Some(step) = &step {
+        if let Some(step) = step.as_ref().filter(|_| !self.idle.contains(&at)) {
             let missing = self.known.check_sources(&**step, &self.places);
             self.diagnostics.extend(missing);
         }
-        match step {
+        match &step {
             Some(step) if wrong.is_empty() && !is_incomplete => {
                 self.known.remember_written(&step.effects(&self.places));
             }
             _ => self.known.may_write_anything(),
         }
+        step.map(|step| step.is_gate())
     }
 
     /// Whether the guesses may both be wrong: a field that says where the step works, or what it hands on, depends on what
@@ -331,7 +404,7 @@ impl Check<'_> {
     /// Whether the step uses an input that has no value. It is reported once for each input, at the end.
     fn lacks_inputs(&mut self, at: usize, uses: &Uses) -> bool {
         let lacking: Vec<_> = uses.inputs.iter().filter_map(|input| self.unset.get(input)).collect();
-        if !self.skip.contains(&at) {
+        if !self.idle.contains(&at) {
             let wanted: BTreeSet<_> = lacking.iter().copied().flatten().collect();
             for input in wanted {
                 self.needed_by.entry(Arc::clone(input)).or_default().extend(self.ids.get(at).cloned());
@@ -340,8 +413,8 @@ impl Check<'_> {
         !lacking.is_empty()
     }
 
-    fn refuse_skipped_data(&mut self, entry: &StepEntry, uses: &Uses) {
-        for (step, mention) in uses.steps.iter().filter(|(step, _)| self.skip.contains(step)) {
+    fn refuse_skipped_data(&mut self, entry: &StepEntry, data: &BTreeMap<usize, Arc<str>>) {
+        for (step, mention) in data.iter().filter(|(step, _)| self.skip.contains(step)) {
             let id = self.ids.get(*step).map_or("", String::as_str);
             let message = format!("`{}` uses `{mention}`, and `{id}` is skipped", entry.id.text);
             let diagnostic = Diagnostic::new(message).at(entry.id.span);

@@ -21,7 +21,7 @@ use crate::{
     graph::Graph,
     oci::RegistryName,
     output::Output,
-    plan::{Diagnostic, Scope, SourceFile, yaml::Entry},
+    plan::{Diagnostic, Scope, SourceFile, holds, yaml::Entry},
     secret::{SecretError, Secrets},
     step::{Access, Places, Step, Thing},
     store::{
@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// A plan that can run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Program {
     name: Arc<str>,
     source: SourceFile,
@@ -73,6 +73,14 @@ impl Program {
         &self.skip
     }
 
+    /// The same, without these steps.
+    #[must_use]
+    pub fn without(&self, steps: impl IntoIterator<Item = usize>) -> Self {
+        let mut other = self.clone();
+        other.skip.extend(steps);
+        other
+    }
+
     /// Where local paths lead.
     pub const fn places(&self) -> &Places {
         &self.places
@@ -93,15 +101,16 @@ impl Program {
         &self.secrets
     }
 
-    /// The steps that are to run and take a secret that has no value, as far as that can be told without asking for it. A
-    /// file that a step may write is not looked at.
+    /// The steps that run in any case and take a secret that has no value, as far as that can be told without asking for
+    /// it. A file that a step may write is not looked at.
     pub fn missing_secrets(&self) -> Vec<(&StepId, SecretError)> {
         let written = |path: &Path| {
             let file = Thing::path(path);
             let touches = self.steps.iter().flat_map(|step| step.effects.touches());
             touches.into_iter().any(|(access, thing)| *access == Access::Write && thing.overlaps(&file))
         };
-        let steps = self.steps.iter().enumerate().filter(|(step, _)| !self.skip.contains(step));
+        let may_run = |(at, step): &(usize, &Planned)| !self.skip.contains(at) && step.when.is_none();
+        let steps = self.steps.iter().enumerate().filter(may_run);
         let taken = steps.flat_map(|(_, step)| step.secrets.iter().map(move |name| (&step.id, name)));
         let missing = taken.filter_map(|(step, name)| {
             let secret = self.secrets.get(name).filter(|secret| !secret.file().is_some_and(written))?;
@@ -140,6 +149,13 @@ impl Program {
     /// The values for one run: inputs and vars, and no step has ended yet.
     pub fn scope(&self) -> Scope {
         self.scope.without_steps()
+    }
+
+    /// Whether the condition of the step at that place holds, with the outputs of the steps before it in `scope`.
+    pub fn is_wanted(&self, step: usize, scope: &Scope) -> Result<bool, Failure> {
+        let Some(planned) = self.steps.get(step) else { return Ok(true) };
+        let Some(when) = &planned.when else { return Ok(true) };
+        holds(when, scope).map_err(|diagnostic| self.explain(&diagnostic, planned))
     }
 
     /// The step at that place with the outputs of the steps before it in `scope`.

@@ -1,5 +1,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
+use std::time::Duration;
+
 use crate::{
     event::StepId,
     plan::{Span, yaml::Node},
@@ -8,7 +10,7 @@ use crate::{
 };
 
 /// A step of a program: what is known of it before it runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Planned {
     /// Name and place.
     pub id: StepId,
@@ -28,4 +30,10 @@ pub struct Planned {
     pub gate: bool,
     /// How often and how long it is tried again.
     pub retry: RetryPolicy,
+    /// The condition under which it runs, expressions and all.
+    pub when: Option<Node>,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// Whether its failure does not count.
+    pub tolerates_failure: bool,
 }

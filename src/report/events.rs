@@ -236,6 +236,8 @@ impl<'a> FailureLine<'a> {
             FailureKind::Step => "step",
             FailureKind::Gate => "gate",
             FailureKind::Temporary => "temporary",
+            FailureKind::Tolerated => "tolerated",
+            FailureKind::Finally => "finally",
         };
         let place =
             failure.place.as_ref().map(|Place { file, line, column }| PlaceLine { file, line: *line, column: *column });

@@ -96,7 +96,7 @@ fn failed(finished: &Finished, palette: Palette) -> Option<String> {
 
 const fn advice(exit_code: ExitCode) -> Option<&'static str> {
     match exit_code {
-        ExitCode::Success | ExitCode::Invalid => None,
+        ExitCode::Success | ExitCode::Invalid | ExitCode::Drift => None,
         ExitCode::Failed => Some("run it again: what succeeded is found unchanged"),
         ExitCode::Gate => Some("a gate said no; when it holds, run it again: what succeeded is found unchanged"),
         ExitCode::Temporary => {

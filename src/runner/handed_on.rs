@@ -41,6 +41,8 @@ impl HandedOn {
                     before.extend(self.steps.get(&id.index()).map(|digest| (id.name().to_owned(), digest.clone())));
                 }
                 Member::Join => joined.push(self.join(edge.source(), graph)),
+                // What is in `finally` is handed nothing but what it names, which is in its fields.
+                Member::Finally => {}
             }
         }
         joined.sort();
@@ -69,6 +71,7 @@ impl HandedOn {
             let digest = |node: &NodeIndex| match &graph.as_petgraph()[*node] {
                 Member::Step(id) => self.steps.get(&id.index()),
                 Member::Join => self.joins.get(node),
+                Member::Finally => None,
             };
             let mut digests: Vec<_> = sources.iter().filter_map(digest).collect();
             digests.sort();
@@ -82,7 +85,7 @@ impl HandedOn {
 
 /// Whether more follows from the edge than that the earlier one has passed.
 fn counts(edge: &Edge) -> bool {
-    edge.reasons.iter().any(|reason| *reason != Reason::Gate)
+    edge.reasons.iter().any(|reason| !matches!(reason, Reason::Gate | Reason::Finally))
 }
 
 fn together<'a>(digests: impl Iterator<Item = &'a Digest>) -> Digest {

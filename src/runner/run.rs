@@ -8,7 +8,7 @@ use std::{
 use tokio::{
     sync::{mpsc, watch},
     task::{AbortHandle, Id, JoinError, JoinSet},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, sleep},
 };
 
 use super::{RunOptions, handed_on::HandedOn};
@@ -55,6 +55,9 @@ pub async fn run(
     loop {
         run.start_ready();
         if run.tasks.is_empty() {
+            if run.enter_finally() {
+                continue;
+            }
             break;
         }
         tokio::select! {
@@ -104,6 +107,9 @@ struct Run<'a> {
     started: Vec<bool>,
     finished: Vec<Option<Finished>>,
     interrupted: bool,
+    /// Whether what runs is broken off, and nothing starts any more, not even `finally`.
+    aborted: bool,
+    in_finally: bool,
     report_error: Option<io::Error>,
     begun: Instant,
 }
@@ -141,6 +147,8 @@ impl<'a> Run<'a> {
             started: vec![false; count],
             finished: vec![None; count],
             interrupted: false,
+            aborted: false,
+            in_finally: false,
             report_error: None,
             begun: Instant::now(),
         }
@@ -177,8 +185,13 @@ impl<'a> Run<'a> {
             ahead.turn.send_replace(true);
             return;
         }
-        let instance = match self.program.instantiate(step, &self.scope) {
-            Ok(instance) => instance,
+        let is_wanted = self.program.is_wanted(step, &self.scope);
+        let instance = is_wanted.and_then(|is_wanted| {
+            if is_wanted { self.program.instantiate(step, &self.scope).map(Some) } else { Ok(None) }
+        });
+        let instance = match instance {
+            Ok(Some(instance)) => instance,
+            Ok(None) => return self.pass_over(step),
             Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Duration::ZERO),
         };
         let task = self.spawn(step, instance, Turn::now());
@@ -187,6 +200,9 @@ impl<'a> Run<'a> {
 
     /// Starts a step before its turn. Whatever is wrong with it is found again when its turn has come.
     fn start_ahead(&mut self, step: usize) {
+        if self.program.is_wanted(step, &self.scope).ok() != Some(true) {
+            return;
+        }
         let Some(instance) = self.program.instantiate(step, &self.scope).ok().filter(|step| step.goes_ahead()) else {
             return;
         };
@@ -211,11 +227,13 @@ impl<'a> Run<'a> {
             epoch: self.options.epoch,
             concurrency: TRANSFERS,
         };
-        let policy = self.program.steps().get(step).map_or_else(|| self.program.retry(), |planned| planned.retry);
+        let planned = self.program.steps().get(step);
+        let policy = planned.map_or_else(|| self.program.retry(), |planned| planned.retry);
+        let limit = planned.and_then(|planned| planned.timeout);
         let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
         let draft = self.options.fingerprints.then(|| self.fingerprint(step, &*instance)).flatten();
         Some(self.tasks.spawn(patience.scope(async move {
-            let (done, fingerprint) = tokio::join!(instance.run(&cx), read(draft));
+            let (done, fingerprint) = tokio::join!(within(limit, &*instance, &cx), read(draft));
             // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
             turn.wait().await;
             (done, fingerprint)
@@ -261,7 +279,27 @@ impl<'a> Run<'a> {
         self.finish(step, outcome, output, since.elapsed());
     }
 
+    /// Ends a step whose condition does not hold.
+    fn pass_over(&mut self, step: usize) {
+        let settled = self.schedule.pass_over(step);
+        self.conclude(step, Outcome::Skipped { because: "`when` is false".into() }, None, Duration::ZERO);
+        self.settle(settled);
+    }
+
+    /// The same outcome; a failure that does not count as others do says so.
+    fn weigh(&self, step: usize, outcome: Outcome) -> Outcome {
+        let Outcome::Failed(failure) = &outcome else { return outcome };
+        let tolerated = self.program.steps().get(step).is_some_and(|planned| planned.tolerates_failure);
+        let kind = match self.in_finally {
+            _ if tolerated => FailureKind::Tolerated,
+            true => FailureKind::Finally,
+            false => return outcome,
+        };
+        Outcome::Failed(Arc::new(Failure { kind, ..Failure::clone(failure) }))
+    }
+
     fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+        let outcome = self.weigh(step, outcome);
         if let Some(output) = &output {
             self.handed_on.note(step, output);
             self.program.finish(step, output, &self.scope);
@@ -300,10 +338,39 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Begins with `finally`, once: whatever else there was has ended, or never will start.
+    fn enter_finally(&mut self) -> bool {
+        if self.in_finally || self.aborted {
+            return false;
+        }
+        self.in_finally = true;
+        let settled = self.schedule.enter_finally(&self.started);
+        // A report that broke only at the end has stopped nothing.
+        let stopped = settled.iter().any(|settled| matches!(settled.outcome, Outcome::Cancelled));
+        self.interrupted |= self.report_error.is_some() && stopped;
+        self.settle(settled);
+        let counts = |kind| !matches!(kind, FailureKind::Tolerated);
+        let has_failed = self
+            .finished
+            .iter()
+            .flatten()
+            .any(|finished| matches!(&finished.outcome, Outcome::Failed(failure) if counts(failure.kind)));
+        self.scope.set_run(match (self.interrupted, has_failed) {
+            (true, _) => "interrupted",
+            (false, true) => "failed",
+            (false, false) => "succeeded",
+        });
+        true
+    }
+
     fn interrupt(&mut self) {
-        self.drain();
+        // `finally` runs to its end, unless the wish comes twice.
         if self.interrupted {
+            self.aborted = true;
+            self.drain();
             self.tasks.abort_all();
+        } else if !self.in_finally {
+            self.drain();
         }
         self.interrupted = true;
     }
@@ -320,7 +387,9 @@ impl<'a> Run<'a> {
 
     fn hear(&mut self, told: io::Result<()>) {
         if let Err(error) = told {
-            self.drain();
+            if !self.in_finally {
+                self.drain();
+            }
             self.report_error.get_or_insert(error);
         }
     }
@@ -401,6 +470,21 @@ impl<'a> Run<'a> {
 
     fn id(&self, step: usize) -> Option<StepId> {
         self.program.steps().get(step).map(|planned| planned.id.clone())
+    }
+}
+
+/// Runs a step; one that takes longer than it may, from its turn on, has failed, and lets go of all that it holds.
+async fn within(limit: Option<Duration>, step: &dyn Step, cx: &StepContext) -> Result<Done, StepError> {
+    let work = step.run(cx);
+    let Some(limit) = limit else { return work.await };
+    let out_of_time = async {
+        cx.turn.wait().await;
+        sleep(limit).await;
+    };
+    tokio::select! {
+        biased;
+        done = work => done,
+        () = out_of_time => Err(StepError::OutOfTime { limit, is_temporary: !step.runs_a_program() }),
     }
 }
 

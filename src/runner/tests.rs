@@ -345,3 +345,118 @@ async fn one_job_is_one_step_at_a_time() {
     })
     .await;
 }
+
+/// A listing of each of two repositories, and one of the second in the end.
+const LISTS_AND_FINALLY: &str = "  - { id: a, list_tags: { repository: \"localhost:5000/a\" } }
+  - { id: c, list_tags: { repository: \"localhost:5000/a\" } }
+finally:
+  - id: b
+    when: ${{ run.status == 'STATUS' and run.failed == (run.status != 'succeeded') }}
+    list_tags: { repository: \"localhost:5000/b\" }
+";
+
+async fn play_finally(
+    status: &str,
+    script: impl AsyncFnOnce([&Scripted; 2], &mpsc::UnboundedSender<()>),
+) -> (Ended, Vec<String>) {
+    let [a, b] = two();
+    let steps = LISTS_AND_FINALLY.replace("STATUS", status);
+    play_steps(&steps, vec![a.clone(), b.clone()], 1, None, async |interrupts| script([&a, &b], interrupts).await).await
+}
+
+#[tokio::test]
+async fn finally_runs_when_all_else_has_ended_well() {
+    let (ended, heard) = play_finally("succeeded", async |[a, b], _| {
+        a.may_answer.add_permits(2);
+        b.let_answer();
+    })
+    .await;
+    let expected = ["a started", "a passed", "c started", "c passed", "b started", "b passed", "end"];
+    assert_eq!((heard, ended.summary.exit_code()), (expected.map(str::to_owned).to_vec(), ExitCode::Success));
+}
+
+#[tokio::test]
+async fn finally_runs_after_a_failure_and_knows_of_it() {
+    let [a, b] = two();
+    let a = Arc::new(Scripted { panics: true, ..Arc::into_inner(a).unwrap() });
+    a.let_answer();
+    b.let_answer();
+    let steps = LISTS_AND_FINALLY.replace("STATUS", "failed");
+    let (ended, heard) = play_steps(&steps, vec![a, b], 1, None, async |_| {}).await;
+    assert_eq!(heard, ["a started", "a failed", "c cancelled", "b started", "b passed", "end"]);
+    assert_eq!(ended.summary.exit_code(), ExitCode::Failed);
+}
+
+#[tokio::test]
+async fn finally_runs_after_one_interrupt_and_not_after_two() {
+    let (ended, heard) = play_finally("interrupted", async |[a, b], interrupts| {
+        a.until_asked().await;
+        interrupts.send(()).unwrap();
+        a.let_answer();
+        b.let_answer();
+    })
+    .await;
+    assert_eq!(heard, ["a started", "a passed", "c cancelled", "b started", "b passed", "end"]);
+    assert_eq!(ended.summary.exit_code(), ExitCode::Interrupted);
+
+    let (_, heard) = play_finally("interrupted", async |[a, _], interrupts| {
+        a.until_asked().await;
+        interrupts.send(()).unwrap();
+        interrupts.send(()).unwrap();
+    })
+    .await;
+    assert_eq!(heard, ["a started", "a cancelled", "c cancelled", "b cancelled", "end"]);
+}
+
+#[tokio::test]
+async fn an_interrupt_during_finally_lets_it_end_and_two_break_it_off() {
+    for (again, ends) in [(false, "b passed"), (true, "b cancelled")] {
+        let (ended, heard) = play_finally("succeeded", async |[a, b], interrupts| {
+            a.may_answer.add_permits(2);
+            b.until_asked().await;
+            interrupts.send(()).unwrap();
+            if again {
+                interrupts.send(()).unwrap();
+            } else {
+                b.let_answer();
+            }
+        })
+        .await;
+        assert_eq!(heard[5..], [ends, "end"]);
+        assert_eq!(ended.summary.exit_code(), ExitCode::Interrupted);
+    }
+}
+
+#[tokio::test]
+async fn what_fails_in_finally_hides_no_other_code() {
+    let finally = "finally:\n  - { id: z, assert: { that: [false] } }\n";
+    for (steps, code) in [
+        ("  - { id: a, assert: { that: [true] } }\n", ExitCode::Failed),
+        ("  - { id: a, assert: { that: [false] } }\n", ExitCode::Gate),
+    ] {
+        let (ended, _) = play_steps(&format!("{steps}{finally}"), Vec::new(), 1, None, async |_| {}).await;
+        assert_eq!(ended.summary.exit_code(), code);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_takes_too_long_has_failed_and_lets_go() {
+    let [a, _] = two();
+    let steps = "  - { id: a, timeout: 30s, list_tags: { repository: \"localhost:5000/a\" } }\n";
+    let (ended, heard) = play_steps(steps, vec![a.clone()], 1, None, async |_| {}).await;
+    assert_eq!(heard, ["a started", "a failed", "end"]);
+    assert_eq!(ended.summary.exit_code(), ExitCode::Temporary);
+    assert_eq!(Arc::strong_count(&a), 1, "nothing holds the store any more");
+}
+
+#[tokio::test]
+async fn a_failure_that_is_tolerated_does_not_count() {
+    let steps = "  - { id: a, continue_on_error: true, inspect: { reference: \"localhost:5000/a:v1\" } }
+  - { id: b, inspect: { reference: \"${{ steps.a.reference }}\" } }
+  - { id: c, push: { to: \"localhost:5000/a:v2\", files: [] } }
+";
+    let [a, _] = two();
+    let (ended, heard) = play_steps(steps, vec![a], 1, None, async |_| {}).await;
+    assert_eq!(heard, ["a started", "a failed", "b skipped", "c started", "c created", "end"]);
+    assert_eq!(ended.summary.exit_code(), ExitCode::Success);
+}

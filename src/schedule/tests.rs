@@ -21,8 +21,11 @@ fn schedule(parts: &[Part], options: Options) -> (Schedule, Vec<Settled>) {
 }
 
 fn failed() -> Outcome {
-    let failure =
-        Failure { kind: FailureKind::Step, message: "no".to_owned(), notes: Vec::new(), help: Vec::new(), place: None };
+    failed_as(FailureKind::Step)
+}
+
+fn failed_as(kind: FailureKind) -> Outcome {
+    let failure = Failure { kind, message: "no".to_owned(), notes: Vec::new(), help: Vec::new(), place: None };
     Outcome::Failed(Arc::new(failure))
 }
 
@@ -78,6 +81,60 @@ fn a_skipped_gate_holds_back_what_it_would_have_held_back() {
     assert_eq!(open.start(), Some(1));
     assert!(open.finish(1, &Outcome::Passed).is_empty());
     assert_eq!(open.start(), Some(2));
+}
+
+#[test]
+fn a_gate_whose_own_condition_is_false_is_open_and_what_it_hands_on_is_missing() {
+    let mut parts = vec![part(0, &[]), part(1, &[]), part(2, &[0])];
+    parts[0].gate = true;
+    parts[1].effects = Effects::default().write(Thing::everything());
+    let (mut schedule, _) = schedule(&parts, Options::default());
+    assert_eq!(schedule.start(), Some(0));
+    assert_eq!(words(&schedule.pass_over(0)), [(2, "skipped")]);
+    assert_eq!(schedule.start(), Some(1));
+}
+
+#[test]
+fn a_tolerated_failure_stops_nothing_but_what_uses_its_outputs() {
+    let mut parts = vec![part(0, &[]), part(1, &[0]), part(2, &[])];
+    parts[2].needs.push(0);
+    let (mut schedule, _) = schedule(&parts, Options::default());
+    assert_eq!(schedule.start(), Some(0));
+    let settled = schedule.finish(0, &failed_as(FailureKind::Tolerated));
+    let Outcome::Skipped { because } = &settled[0].outcome else { panic!() };
+    assert_eq!((settled.len(), settled[0].step, &**because), (1, 1, "`s0` failed"));
+    assert_eq!((schedule.is_draining(), schedule.start()), (false, Some(2)));
+}
+
+#[test]
+fn finally_begins_when_it_is_entered_and_goes_on_after_failures() {
+    let parts = [part(0, &[]), part(1, &[0]), part(2, &[]), part(3, &[]), part(4, &[3]), part(5, &[])];
+    let graph = || Arc::new(Graph::with_finally(&parts, 3));
+    let (mut schedule, _) = Schedule::new(graph(), Options::default());
+    assert_eq!((schedule.start(), schedule.start(), schedule.start()), (Some(0), Some(2), None));
+    schedule.finish(2, &Outcome::Created);
+    assert_eq!(words(&schedule.finish(0, &failed())), [(1, "blocked")]);
+    assert_eq!((schedule.start(), schedule.start_ahead()), (None, None));
+    assert!(schedule.enter_finally(&[true, false, true, false, false, false]).is_empty());
+    assert_eq!(schedule.start(), Some(3));
+    assert_eq!(words(&schedule.finish(3, &failed())), [(4, "blocked")]);
+    assert_eq!(schedule.start(), Some(5));
+
+    let (mut interrupted, _) = Schedule::new(graph(), Options::default());
+    assert_eq!(interrupted.start(), Some(0));
+    interrupted.drain();
+    interrupted.finish(0, &Outcome::Created);
+    let started = [true, false, false, false, false, false];
+    assert_eq!(words(&interrupted.enter_finally(&started)), [(1, "cancelled"), (2, "cancelled")]);
+    assert_eq!((interrupted.start(), interrupted.start(), interrupted.start()), (Some(3), Some(5), None));
+}
+
+#[test]
+fn finally_begins_also_where_nothing_stands_before_it() {
+    let (mut schedule, _) = Schedule::new(Arc::new(Graph::with_finally(&[part(0, &[])], 0)), Options::default());
+    assert_eq!(schedule.start(), None);
+    schedule.enter_finally(&[false]);
+    assert_eq!(schedule.start(), Some(0));
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Declare for Delete {
 reference: localhost:5000/net-monitor:v1
 graph: true
 ";
+    const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] = &[output("deleted", "a list of the digests or the tag that are gone now")];
 }
 

@@ -65,6 +65,7 @@ artifact_type: sbom/example
 expect: one
 print: tree
 ";
+    const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] = &[
         output(
             "referrers",

@@ -1,10 +1,14 @@
+use std::time::Duration;
+
 use super::{ExecError, PlaceError};
 use crate::{
     event::{Failure, FailureKind, Place},
     oci::ManifestError,
     pack::PackError,
     secret::SecretError,
+    sign::{certificate::CertificateError, key::KeyError, notation::EnvelopeError},
     store::StoreError,
+    text,
 };
 
 /// Why a step failed, or said no.
@@ -55,6 +59,36 @@ pub enum StepError {
         path: String,
         /// Why.
         message: String,
+    },
+    /// A key cannot be used.
+    #[error("{key} cannot sign: {source}")]
+    Key {
+        /// Which, in words.
+        key: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// A key and its certificates do not belong together.
+    #[error("{key} is not the key of the certificate `{subject}`: the chain begins with the certificate of the key")]
+    OtherKey {
+        /// Which, in words.
+        key: String,
+        /// Whose certificate it is.
+        subject: String,
+    },
+    /// Certificates are not such.
+    #[error("{path}: {source}")]
+    Certificate {
+        /// Where they stand, in words.
+        path: String,
+        /// What is wrong with them.
+        source: CertificateError,
+    },
+    /// A signature cannot be made.
+    #[error("it cannot be signed: {source}")]
+    Envelope {
+        /// Why.
+        source: EnvelopeError,
     },
     /// The reference names nothing.
     #[error("`{reference}` does not exist")]
@@ -112,6 +146,14 @@ pub enum StepError {
         /// What was said.
         message: String,
     },
+    /// It took longer than it may.
+    #[error("it ran out of time: it may take {}", text::duration(*limit))]
+    OutOfTime {
+        /// How long it may take.
+        limit: Duration,
+        /// Whether it may be faster the next time, as it is where a registry was slow.
+        is_temporary: bool,
+    },
     /// A gate looked, and says no.
     #[error("{message}")]
     Refused {
@@ -141,6 +183,7 @@ impl StepError {
             Self::Refused { .. } => FailureKind::Gate,
             Self::Exec(error) if error.is_no() => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
+            Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
             _ => FailureKind::Step,
         };
         Failure { kind, message: self.to_string(), notes: self.notes(), help: self.help(), place }
@@ -166,6 +209,9 @@ impl StepError {
             ],
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
+            }
+            Self::OutOfTime { .. } => {
+                vec!["raise `timeout` where it takes longer; what was done is found when it runs again".to_owned()]
             }
             Self::Store { source, .. } => source.help().into_iter().collect(),
             Self::Exec(error) => error.help().into_iter().collect(),

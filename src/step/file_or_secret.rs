@@ -32,6 +32,14 @@ impl FileOrSecret {
         }
     }
 
+    /// Which one it is, in words.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::File(path) => format!("`{}`", path.value),
+            Self::Secret(SecretName(name)) => format!("the secret `{name}`"),
+        }
+    }
+
     /// What it holds now. A secret is asked for as [`StepContext::secret`] asks.
     pub async fn read(&self, cx: &StepContext) -> Result<Secret, StepError> {
         match self {

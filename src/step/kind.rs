@@ -23,6 +23,10 @@ pub trait Declare: Step + DeserializeOwned + JsonSchema + 'static {
     /// Fields, at any depth, that say what is in a manifest or what is compared: whatever stands there, the step touches the
     /// same things, hands on outputs that are guessed alike, and is a gate or not.
     const CONTENT: &'static [&'static str] = &[];
+    /// Why nobody can know what a step of this kind does before it has done it, where that is so.
+    const UNFORESEEABLE: Option<&'static str> = None;
+    /// Whether it hands on, or goes by, a list of what others brought: with what is not known in it, it is not known either.
+    const LISTS: bool = false;
 }
 
 /// An output of a kind.
@@ -47,6 +51,10 @@ pub struct Kind {
     pub outputs: &'static [OutputInfo],
     /// Fields, at any depth, of which nothing follows for the order of steps.
     pub content: &'static [&'static str],
+    /// Why it cannot be known before a run what a step does.
+    pub unforeseeable: Option<&'static str>,
+    /// Whether it goes by a list of what others brought.
+    pub lists: bool,
     decode: Decode,
     schema: fn(&mut SchemaGenerator) -> Schema,
     root_schema: fn() -> Schema,
@@ -67,7 +75,9 @@ pub const KINDS: &[Kind] = &[
     kind::<super::list_tags::ListTags>(),
     kind::<super::pull::Pull>(),
     kind::<super::push::Push>(),
+    kind::<super::sign::Sign>(),
     kind::<super::tag::TagStep>(),
+    kind::<super::verify::Verify>(),
 ];
 
 const fn kind<T: Declare>() -> Kind {
@@ -77,6 +87,8 @@ const fn kind<T: Declare>() -> Kind {
         example: T::EXAMPLE,
         outputs: T::OUTPUTS,
         content: T::CONTENT,
+        unforeseeable: T::UNFORESEEABLE,
+        lists: T::LISTS,
         decode: |node, diagnostics| {
             decode::<T>(node, T::NAME, diagnostics).map(|step| -> Arc<dyn Step> { Arc::new(step) })
         },

@@ -42,6 +42,7 @@ impl Declare for ListTags {
 repository: localhost:5000/net-monitor
 contains: [v1]
 ";
+    const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] =
         &[output("tags", "a list, sorted, without those of the referrers tag schema")];
 }

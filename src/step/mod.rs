@@ -34,11 +34,14 @@ mod pull;
 mod push;
 mod reading;
 mod several;
+mod sign;
+mod signature;
 mod tag;
 #[cfg(test)]
 mod testing;
 mod thing;
 mod turn;
+mod verify;
 
 use std::fmt::Debug;
 
@@ -72,9 +75,12 @@ pub use self::{
     places::{PlaceError, Places},
     pull::{Pull, PullPrint},
     push::Push,
+    sign::Sign,
+    signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
     tag::TagStep,
     thing::Thing,
     turn::Turn,
+    verify::Verify,
 };
 use crate::{
     oci::{Reference, Repository, Tag},
@@ -133,6 +139,11 @@ pub trait Step: Debug + Send + Sync {
     /// Whether it may be started before its turn has come, once its data is there, its files are as they will be, and no
     /// gate holds it back. Until [`StepContext::turn`] it then does only what nobody can tell.
     fn goes_ahead(&self) -> bool {
+        false
+    }
+
+    /// Whether what it waits for is a program on this machine, not a registry.
+    fn runs_a_program(&self) -> bool {
         false
     }
 

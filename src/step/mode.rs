@@ -15,6 +15,8 @@ pub struct Rehearsing {
     pub exec: bool,
     /// The plan's secrets are asked for, and its keys sign. Otherwise stand-ins take their place.
     pub secrets: bool,
+    /// It only wants to know what would change: content that is not needed for that is not fetched, and no file is written.
+    pub preview: bool,
 }
 
 impl Mode {
@@ -32,6 +34,11 @@ impl Mode {
             Self::Real => true,
             Self::Rehearsal(rehearsing) => rehearsing.exec,
         }
+    }
+
+    /// Whether it is only to be found out what would change.
+    pub const fn is_preview(self) -> bool {
+        matches!(self, Self::Rehearsal(Rehearsing { preview: true, .. }))
     }
 
     /// Whether this is a rehearsal.

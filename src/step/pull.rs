@@ -194,6 +194,22 @@ impl Pull {
 }
 
 impl Wanted {
+    /// What restoring would come to, where not every file is there already. Blocking, for a moment.
+    fn foresee(&self, if_exists: IfExists) -> Result<Outcome, PackError> {
+        let there = self.layers.iter().map(|titled| (titled, self.folder.join(&titled.title)));
+        let there: Vec<_> = there.filter(|(_, path)| path.symlink_metadata().is_ok()).collect();
+        for (titled, path) in &there {
+            if if_exists == IfExists::Fail && !titled.is_archive && !pack::verify_file(path, &titled.layer)? {
+                return Err(PackError::Exists { path: path.clone() });
+            }
+        }
+        Ok(match (there.is_empty(), if_exists) {
+            (true, _) => Outcome::Created,
+            (false, IfExists::Keep) if there.len() == self.layers.len() => Outcome::Unchanged,
+            (false, _) => Outcome::Updated,
+        })
+    }
+
     /// Whether every file is there already, by its size and digest. Blocking.
     fn is_there(&self) -> Result<bool, PackError> {
         for titled in &self.layers {
@@ -289,6 +305,8 @@ impl Step for Pull {
         let is_there = blocking(move || look.is_there()).await?;
         let outcome = if is_there.map_err(StepError::pack(format!("pull {}", self.from.value)))? {
             Outcome::Unchanged
+        } else if cx.mode.is_preview() {
+            wanted.foresee(self.if_exists).map_err(StepError::pack(format!("pull {}", self.from.value)))?
         } else {
             self.restore(cx, &*store, Wanted { layers, folder, epoch: cx.epoch }).await?
         };

@@ -116,6 +116,11 @@ impl Thing {
         matches!(self.0.as_slice(), [registry, _, _, what, ..] if **registry == *REGISTRY && [TAG, TAG_LIST].contains(&&**what))
     }
 
+    /// Whether this is a file or a folder.
+    pub fn is_path(&self) -> bool {
+        self.0.first().is_some_and(|root| **root == *FILE)
+    }
+
     /// Whether one of the two is the other or in it.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.contains(other) || other.contains(self)

@@ -19,6 +19,8 @@ pub struct OverlayStore {
     base: Option<Arc<dyn Store>>,
     top: Arc<MemoryStore>,
     hidden: Mutex<Hidden>,
+    /// Large blobs that were pushed and not kept, where nobody will read them.
+    promised: Option<Mutex<HashSet<Digest>>>,
 }
 
 /// What of the base is no longer seen. It stays hidden: what is pushed again is on top.
@@ -30,6 +32,8 @@ struct Hidden {
 
 /// How many questions to the base are out at a time.
 const CONCURRENCY: usize = 16;
+/// What is not larger is kept also where large blobs are only promised: configs, and what steps may look into, in bytes.
+const SMALL: u64 = 64 * 1024;
 
 impl OverlayStore {
     /// `base` under the name `repository`; without a base, an empty repository.
@@ -39,7 +43,18 @@ impl OverlayStore {
 
     /// As [`OverlayStore::new`], with writes going to `top`, which has the name: so that blobs are mounted from its siblings.
     pub fn on(base: Option<Arc<dyn Store>>, top: Arc<MemoryStore>) -> Self {
-        Self { base, top, hidden: Mutex::default() }
+        Self { base, top, hidden: Mutex::default(), promised: None }
+    }
+
+    /// The same, for who only wants to know what would be there: of a large blob that is pushed only its digest is kept, and
+    /// its content is never asked for.
+    #[must_use]
+    pub(super) fn promising(self) -> Self {
+        Self { promised: Some(Mutex::default()), ..self }
+    }
+
+    fn promised(&self) -> Option<MutexGuard<'_, HashSet<Digest>>> {
+        self.promised.as_ref().map(|promised| promised.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Every change to it is whole, so that a panic elsewhere does not spoil it.
@@ -187,7 +202,8 @@ impl Store for OverlayStore {
     }
 
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {
-        if self.top.has_blob(blob).await? {
+        let is_promised = self.promised().is_some_and(|promised| promised.contains(&blob.digest));
+        if is_promised || self.top.has_blob(blob).await? {
             return Ok(true);
         }
         match &self.base {
@@ -211,6 +227,10 @@ impl Store for OverlayStore {
     ) -> Result<Delivery, StoreError> {
         if self.has_blob(blob).await? {
             return Ok(Delivery::Existing);
+        }
+        if let Some(mut promised) = self.promised().filter(|_| blob.size > SMALL) {
+            promised.insert(blob.digest.clone());
+            return Ok(Delivery::Copied);
         }
         self.top.push_blob(blob, source, from).await
     }

@@ -53,7 +53,7 @@ steps:
     6 |     psuh:
       |     ^^^^ did you mean `push`?
       |
-      = note: a step takes: id, description, needs, retry, assert, attach, copy, delete, discover, exec, image, inspect, list_tags, pull, push, tag
+      = note: a step takes: id, description, when, needs, timeout, retry, continue_on_error, assert, attach, copy, delete, discover, exec, image, inspect, list_tags, pull, push, tag
     ");
 }
 
@@ -240,7 +240,7 @@ steps:
     assert_snapshot!(Test::new(plan).run("check plan.yaml --set VERSION=1.2.3 --skip show").shown(), @"
     exit code 0
     --- stderr
-    plan.yaml: 1 step, nothing wrong
+    plan.yaml: 2 steps, nothing wrong
     ");
 }
 
@@ -587,7 +587,7 @@ steps:
     6 |   retries: 3
       |   ^^^^^^^
       |
-      = note: defaults takes: retry
+      = note: defaults takes: retry, timeout
 
     error: unknown key `tries` in retry
      --> plan.yaml:9:14

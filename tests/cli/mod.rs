@@ -1,5 +1,6 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
+mod control;
 mod doctor;
 mod exec;
 mod graph;

@@ -16,8 +16,9 @@ fn help_of_run_is_this() {
 fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
     let running = ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--outputs"];
-    let commands: [(&str, Vec<&str>); 11] = [
-        ("run", [&values[..], &running].concat()),
+    let commands: [(&str, Vec<&str>); 12] = [
+        ("run", [&values[..], &running, &["--wait", "--approved"]].concat()),
+        ("plan", [&values[..], &["--out", "--exit-code", "--jobs", "--plain-http"]].concat()),
         ("rehearse", [&values[..], &running, &["--read-through", "--seed", "--keep", "--fault"]].concat()),
         ("check", values.to_vec()),
         ("graph", [&values[..], &["--format", "--why"]].concat()),

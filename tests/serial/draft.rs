@@ -12,7 +12,7 @@ use proptest::prelude::*;
 #[derive(Debug, Clone)]
 struct Seed {
     kind: u8,
-    numbers: [u8; 12],
+    numbers: [u8; 14],
 }
 
 /// A plan's text; a counterexample is shown as it is.
@@ -26,7 +26,7 @@ impl fmt::Debug for Plan {
 }
 
 pub(super) fn plans() -> impl Strategy<Value = Plan> {
-    let seed = (0..KINDS, prop::array::uniform12(any::<u8>())).prop_map(|(kind, numbers)| Seed { kind, numbers });
+    let seed = (0..KINDS, prop::array::uniform14(any::<u8>())).prop_map(|(kind, numbers)| Seed { kind, numbers });
     prop::collection::vec(seed, 4..15).prop_map(|seeds| Plan(plan(&seeds)))
 }
 
@@ -42,7 +42,17 @@ fn plan(seeds: &[Seed]) -> String {
     for (step, seed) in seeds.iter().enumerate() {
         draft.numbers = seed.numbers.iter().copied().rev().collect();
         let _ = writeln!(draft.steps, "  - id: s{step}");
+        let before = draft.steps.len();
+        let condition = if draft.one_in(6) { draft.condition() } else { None };
+        let tolerates = draft.one_in(6);
         draft.step(step, seed.kind);
+        let is_gate = ["expect:", "contains:", "assert:"].iter().any(|word| draft.steps[before..].contains(word));
+        if tolerates && !is_gate {
+            let _ = writeln!(draft.steps, "    continue_on_error: true");
+        }
+        if let Some(condition) = condition {
+            let _ = writeln!(draft.steps, "    when: \"{condition}\"");
+        }
     }
     let vars = if draft.vars.is_empty() { String::new() } else { format!("vars:\n{}", draft.vars) };
     format!("consign: 1\n{vars}steps:\n{}", draft.steps)
@@ -137,6 +147,19 @@ impl Draft {
 
     fn repository(&mut self, repository: usize) -> &'static str {
         if self.one_in(8) { ALIASES[repository] } else { REPOSITORIES[repository] }
+    }
+
+    /// A condition, which holds more often than not.
+    fn condition(&mut self) -> Option<String> {
+        let named: Vec<_> = self.named.iter().map(|(step, ..)| *step).collect();
+        let counted = self.counted.clone();
+        let condition = match self.pick(3) {
+            0 => format!("steps.s{}.changed", self.choose(&named)?),
+            1 => format!("steps.s{}.count < 3", self.choose(&counted)?),
+            _ => format!("steps.s{}.outcome == 'created'", self.choose(&named)?),
+        };
+        let condition = format!("${{{{ {condition} }}}}");
+        Some(if self.one_in(3) { self.var(&condition) } else { condition })
     }
 
     /// An expression that looks at how other steps ended, and is one of two values.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, path::Path, sync::Arc};
 
 use consign::{
-    event::{Event, Outcome},
+    event::{Event, FailureKind, Outcome},
     plan::{Given, SourceFile},
     program::{CompileOptions, Program, compile},
     report::{Prints, Reporter},
@@ -58,9 +58,11 @@ pub(super) struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// The first step that failed.
+    /// The first step that failed, and whose failure counts.
     pub(super) fn failed(&self) -> Option<usize> {
-        self.outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed(_)))
+        let counts =
+            |outcome: &Outcome| matches!(outcome, Outcome::Failed(failure) if failure.kind != FailureKind::Tolerated);
+        self.outcomes.iter().position(counts)
     }
 
     pub(super) fn failures(&self) -> Vec<&str> {

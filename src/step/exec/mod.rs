@@ -105,6 +105,7 @@ rehearse:
         output("exit_code", "0: with any other the step fails"),
     ];
     const CONTENT: &'static [&'static str] = &["run", "env", "stdin", "rehearse"];
+    const UNFORESEEABLE: Option<&'static str> = Some("what a program does is known only when it has run");
 }
 
 impl Exec {

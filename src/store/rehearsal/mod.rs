@@ -33,7 +33,7 @@ use super::{
     CopyOptions, LayoutStore, MemoryRegistry, MemoryStore, OverlayStore, Store, StoreError, copy, registry::Registries,
 };
 use crate::{
-    event::{Progress, Rehearsed, RehearsedRepository, Rights, StepId},
+    event::{Change, Progress, Rehearsed, RehearsedRepository, Rights, StepId},
     oci::{Manifest, Repository, Tag, Target},
 };
 
@@ -44,6 +44,8 @@ pub struct Rehearsal {
     /// Where what is not in the rehearsal is read.
     real: Option<Registries>,
     faults: Arc<Faults>,
+    /// Whether large blobs are only promised.
+    promises: bool,
     /// By [`Repository::identity`].
     opened: Mutex<BTreeMap<Repository, Arc<Recorder>>>,
 }
@@ -53,7 +55,32 @@ impl Rehearsal {
     /// in memory.
     pub fn new(read_through: Option<Registries>, faults: Faults) -> Self {
         let faults = Arc::new(faults);
-        Self { embedded: MemoryRegistry::default(), real: read_through, faults, opened: Mutex::default() }
+        Self {
+            embedded: MemoryRegistry::default(),
+            real: read_through,
+            faults,
+            promises: false,
+            opened: Mutex::default(),
+        }
+    }
+
+    /// Over the real repositories, for who wants to know what would change there: large blobs are not moved.
+    pub fn preview(real: Registries) -> Self {
+        Self { promises: true, ..Self::new(Some(real), Faults::default()) }
+    }
+
+    /// What that step changed, in each repository: tags that it moved, and all that it deleted, sorted.
+    pub fn changes_of(&self, step: &str) -> Vec<(Repository, Change)> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let changes = opened.values().flat_map(|recorder| {
+            let changes = recorder.changes_of(step).into_iter();
+            changes.map(|change| (recorder.repository().clone(), change))
+        });
+        // Who was first to bring a manifest that several bring is chance.
+        let is_certain = |change: &Change| matches!(change.target, Target::Tag(_)) || change.after.is_none();
+        let mut changes: Vec<_> = changes.filter(|(_, change)| is_certain(change)).collect();
+        changes.sort_by(|(one, first), (other, second)| (one, &first.target).cmp(&(other, &second.target)));
+        changes
     }
 
     /// Brings content in before the run. Nobody counts it as something that the run did. `place` finds the repository
@@ -149,7 +176,8 @@ impl Rehearsal {
             (Repository::Registry { registry, name }, Some(real)) => real.repository(registry, name),
             (Repository::Layout(path), _) => Arc::new(LayoutStore::open(path)),
         };
-        Arc::new(OverlayStore::on(Some(base), top))
+        let overlay = OverlayStore::on(Some(base), top);
+        Arc::new(if self.promises { overlay.promising() } else { overlay })
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::{
     event::{Change, Rights},
     oci::{Descriptor, Digest, Manifest, Repository, Tag, Target},
-    store::{ByteStream, Delivery, Source, Store, StoreError},
+    store::{ByteStream, Delivery, Source, Store, StoreError, patience::Patience},
 };
 
 /// A repository that remembers what was changed in it, and what was asked of it.
@@ -26,6 +26,8 @@ pub(super) struct Recorder {
 struct Record {
     rights: Rights,
     traces: BTreeMap<Target, Trace>,
+    /// What each step changed, in order.
+    log: Vec<(String, Change)>,
 }
 
 /// What became of a tag or a manifest.
@@ -66,6 +68,12 @@ impl Recorder {
         changes.filter(|change| change.before.is_none() || change.before != change.after).collect()
     }
 
+    /// What that step changed, in order.
+    pub(super) fn changes_of(&self, step: &str) -> Vec<Change> {
+        let record = self.record();
+        record.log.iter().filter(|(by, _)| by == step).map(|(_, change)| change.clone()).collect()
+    }
+
     /// Every change to it is whole, so that a panic elsewhere does not spoil it.
     fn record(&self) -> MutexGuard<'_, Record> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
@@ -90,9 +98,10 @@ impl Recorder {
     /// Notes that `target` names `after` now.
     fn note(&self, target: Target, after: Option<&Digest>) {
         let mut record = self.record();
-        let trace = record.traces.entry(target).or_insert_with(|| Trace::untouched(None));
-        trace.after = after.cloned();
+        let trace = record.traces.entry(target.clone()).or_insert_with(|| Trace::untouched(None));
+        let before = std::mem::replace(&mut trace.after, after.cloned());
         trace.is_changed = true;
+        record.log(Change { target, before, after: after.cloned() });
     }
 
     async fn names(&self) -> Result<&BTreeMap<Tag, Digest>, StoreError> {
@@ -122,9 +131,21 @@ impl Record {
             let trace = self.traces.entry(Target::Tag(tag.clone()));
             trace.or_insert_with(|| Trace::untouched(Some(named.clone())));
         }
-        for trace in self.traces.values_mut().filter(|trace| trace.after.as_ref() == Some(digest)) {
-            trace.after = None;
+        let mut gone = Vec::new();
+        for (target, trace) in self.traces.iter_mut().filter(|(_, trace)| trace.after.as_ref() == Some(digest)) {
+            gone.push(Change { target: target.clone(), before: trace.after.take(), after: None });
             trace.is_changed = true;
+        }
+        for change in gone {
+            self.log(change);
+        }
+    }
+
+    /// Notes who changed something, where anything is different.
+    fn log(&mut self, change: Change) {
+        let patience = Patience::current();
+        if let Some(step) = patience.step().filter(|_| change.before != change.after) {
+            self.log.push((step.name().to_owned(), change));
         }
     }
 }

@@ -1,0 +1,12 @@
+//! Signatures: bytes in, bytes out. Keys, certificates, envelopes, and whom to trust.
+//!
+//! Nothing here knows of stores or steps: what carries a signature to a registry stands in `step`.
+
+pub mod certificate;
+pub mod key;
+pub mod notation;
+pub mod revocation;
+pub mod timestamp;
+mod web;
+
+pub use self::web::{Web, WebError};

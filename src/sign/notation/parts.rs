@@ -1,0 +1,16 @@
+use super::headers::Raw;
+use crate::sign::certificate::Certificate;
+
+/// An envelope taken apart; nothing is checked yet.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// As the header says.
+    pub(super) algorithm: String,
+    pub(super) headers: Raw,
+    pub(super) certificates: Vec<Certificate>,
+    pub(super) timestamp: Option<Vec<u8>>,
+    pub(super) payload: Vec<u8>,
+    pub(super) signature: Vec<u8>,
+    /// What the signature is over.
+    pub(super) signed: Vec<u8>,
+}

@@ -1,0 +1,10 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Whose signatures they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SignatureFormat {
+    /// Those of Notary Project, which `notation` makes: X.509 certificates, trust policies.
+    Notation,
+}

@@ -1,0 +1,100 @@
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::super::{Finding, Signature};
+use crate::{
+    oci::{Descriptor, Target},
+    sign::notation::{Envelope, Refusal, SignatureManifest, Trust, Verification, Verified},
+    step::{StepError, several::several},
+    store::{self, Store},
+};
+
+/// A look at the signatures of a manifest.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::step) struct Look<'a> {
+    pub(in crate::step) store: &'a dyn Store,
+    pub(in crate::step) subject: &'a Descriptor,
+    pub(in crate::step) trust: &'a Trust,
+    pub(in crate::step) annotations: &'a BTreeMap<String, String>,
+}
+
+/// How many signatures of one manifest are looked at: whoever may push can list as many as they like.
+const MOST: usize = 1000;
+/// How many at a time.
+const FETCHES: usize = 8;
+
+impl Look<'_> {
+    /// Every signature, sorted by the digest of its manifest.
+    pub(in crate::step) async fn all(&self) -> Result<Vec<Finding>, StepError> {
+        let mut findings = Vec::new();
+        for (manifest, envelope) in self.envelopes().await? {
+            findings.push(self.finding(&manifest, envelope).await);
+        }
+        Ok(findings)
+    }
+
+    /// Every signature with its envelope, or why there is none.
+    pub(in crate::step) async fn envelopes(&self) -> Result<Vec<(Descriptor, Result<Envelope, Refusal>)>, StepError> {
+        let fail = StepError::store("discover the signatures of", &self.subject.digest);
+        let listed = self.store.referrers(&self.subject.digest).await.map_err(fail)?;
+        let listed = listed.into_iter().filter(SignatureManifest::may_be).take(MOST);
+        let fetches = listed.map(|referrer| self.fetch(referrer));
+        let found = several(FETCHES, fetches.collect()).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn fetch(&self, referrer: Descriptor) -> Result<Option<(Descriptor, Result<Envelope, Refusal>)>, StepError> {
+        let fail = || StepError::store("fetch the signature", &referrer.digest);
+        let manifest = self.store.manifest(&Target::Digest(referrer.digest.clone())).await.map_err(fail())?;
+        // What is listed and not there was removed since, or never pushed.
+        let Some(manifest) = manifest else { return Ok(None) };
+        let read = match SignatureManifest::read(&manifest, self.subject) {
+            None => return Ok(None),
+            Some(read) => read,
+        };
+        let result = match read {
+            Err(refusal) => Err(refusal),
+            Ok(read) => {
+                let blob = self.store.blob(&read.envelope).await.map_err(fail())?;
+                let bytes = store::read(&read.envelope, blob, Envelope::LARGEST).await.map_err(fail())?;
+                let envelope = Envelope::read(&read.envelope.media_type, &bytes).map_err(Refusal::Bad);
+                envelope.and_then(|envelope| read.check_thumbprints(&envelope.chain).map(|()| envelope))
+            }
+        };
+        Ok(Some((manifest.descriptor(), result)))
+    }
+
+    /// What one is worth now.
+    pub(in crate::step) async fn verify(&self, envelope: &Envelope) -> Result<Verified, Refusal> {
+        let (subject, annotations, trust) = (self.subject, self.annotations, self.trust);
+        let verification = Verification { subject, annotations, trust, now: Timestamp::now(), web: None };
+        verification.of(envelope).await
+    }
+
+    async fn finding(&self, manifest: &Descriptor, envelope: Result<Envelope, Refusal>) -> Finding {
+        let verified = match envelope {
+            Ok(envelope) => self.verify(&envelope).await,
+            Err(refusal) => Err(refusal),
+        };
+        let result = verified.map(|verified| describe(&verified)).map_err(|refusal| refusal.to_string());
+        Finding { digest: manifest.digest.clone(), result }
+    }
+}
+
+fn describe(verified: &Verified) -> Signature {
+    let details = json!({
+        "format": "notation",
+        "thumbprint": verified.signer.thumbprint(),
+        "signed_at": verified.signing_time.to_string(),
+        "timestamped_at": verified.timestamp.map(|time| time.to_string()),
+        "expires_at": verified.expiry.map(|expiry| expiry.to_string()),
+        "annotations": verified.annotations,
+    });
+    let details = match details {
+        serde_json::Value::Object(details) => details,
+        _ => serde_json::Map::new(),
+    };
+    Signature { signer: verified.signer.subject().to_string(), details, warnings: verified.warnings.clone() }
+}
