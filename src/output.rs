@@ -59,6 +59,11 @@ impl Output {
         self.about.as_deref().or_else(|| self.reference())
     }
 
+    /// What the step was about, where it says so.
+    pub fn subject(&self) -> Option<&str> {
+        self.about.as_deref()
+    }
+
     /// The value of that name.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.values.get(name)

@@ -3,6 +3,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::one_registry::ReachArguments;
+use crate::{journal::RunId, report::ReportFormat};
 
 /// What the exit codes mean.
 const EXIT_CODES: &str = "\
@@ -76,6 +77,8 @@ pub(super) enum Command {
     Check(CheckArguments),
     /// Shows which step waits for which, and why.
     Graph(GraphArguments),
+    /// Tells a run again that is over, from its journal.
+    Show(ShowArguments),
     /// Stores a login for a registry, after the registry has taken it.
     Login(LoginArguments),
     /// Removes the login for a registry.
@@ -86,8 +89,8 @@ pub(super) enum Command {
     Serve(ServeArguments),
     /// Removes from the folder of a registry what nothing reaches.
     Gc(GcArguments),
-    /// Prints the JSON Schema of plans.
-    Schema,
+    /// Prints the JSON Schema of plans, or of what a run writes.
+    Schema(SchemaArguments),
     /// Lists the kinds of steps, or explains one.
     Kinds(KindsArguments),
 }
@@ -135,6 +138,10 @@ pub(super) struct RunnerArguments {
     /// Writes every event as a line of JSON to this file, or with `-` to stdout.
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+    /// Writes a report when the run is over: `junit`, `markdown`, `html`, `json` (the whole result) or `dotenv` (the plan's
+    /// outputs, for GitLab); may be given several times.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report)]
+    pub(super) report: Vec<(ReportFormat, PathBuf)>,
     /// Writes the plan's outputs as JSON to this file, or with `-` to stdout.
     #[arg(long, value_name = "FILE")]
     pub(super) outputs: Option<PathBuf>,
@@ -331,6 +338,17 @@ fn age(text: &str) -> Result<Duration, String> {
     number.checked_mul(factor).map(Duration::from_secs).ok_or_else(|| "that is too much".to_owned())
 }
 
+/// A format and a file.
+fn report(text: &str) -> Result<(ReportFormat, PathBuf), String> {
+    let formats = || ReportFormat::ALL.map(|format| format!("`{format}`")).join(", ");
+    let (word, path) = text.split_once('=').unwrap_or((text, ""));
+    match ReportFormat::ALL.into_iter().find(|format| format.word() == word) {
+        None => Err(format!("there is no format `{word}`; there are {}", formats())),
+        Some(_) if path.is_empty() => Err(format!("write `{word}=FILE`")),
+        Some(format) => Ok((format, path.into())),
+    }
+}
+
 fn number_and_unit(text: &str) -> Result<(u64, &str), String> {
     let end = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -375,6 +393,42 @@ pub(super) struct LogoutArguments {
     /// Removes the login from this file.
     #[arg(long, value_name = "FILE")]
     pub(super) authfile: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArguments {
+    /// The run, as its folder in `.consign/runs` is called; by default the last one.
+    pub(super) run: Option<RunId>,
+    /// Writes the page to look at to this file, and nothing else.
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Writes another report to a file, as `run --report` does, and nothing else; may be given several times.
+    #[arg(long, value_name = "FORMAT=FILE", value_parser = report)]
+    pub(super) report: Vec<(ReportFormat, PathBuf)>,
+    /// Prints one output of the plan and nothing else: text as it is, anything else as JSON.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["html", "report"])]
+    pub(super) output: Option<String>,
+    /// The work folder of the run; by default the current one.
+    #[arg(long, value_name = "DIR")]
+    pub(super) workdir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// What it describes.
+    #[arg(value_name = "OF", default_value = "plan")]
+    pub(super) of: SchemaOf,
+}
+
+/// What has a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// A plan.
+    Plan,
+    /// A line of `--events`.
+    Event,
+    /// What `--report json=FILE` writes.
+    Result,
 }
 
 /// `consign doctor`

@@ -16,6 +16,7 @@ mod run;
 mod schema;
 mod serve;
 mod settings;
+mod show;
 
 use std::{
     io::{self, Write},
@@ -36,12 +37,13 @@ pub fn main() -> process::ExitCode {
         Command::Rehearse(command) => rehearse::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),
         Command::Graph(command) => graph::graph(command, &arguments.global),
+        Command::Show(command) => show::show(command, &arguments.global),
         Command::Doctor(command) => doctor::doctor(command),
         Command::Login(command) => login::login(command),
         Command::Logout(command) => login::logout(command),
         Command::Serve(command) => serve::serve(command),
         Command::Gc(command) => gc::gc(command),
-        Command::Schema => print(&schema::text()).map(|()| ExitCode::Success),
+        Command::Schema(command) => print(&schema::text(command.of)).map(|()| ExitCode::Success),
         Command::Kinds(command) => kinds::kinds(command),
     };
     let code = match done {
@@ -75,5 +77,5 @@ fn warn(message: &str) {
 
 /// The JSON Schema of plans, as `consign schema` prints it.
 pub fn schema_text() -> String {
-    schema::text()
+    schema::text(arguments::SchemaOf::Plan)
 }

@@ -19,7 +19,10 @@ use crate::{
     journal::Journal,
     oci::RegistryName,
     program::Program,
-    report::{Disarmed, Events, Github, Journaled, Palette, Plain, Prints, Reporter, Reporters, Terminal, Verbosity},
+    report::{
+        Disarmed, Events, Github, Journaled, Palette, Plain, Prints, ReportFile, Reporter, Reporters, Terminal,
+        Verbosity,
+    },
     runner::{self, Ended, RunOptions},
     secret::LateSecret,
     step::Mode,
@@ -152,11 +155,18 @@ pub(super) fn execute(
 }
 
 fn finish(runner: &RunnerArguments, ended: Ended) -> io::Result<ExitCode> {
-    let Ended { summary, outputs, report_error } = ended;
+    let Ended { summary, report_error } = ended;
+    let outputs = &summary.outputs;
+    let mut code = summary.exit_code();
     match report_error {
         // Whoever read the output has heard enough; what was asked of the registries still counts.
         Some(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        Some(error) => return Err(error),
+        Some(error) => {
+            complain(&error.to_string());
+            if code == ExitCode::Success {
+                code = ExitCode::Failed;
+            }
+        }
         None => {}
     }
     let outputs_text = format!("{:#}\n", serde_json::Value::Object(outputs.clone()));
@@ -168,9 +178,9 @@ fn finish(runner: &RunnerArguments, ended: Ended) -> io::Result<ExitCode> {
     if settings::is_github()
         && let Some(path) = env::var_os("GITHUB_OUTPUT")
     {
-        github_outputs(Path::new(&path), &outputs)?;
+        github_outputs(Path::new(&path), outputs)?;
     }
-    Ok(summary.exit_code())
+    Ok(code)
 }
 
 /// Appends the outputs in the form that GitHub Actions reads.
@@ -199,6 +209,11 @@ fn reporters(runner: &RunnerArguments, global: &Global) -> Result<Reporters, Str
             Box::new(BufWriter::new(file))
         };
         reporters.push(Box::new(Events::new(writer)));
+    }
+    for (format, path) in &runner.report {
+        let file = ReportFile::create(*format, path.clone());
+        let file = file.map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        reporters.push(Box::new(file));
     }
     let github = settings::is_github();
     let progress = settings::progress(runner.progress);

@@ -1,10 +1,12 @@
-//! The JSON Schema of plans, made from the same types that read them.
+//! JSON Schemas: that of plans, made from the same types that read them, and those of what runs write.
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use super::arguments::SchemaOf;
 use crate::{
     plan::{InputType, RegistryDeclaration, SecretDeclaration},
+    report,
     step::KINDS,
 };
 
@@ -13,8 +15,17 @@ const EXPRESSION: &str = "#/$defs/expression";
 /// What may stand where text is wanted.
 const TEXT: &str = "#/$defs/text";
 
-/// The schema, indented, with a newline at its end.
-pub(super) fn text() -> String {
+/// A schema, indented, with a newline at its end.
+pub(super) fn text(of: SchemaOf) -> String {
+    let schema = match of {
+        SchemaOf::Plan => plan(),
+        SchemaOf::Event => report::event_schema(),
+        SchemaOf::Result => report::result_schema(),
+    };
+    format!("{schema:#}\n")
+}
+
+fn plan() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut step = base_step();
     let mut kinds = Vec::new();
@@ -67,57 +78,54 @@ pub(super) fn text() -> String {
             "pattern": "\\$\\{\\{[\\s\\S]*\\}\\}",
         }),
     );
-    format!(
-        "{:#}\n",
-        json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "title": "A consign plan",
-            "description": "How artifacts reach their registries.",
-            "type": "object",
-            "properties": {
-                "consign": { "const": 1, "description": "The version of the language." },
-                "name": { "$ref": TEXT, "description": "What people call the plan." },
-                "description": { "$ref": TEXT, "description": "What it is for." },
-                "inputs": {
-                    "type": "object",
-                    "description": "The values that can be set from outside.",
-                    "propertyNames": { "$ref": "#/$defs/name" },
-                    "additionalProperties": { "$ref": "#/$defs/input" },
-                },
-                "vars": {
-                    "type": "object",
-                    "description": "Derived values; they may look at inputs, vars above them and steps.",
-                    "propertyNames": { "$ref": "#/$defs/name" },
-                },
-                "secrets": secrets,
-                "registries": registries,
-                "defaults": {
-                    "type": "object",
-                    "description": "What holds for every step that does not say otherwise.",
-                    "properties": {
-                        "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." },
-                        "timeout": { "$ref": "#/$defs/timeout", "description": "How long a step may take." },
-                    },
-                    "additionalProperties": false,
-                },
-                "steps": {
-                    "type": "array",
-                    "description": "What is done, in the order in which it is meant.",
-                    "items": { "$ref": "#/$defs/step" },
-                },
-                "finally": {
-                    "type": "array",
-                    "description": "What is done when all steps have ended, also after a failure and an interrupt. It knows `run.status` and `run.failed`; outputs of steps have a default there: `steps.ID.OUTPUT | default('')`.",
-                    "items": { "$ref": "#/$defs/step" },
-                },
-                "outputs": { "type": "object", "description": "What a run hands to the outside." },
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A consign plan",
+        "description": "How artifacts reach their registries.",
+        "type": "object",
+        "properties": {
+            "consign": { "const": 1, "description": "The version of the language." },
+            "name": { "$ref": TEXT, "description": "What people call the plan." },
+            "description": { "$ref": TEXT, "description": "What it is for." },
+            "inputs": {
+                "type": "object",
+                "description": "The values that can be set from outside.",
+                "propertyNames": { "$ref": "#/$defs/name" },
+                "additionalProperties": { "$ref": "#/$defs/input" },
             },
-            "patternProperties": { "^x-": { "description": "Free space, for YAML anchors." } },
-            "required": ["consign", "steps"],
-            "additionalProperties": false,
-            "$defs": definitions,
-        })
-    )
+            "vars": {
+                "type": "object",
+                "description": "Derived values; they may look at inputs, vars above them and steps.",
+                "propertyNames": { "$ref": "#/$defs/name" },
+            },
+            "secrets": secrets,
+            "registries": registries,
+            "defaults": {
+                "type": "object",
+                "description": "What holds for every step that does not say otherwise.",
+                "properties": {
+                    "retry": { "$ref": "#/$defs/retry", "description": "How often and how long what may pass is tried again." },
+                    "timeout": { "$ref": "#/$defs/timeout", "description": "How long a step may take." },
+                },
+                "additionalProperties": false,
+            },
+            "steps": {
+                "type": "array",
+                "description": "What is done, in the order in which it is meant.",
+                "items": { "$ref": "#/$defs/step" },
+            },
+            "finally": {
+                "type": "array",
+                "description": "What is done when all steps have ended, also after a failure and an interrupt. It knows `run.status` and `run.failed`; outputs of steps have a default there: `steps.ID.OUTPUT | default('')`.",
+                "items": { "$ref": "#/$defs/step" },
+            },
+            "outputs": { "type": "object", "description": "What a run hands to the outside." },
+        },
+        "patternProperties": { "^x-": { "description": "Free space, for YAML anchors." } },
+        "required": ["consign", "steps"],
+        "additionalProperties": false,
+        "$defs": definitions,
+    })
 }
 
 /// Secrets and registries.

@@ -26,6 +26,15 @@ pub(super) const fn verbosity(global: &Global) -> Verbosity {
     }
 }
 
+/// Whether stdout gets colour.
+pub(super) fn color_on_stdout(global: &Global) -> bool {
+    match global.color {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto => io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb(),
+    }
+}
+
 /// How progress is shown, `auto` decided.
 pub(super) fn progress(how: ProgressHow) -> ProgressHow {
     match how {

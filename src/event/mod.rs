@@ -3,6 +3,7 @@
 //! Reporters match [`Event`] exhaustively, so that a new event is a compile error in each of them.
 //! How many bytes a transfer has moved is not an event but a counter in [`Transfer`]: counting costs nothing there.
 
+mod edge;
 mod failure;
 mod fingerprint;
 mod outcome;
@@ -13,9 +14,13 @@ mod step_id;
 mod summary;
 mod transfer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 pub use self::{
+    edge::{Edge, Node, Reason},
     failure::{Failure, FailureKind, Place},
     fingerprint::Fingerprint,
     outcome::Outcome,
@@ -37,6 +42,10 @@ pub enum Event {
         plan: Arc<str>,
         /// Every step, in file order, with its kind.
         steps: Arc<[(StepId, &'static str)]>,
+        /// Which step waits for which, and why.
+        edges: Arc<[Edge]>,
+        /// When, by the clock on the wall.
+        at: SystemTime,
     },
     /// A step began to work.
     StepStarted {

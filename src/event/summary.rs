@@ -1,5 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
+use serde_json::{Map, Value};
+
 use super::{Failure, FailureKind, Outcome, Rehearsed, StepId};
 use crate::output::Output;
 
@@ -14,6 +16,8 @@ pub struct Summary {
     pub unsettled: Option<Failure>,
     /// What a real run would do, where this was a rehearsal.
     pub rehearsed: Option<Rehearsed>,
+    /// The plan's outputs, as far as they have values.
+    pub outputs: Map<String, Value>,
     /// Of the whole run.
     pub elapsed: Duration,
 }

@@ -7,6 +7,7 @@ mod build;
 mod cell;
 
 mod edge;
+mod edges;
 mod format;
 mod ledger;
 mod member;

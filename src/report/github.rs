@@ -2,12 +2,12 @@ use std::{
     fs::OpenOptions,
     io::{self, Write},
     path::PathBuf,
+    time::Instant,
 };
 
-use super::{Prints, Reporter, summary};
+use super::{Record, Reporter, markdown};
 use crate::{
-    event::{Event, Failure, Outcome, StepId, Summary},
-    output::Output,
+    event::{Event, Failure, Outcome},
     text,
 };
 
@@ -17,16 +17,15 @@ use crate::{
 pub struct Github<W> {
     writer: W,
     summary_path: Option<PathBuf>,
-    plan: String,
-    /// What was printed, in file order, for the page.
-    prints: Prints<Vec<u8>>,
+    record: Record,
+    begun: Option<Instant>,
 }
 
 impl<W: Write> Github<W> {
     /// Writes commands to `writer` (GitHub reads stdout and stderr alike, and stdout is data), and appends the page to the
     /// file at `summary_path`, which is what `GITHUB_STEP_SUMMARY` holds.
-    pub const fn new(writer: W, summary_path: Option<PathBuf>) -> Self {
-        Self { writer, summary_path, plan: String::new(), prints: Prints::new(Vec::new()) }
+    pub fn new(writer: W, summary_path: Option<PathBuf>) -> Self {
+        Self { writer, summary_path, record: Record::default(), begun: None }
     }
 
     fn command(&mut self, name: &str, properties: &[(&str, String)], message: &str) -> io::Result<()> {
@@ -36,43 +35,17 @@ impl<W: Write> Github<W> {
         self.writer.flush()
     }
 
-    fn failed(&mut self, step: &StepId, failure: &Failure) -> io::Result<()> {
+    fn failed(&mut self, what: &str, failure: &Failure) -> io::Result<()> {
         let mut properties = Vec::new();
         if let Some(place) = &failure.place {
             properties.push(("file", place.file.clone()));
             properties.push(("line", place.line.to_string()));
             properties.push(("col", place.column.to_string()));
         }
-        properties.push(("title", format!("{step} failed")));
+        properties.push(("title", format!("{what} failed")));
         let lines: Vec<_> =
             std::iter::once(&failure.message).chain(&failure.notes).chain(&failure.help).map(String::as_str).collect();
         self.command("error", &properties, &lines.join("\n"))
-    }
-
-    fn page(&self, summary: &Summary) -> String {
-        let counts = summary::counts(summary);
-        let elapsed = text::duration(summary.elapsed);
-        let mut page = format!("### {}: {counts} in {elapsed}\n\n", cell(&self.plan));
-        page.push_str("| outcome | step | |\n| --- | --- | --- |\n");
-        for finished in &summary.steps {
-            let detail = match &finished.outcome {
-                Outcome::Created | Outcome::Updated | Outcome::Unchanged | Outcome::Deleted | Outcome::Passed => {
-                    finished.output.as_deref().and_then(Output::shown).unwrap_or_default().to_owned()
-                }
-                Outcome::Skipped { because } => because.to_string(),
-                Outcome::Blocked { by } => format!("{by} failed"),
-                Outcome::Failed(failure) => failure.message.clone(),
-                Outcome::Cancelled => String::new(),
-            };
-            let (outcome, step) = (finished.outcome.word(), cell(finished.step.name()));
-            page.extend(["| ", outcome, " | ", &step, " | ", &cell(&detail), " |\n"]);
-        }
-        let printed = String::from_utf8_lossy(self.prints.writer());
-        if !printed.is_empty() {
-            let fence = fence(&printed);
-            page.extend(["\n", &fence, "text\n", &printed, &fence, "\n"]);
-        }
-        page
     }
 
     fn append(&self, page: &str) -> io::Result<()> {
@@ -85,16 +58,19 @@ impl<W: Write> Github<W> {
 
 impl<W: Write + Send> Reporter for Github<W> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
-        self.prints.report(event)?;
+        let at = self.begun.get_or_insert_with(Instant::now).elapsed();
+        self.record.hear(event, at);
         match event {
-            Event::RunStarted { plan, .. } => {
-                self.plan = plan.to_string();
-                Ok(())
-            }
             Event::Warned { step, message } => self.command("warning", &[("title", step.to_string())], message),
-            Event::StepFinished { step, outcome: Outcome::Failed(failure), .. } => self.failed(step, failure),
-            Event::RunFinished { summary } => self.append(&self.page(summary)),
-            Event::StepStarted { .. }
+            Event::StepFinished { step, outcome: Outcome::Failed(failure), .. } => self.failed(step.name(), failure),
+            Event::RunFinished { summary } => {
+                if let Some(failure) = &summary.unsettled {
+                    self.failed("the end of the run", failure)?;
+                }
+                self.append(&shortened(markdown::draw(&self.record)))
+            }
+            Event::RunStarted { .. }
+            | Event::StepStarted { .. }
             | Event::StepRetried { .. }
             | Event::Requested { .. }
             | Event::TransferStarted { .. }
@@ -107,6 +83,19 @@ impl<W: Write + Send> Reporter for Github<W> {
     }
 }
 
+/// GitHub shows no page of more than 1 MiB at all.
+///
+/// <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits>
+fn shortened(mut page: String) -> String {
+    const LIMIT: usize = 1_000_000;
+    if page.len() > LIMIT {
+        let end = (0..=LIMIT).rev().find(|end| page.is_char_boundary(*end)).unwrap_or_default();
+        page.truncate(page.get(..end).and_then(|page| page.rfind('\n')).map_or(end, |line| line + 1));
+        page.push_str("\n**This page was cut: it is too long for GitHub.**\n");
+    }
+    page
+}
+
 fn data(text: &str) -> String {
     let text = text::safe_lines(text);
     text.replace('%', "%25").replace('\n', "%0A")
@@ -114,24 +103,6 @@ fn data(text: &str) -> String {
 
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-/// Text that Markdown takes as text, in one line.
-fn cell(text: &str) -> String {
-    let mut cell = String::new();
-    for char in text::safe_line(text).chars() {
-        if matches!(char, '\\' | '|' | '<' | '>' | '&' | '`' | '*' | '_' | '[' | ']' | '#' | '~' | '!' | '@') {
-            cell.push('\\');
-        }
-        cell.push(char);
-    }
-    cell
-}
-
-/// More backticks than stand anywhere in `text`, and at least three.
-fn fence(text: &str) -> String {
-    let longest = text.split(|char| char != '`').map(str::len).max().unwrap_or(0);
-    "`".repeat(longest.max(2) + 1)
 }
 
 /// Stands in front of a writer under GitHub Actions: what a registry said, or a plan printed, cannot be a workflow command.
@@ -185,27 +156,59 @@ mod tests {
         ::warning title=tree::the registry has no referrers API
         ::error file=plans/x.yaml,line=12,col=5,title=push_app failed::failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two%0Alines and \u001b[2J%0Alog in with `consign login myregistry.azurecr.io`
         ");
-        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r"
+        insta::assert_snapshot!(std::fs::read_to_string(&path).unwrap(), @r#"
         before
         ### acr-tutorial: 1 created, 1 updated, 1 unchanged, 1 deleted, 1 passed, 1 skipped, 1 blocked, 1 failed, 1 cancelled in 1.2 s
 
-        | outcome | step | |
-        | --- | --- | --- |
-        | created | image | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |
-        | updated | sbom | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |
-        | unchanged | docs | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |
-        | deleted | remove | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |
-        | passed | tree |  |
-        | skipped | promote | \`when\` is false |
-        | blocked | sign | push\_app failed |
-        | failed | push\_app | failed to push to \`myregistry.azurecr.io/app:v1\`: 403 DENIED: two\\nlines and \\u001b\[2J |
-        | cancelled | sbom\_signature |  |
+        | outcome | step | kind | | time |
+        | --- | --- | --- | --- | --: |
+        | created | image | image | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a | 0.12 s |
+        | updated | sbom | attach | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |  |
+        | unchanged | docs | attach | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |  |
+        | deleted | remove | delete | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |  |
+        | passed | tree | discover |  | 0.12 s |
+        | skipped | promote | copy | \`when\` is false |  |
+        | blocked | sign | sign | push\_app failed |  |
+        | failed | push\_app | push | failed to push to \`myregistry.azurecr.io/app:v1\`: 403 DENIED: two\\nlines and \\u001b\[2J |  |
+        | cancelled | sbom\_signature | attach | never started |  |
+
+        #### Failed
+
+        - **push\_app**: failed to push to \`myregistry.azurecr.io/app:v1\`: 403 DENIED: two\\nlines and \\u001b\[2J
+          - at plans/x.yaml:12:5
+          - help: log in with \`consign login myregistry.azurecr.io\`
+
+        #### Changed
+
+        - myregistry.azurecr.io/net-monitor
+          - created sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+          - updated sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+          - deleted sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+
+        #### Outputs
+
+        - image\_digest: sha256:1b
+        - tags: \["v1","\<latest\>"\]
+        - note: two words
+
+        #### Warnings and retries
+
+        - image: attempt 1: GET https://r.io/v2/: 503 Service Unavailable; tried again after 1.5 s
+        - tree: the registry has no referrers API
 
         ```text
         myregistry.azurecr.io/net-monitor:v1
         └── sbom/example
         ```
-        ");
+        "#);
+    }
+
+    #[test]
+    fn a_page_that_github_would_not_show_is_cut() {
+        let short = "short\n".to_owned();
+        assert_eq!(shortened(short.clone()), short);
+        let cut = shortened("é lines\n".repeat(200_000));
+        assert!(cut.len() < 1 << 20 && cut.ends_with("é lines\n\n**This page was cut: it is too long for GitHub.**\n"));
     }
 
     #[test]
@@ -228,10 +231,5 @@ mod tests {
             String::from_utf8(disarmed.writer).unwrap(),
             "\\u003a:error::a\n\u{a0}\u{3000} \\u003a:add-mask::b\nc ::d ##\\u005berror]e ##\\u005b##\\u005b\n\"##\\u005bgroup]\"\n"
         );
-    }
-
-    #[test]
-    fn a_fence_is_longer_than_what_it_holds() {
-        assert_eq!(["a", "`` a", "a ````"].map(fence), ["```", "```", "`````"]);
     }
 }

@@ -4,14 +4,23 @@
 //! [`text::safe_line`](crate::text::safe_line) or [`text::safe_lines`](crate::text::safe_lines) on its way.
 
 mod activity;
+mod dotenv;
 mod events;
 mod github;
+mod html;
 mod journal;
+mod json;
+mod junit;
+mod markdown;
 mod palette;
 mod plain;
 mod prints;
+mod record;
 mod redacted;
 mod rehearsed;
+mod replay;
+mod report_file;
+mod result;
 mod status;
 mod summary;
 mod terminal;
@@ -23,13 +32,17 @@ mod written;
 use std::{io, time::Instant};
 
 pub use self::{
-    events::Events,
+    events::{Events, event_schema},
     github::{Disarmed, Github},
     journal::Journaled,
     palette::Palette,
     plain::Plain,
     prints::Prints,
+    record::Record,
     redacted::Redacted,
+    replay::Replay,
+    report_file::{ReportFile, ReportFormat},
+    result::result_schema,
     terminal::{Beside, Terminal},
     verbosity::Verbosity,
 };

@@ -88,7 +88,7 @@ impl<W: Write + Send> Reporter for Plain<W> {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         self.activity.hear(event);
         match event {
-            Event::RunStarted { plan, steps } => {
+            Event::RunStarted { plan, steps, edges: _, at: _ } => {
                 self.lines.align(steps.iter().map(|(step, _)| step));
                 if self.is_quiet() {
                     return Ok(());

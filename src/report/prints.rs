@@ -22,10 +22,6 @@ impl<W: Write> Prints<W> {
         Self { writer, unfinished: BTreeSet::new(), held: BTreeMap::new() }
     }
 
-    pub(super) const fn writer(&self) -> &W {
-        &self.writer
-    }
-
     fn write_ready(&mut self) -> io::Result<()> {
         let first_unfinished = self.unfinished.first().copied().unwrap_or(usize::MAX);
         while let Some(entry) = self.held.first_entry()

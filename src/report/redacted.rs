@@ -1,6 +1,6 @@
 use std::{io, sync::Arc, time::Instant};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Reporter;
 use crate::{
@@ -27,10 +27,10 @@ impl<'a> Redacted<'a> {
         Self { inner, secrets, redaction: Redaction::default(), known: 0 }
     }
 
-    /// A value without secrets, names of members included.
-    pub fn value(&mut self, value: &Value) -> Value {
+    /// The members of an object without secrets, names included.
+    pub fn members(&mut self, members: &Map<String, Value>) -> Map<String, Value> {
         self.learn();
-        redact_value(&self.redaction, value)
+        redact_members(&self.redaction, members)
     }
 
     fn learn(&mut self) {
@@ -128,16 +128,17 @@ fn redact_output(redaction: &Redaction, output: &Arc<Output>) -> Arc<Output> {
     Arc::new(redacted.fold(Output::clone(output), |output, (name, value)| output.with(name, value)))
 }
 
+fn redact_members(redaction: &Redaction, members: &Map<String, Value>) -> Map<String, Value> {
+    let redacted =
+        members.iter().map(|(name, value)| (redaction.redact(name).into_owned(), redact_value(redaction, value)));
+    redacted.collect()
+}
+
 fn redact_value(redaction: &Redaction, value: &Value) -> Value {
     match value {
         Value::String(text) => redaction.redact(text).into(),
         Value::Array(items) => items.iter().map(|item| redact_value(redaction, item)).collect(),
-        Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| {
-                (redaction.redact(name).into_owned(), redact_value(redaction, value))
-            };
-            Value::Object(members.iter().map(member).collect())
-        }
+        Value::Object(members) => Value::Object(redact_members(redaction, members)),
         // A number may be a secret too: what is printed of it is looked at.
         Value::Number(number) if redaction.redact(&number.to_string()) != number.to_string() => {
             redaction.redact(&number.to_string()).into()
@@ -218,7 +219,8 @@ mod tests {
             assert!(!text.contains("hunter2") && text.contains("a *** b"), "{text}");
         }
         let mut none = Reporters(Vec::new());
-        let value = Redacted::new(&mut none, &secrets).value(&json!({ "x": "hunter2!", "n": 7, "b": true }));
-        assert_eq!(value, json!({ "x": "***!", "n": 7, "b": true }));
+        let Value::Object(members) = json!({ "x": "hunter2!", "n": 7, "b": true }) else { unreachable!() };
+        let members = Redacted::new(&mut none, &secrets).members(&members);
+        assert_eq!(Value::Object(members), json!({ "x": "***!", "n": 7, "b": true }));
     }
 }

@@ -1,6 +1,4 @@
-//! What a real run would do, at the end of a rehearsal: a table for people, an event for programs.
-
-use serde::Serialize;
+//! What a real run would do, at the end of a rehearsal, as a table for people.
 
 use super::Palette;
 use crate::{
@@ -64,68 +62,4 @@ fn change(change: &Change) -> Vec<String> {
 
 fn fault(fault: &InjectedFault) -> String {
     format!("`{}` {} of {}", text::safe_line(&fault.spec), fault.injected, text::count(fault.wanted as usize, "time"))
-}
-
-/// The same as an event.
-#[derive(Serialize)]
-#[serde(tag = "event", rename = "rehearsed")]
-pub(super) struct RehearsedLine<'a> {
-    repositories: Vec<RepositoryLine<'a>>,
-    faults: Vec<FaultLine<'a>>,
-    tries: u64,
-}
-
-#[derive(Serialize)]
-struct RepositoryLine<'a> {
-    repository: String,
-    rights: Vec<&'static str>,
-    changes: Vec<ChangeLine<'a>>,
-}
-
-#[derive(Serialize)]
-struct ChangeLine<'a> {
-    change: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tag: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    manifest: Option<&'a Digest>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<&'a Digest>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<&'a Digest>,
-}
-
-#[derive(Serialize)]
-struct FaultLine<'a> {
-    spec: &'a str,
-    wanted: u32,
-    injected: u32,
-}
-
-impl<'a> RehearsedLine<'a> {
-    pub(super) fn of(rehearsed: &'a Rehearsed) -> Self {
-        let repository = |it: &'a RehearsedRepository| RepositoryLine {
-            repository: it.repository.to_string(),
-            rights: it.rights.words(),
-            changes: it.changes.iter().map(ChangeLine::of).collect(),
-        };
-        let fault = |it: &'a InjectedFault| FaultLine { spec: &it.spec, wanted: it.wanted, injected: it.injected };
-        Self {
-            repositories: rehearsed.repositories.iter().map(repository).collect(),
-            faults: rehearsed.faults.iter().map(fault).collect(),
-            tries: rehearsed.tries,
-        }
-    }
-}
-
-impl<'a> ChangeLine<'a> {
-    fn of(change: &'a Change) -> Self {
-        let bare = Self { change: change.verb(), tag: None, manifest: None, before: None, after: None };
-        match &change.target {
-            Target::Tag(tag) => {
-                Self { tag: Some(tag.as_str()), before: change.before.as_ref(), after: change.after.as_ref(), ..bare }
-            }
-            Target::Digest(digest) => Self { manifest: Some(digest), ..bare },
-        }
-    }
 }

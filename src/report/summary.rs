@@ -120,6 +120,7 @@ mod tests {
             interrupted: false,
             unsettled: None,
             rehearsed: None,
+            outputs: serde_json::Map::new(),
             elapsed: Duration::from_millis(1200),
         }
     }

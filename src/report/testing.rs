@@ -1,12 +1,17 @@
 //! One fixed run that has every event and every outcome.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use super::Reporter;
+use serde_json::{Map, Value, json};
+
+use super::{Record, Reporter};
 use crate::{
     event::{
-        Change, Event, Failure, FailureKind, Finished, InjectedFault, Outcome, Place, ProgramStream, Rehearsed,
-        RehearsedRepository, Rights, StepId, Summary, Transfer,
+        Change, Edge, Event, Failure, FailureKind, Finished, InjectedFault, Node, Outcome, Place, ProgramStream,
+        Reason, Rehearsed, RehearsedRepository, Rights, StepId, Summary, Transfer,
     },
     oci::{Descriptor, Digest, Repository, Target},
     output::Output,
@@ -18,7 +23,41 @@ pub(super) fn step(index: usize) -> StepId {
 
 /// The start of a run of so many steps.
 pub(super) fn started(steps: usize) -> Event {
-    Event::RunStarted { plan: "test".into(), steps: (0..steps).map(|index| (step(index), "push")).collect() }
+    run_started("test", (0..steps).map(|index| (step(index), "push")).collect(), Vec::new())
+}
+
+/// On 2026-01-02 at 03:04:05.
+pub(super) fn run_started(plan: &str, steps: Vec<(StepId, &'static str)>, edges: Vec<Edge>) -> Event {
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+    Event::RunStarted { plan: plan.into(), steps: steps.into(), edges: edges.into(), at }
+}
+
+/// Every reason, and a join.
+fn edges(steps: &[StepId]) -> Vec<Edge> {
+    let node = |name: &str| match name.strip_prefix('+') {
+        Some(number) => Node::Join(number.parse().unwrap()),
+        None => Node::Step(steps.iter().find(|step| step.name() == name).unwrap().clone()),
+    };
+    let edge = |from, to, reasons: &[(&'static str, &str)]| Edge {
+        from: node(from),
+        to: node(to),
+        reasons: reasons.iter().map(|(word, text)| Reason { word, text: format!("{word}: {text}") }).collect(),
+    };
+    let effect = ("effect", "the first writes tag `<r.io/a:v1>`, the second reads it");
+    let gate = ("gate", "the first may say no, and the second changes something");
+    vec![
+        edge("image", "sbom", &[effect]),
+        edge("image", "docs", &[effect]),
+        edge("image", "remove", &[("needs", "written in the plan")]),
+        edge("sbom", "tree", &[effect, ("data", "it uses `steps.sbom.digest`")]),
+        edge("docs", "tree", &[effect]),
+        edge("tree", "+1", &[gate]),
+        edge("remove", "+1", &[gate]),
+        edge("+1", "promote", &[gate]),
+        edge("+1", "push_app", &[gate]),
+        edge("docs", "sign", &[("data", "it uses `SUBJECT`")]),
+        edge("sign", "sbom_signature", &[effect]),
+    ]
 }
 
 pub(super) fn finished(index: usize, outcome: Outcome) -> Event {
@@ -89,6 +128,13 @@ pub(super) fn rehearsed() -> Rehearsed {
     }
 }
 
+/// Text, and what is none.
+pub(super) fn outputs() -> Map<String, Value> {
+    let outputs =
+        [("image_digest", Value::from("sha256:1b")), ("tags", json!(["v1", "<latest>"])), ("note", "two words".into())];
+    outputs.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
 /// The run. Every variant of [`Event`] is in it, and every outcome.
 pub(super) fn events() -> Vec<Event> {
     let names = ["image", "sbom", "docs", "remove", "tree", "promote", "sign", "push_app", "sbom_signature"];
@@ -99,7 +145,7 @@ pub(super) fn events() -> Vec<Event> {
     let output = Arc::new(output());
 
     let mut events = vec![
-        Event::RunStarted { plan: "acr-tutorial".into(), steps: steps.iter().cloned().zip(kinds).collect() },
+        run_started("acr-tutorial", steps.iter().cloned().zip(kinds).collect(), edges(&steps)),
         Event::StepStarted { step: step(0) },
         Event::TransferStarted { step: step(0), transfer: Arc::clone(&layer) },
         Event::StepStarted { step: step(4) },
@@ -140,10 +186,32 @@ pub(super) fn events() -> Vec<Event> {
         interrupted: false,
         unsettled: None,
         rehearsed: Some(rehearsed()),
+        outputs: outputs(),
         elapsed: Duration::from_millis(1234),
     };
     events.push(Event::RunFinished { summary: Arc::new(summary) });
     events
+}
+
+/// The run as a record; each event comes 10 ms after the one before.
+pub(super) fn record() -> Record {
+    let mut record = Record::default();
+    for (place, event) in (0..).zip(events()) {
+        record.hear(&event, Duration::from_millis(10 * place));
+    }
+    record
+}
+
+/// A run of so many steps that found everything as it should be, but for the first.
+pub(super) fn many(steps: usize) -> Record {
+    let mut record = Record::default();
+    record.hear(&started(steps), Duration::ZERO);
+    for index in 0..steps {
+        let outcome = if index == 0 { Outcome::Created } else { Outcome::Unchanged };
+        record.hear(&Event::StepStarted { step: step(index) }, Duration::from_millis(1));
+        record.hear(&finished(index, outcome), Duration::from_millis(121));
+    }
+    record
 }
 
 pub(super) fn tell(reporter: &mut dyn Reporter) {

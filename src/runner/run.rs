@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     io,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::{
@@ -19,7 +19,8 @@ use crate::{
     program::{FingerprintDraft, Program},
     report::{Redacted, Reporter},
     schedule::{self, Schedule, Settled},
-    step::{Done, Made, Pins, Programs, Step, StepContext, StepError, Turn},
+    sign::Web,
+    step::{Done, HttpWeb, Made, Pins, Programs, Step, StepContext, StepError, Turn},
     store::{Patience, RunPatience, StoreError},
 };
 
@@ -33,8 +34,6 @@ const TRANSFERS: usize = 16;
 pub struct Ended {
     /// What became of every step.
     pub summary: Arc<Summary>,
-    /// The plan's outputs, as far as they have values.
-    pub outputs: serde_json::Map<String, serde_json::Value>,
     /// The first report that could not be written.
     pub report_error: Option<io::Error>,
 }
@@ -96,6 +95,7 @@ struct Run<'a> {
     scope: Scope,
     pins: Arc<Pins>,
     made: Arc<Made>,
+    web: Option<Arc<dyn Web>>,
     patience: Arc<RunPatience>,
     programs: Programs,
     schedule: Schedule,
@@ -136,6 +136,7 @@ impl<'a> Run<'a> {
             scope: program.scope(),
             pins: Arc::default(),
             made: Arc::default(),
+            web: if options.mode.is_rehearsal() { None } else { Some(Arc::new(HttpWeb::new())) },
             patience: RunPatience::new(program.retry()),
             programs: Programs::default(),
             schedule,
@@ -156,7 +157,8 @@ impl<'a> Run<'a> {
 
     fn begin(&mut self) {
         let steps = self.program.steps().iter().map(|planned| (planned.id.clone(), planned.kind.name)).collect();
-        self.tell(&Event::RunStarted { plan: Arc::clone(self.program.name()), steps });
+        let edges = self.program.graph().edges().into();
+        self.tell(&Event::RunStarted { plan: Arc::clone(self.program.name()), steps, edges, at: SystemTime::now() });
         let settled = std::mem::take(&mut self.settled);
         self.settle(settled);
     }
@@ -218,6 +220,7 @@ impl<'a> Run<'a> {
             turn: turn.clone(),
             mode: self.options.mode,
             secrets: self.program.secrets().clone(),
+            web: self.web.clone(),
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
             made: Arc::clone(&self.made),
@@ -415,15 +418,11 @@ impl<'a> Run<'a> {
             interrupted: self.interrupted,
             unsettled,
             rehearsed,
+            outputs: self.reporter.members(&self.program.outputs(&self.scope)),
             elapsed: self.begun.elapsed(),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
-        let outputs = serde_json::Value::Object(self.program.outputs(&self.scope));
-        let outputs = match self.reporter.value(&outputs) {
-            serde_json::Value::Object(outputs) => outputs,
-            _ => serde_json::Map::new(),
-        };
-        Ended { summary, outputs, report_error: self.report_error }
+        Ended { summary, report_error: self.report_error }
     }
 
     /// Waits for programs whose steps were broken off. They have a grace, until somebody does not want to wait for them.

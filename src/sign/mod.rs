@@ -3,6 +3,7 @@
 //! Nothing here knows of stores or steps: what carries a signature to a registry stands in `step`.
 
 pub mod certificate;
+pub mod cosign;
 pub mod key;
 pub mod notation;
 pub mod revocation;

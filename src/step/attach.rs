@@ -53,8 +53,14 @@ artifact_type: sbom/example
 files:
   - { name: sbom.json, media_type: application/json, json: { contents: good } }
 ";
-    const OUTPUTS: &'static [OutputInfo] =
-        &[REFERENCE, DIGEST, MEDIA_TYPE, SIZE, output("subject_digest", "of the manifest that it is about")];
+    const OUTPUTS: &'static [OutputInfo] = &[
+        REFERENCE,
+        DIGEST,
+        MEDIA_TYPE,
+        SIZE,
+        output("subject_digest", "of the manifest that it is about"),
+        output("artifact_type", "what it is"),
+    ];
     const CONTENT: &'static [&'static str] = artifact::CONTENT;
 }
 
@@ -123,7 +129,10 @@ impl Step for Attach {
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
         let subject = self.subject.digest.clone().unwrap_or_else(|| guess.digest("subject_digest"));
-        guess.manifest(&self.subject.repository).with("subject_digest", subject.to_string())
+        guess
+            .manifest(&self.subject.repository)
+            .with("subject_digest", subject.to_string())
+            .with("artifact_type", self.artifact_type.value.as_str())
     }
 
     fn goes_ahead(&self) -> bool {
@@ -150,6 +159,9 @@ impl Step for Attach {
             Outcome::Created
         };
         let output = Output::of_manifest(&self.subject.repository, &manifest.descriptor());
-        Ok(Done::new(outcome, output.with("subject_digest", subject.digest.to_string())))
+        let output = output
+            .with("subject_digest", subject.digest.to_string())
+            .with("artifact_type", self.artifact_type.value.as_str());
+        Ok(Done::new(outcome, output))
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     oci::{Descriptor, Manifest, Reference, Repository, Target},
     plan::yaml::SecretName,
     secret::{Secret, Secrets},
+    sign::Web,
     store::{Store, Stores},
 };
 
@@ -26,6 +27,8 @@ pub struct StepContext {
     pub secrets: Secrets,
     /// The programs that the steps of this run have started.
     pub programs: Programs,
+    /// Services of the web; nothing in a rehearsal, which asks nobody.
+    pub web: Option<Arc<dyn Web>>,
     /// From when on others may see what it does.
     pub turn: Turn,
     /// What it has to say.

@@ -9,6 +9,7 @@ use super::{
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::{check_target, moves, target_effects},
     reading::{check_subject, read_effects},
+    signature::Demand,
 };
 use crate::{
     event::Outcome,
@@ -34,6 +35,9 @@ pub struct Copy {
     /// What to do where the tag points elsewhere: `fail` by default.
     #[serde(default)]
     pub if_exists: IfExists,
+    /// What must be signed, with the fields of `verify` without `subject`: at the source before anything is written, and at
+    /// the target before its tag moves.
+    pub verify: Option<Demand>,
 }
 
 /// Which referrers go along.
@@ -119,12 +123,28 @@ impl Step for Copy {
     fn effects(&self, places: &Places) -> Effects {
         // What it hands on tells what the target had: it looks at the target as well.
         let target = Thing::graph(&places.repository(&self.to.repository));
-        let effects = read_effects(Effects::default(), &self.from, places).read(target).telling_blobs();
+        let effects = Effects::default();
+        let effects = self.sources().into_iter().fold(effects, |effects, path| effects.read(places.read_thing(path)));
+        let effects = read_effects(effects, &self.from, places).read(target).telling_blobs();
         target_effects(effects, &self.to, &[], places)
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        check_subject(&self.from).into_iter().chain(check_target(&self.to)).collect()
+        let mut wrong: Vec<_> = check_subject(&self.from).into_iter().chain(check_target(&self.to)).collect();
+        wrong.extend(self.verify.iter().flat_map(Demand::check));
+        if let Some(demand) = self.verify.as_ref().filter(|_| self.referrers == CopyReferrers::None) {
+            let diagnostic = Diagnostic::new("`verify` looks for signatures that `referrers: none` leaves behind");
+            wrong.push(diagnostic.at(demand.format.span).help("leave `referrers` out, or verify in a step of its own"));
+        }
+        wrong
+    }
+
+    fn is_gate(&self) -> bool {
+        self.verify.is_some()
+    }
+
+    fn sources(&self) -> Vec<&Spanned<String>> {
+        self.verify.iter().flat_map(Demand::sources).collect()
     }
 
     fn moves(&self) -> Vec<(&Repository, &Tag, IfExists)> {
@@ -149,6 +169,9 @@ impl Step for Copy {
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let (source, target) = (cx.open(&self.from.repository), cx.open(&self.to.repository));
         let root = cx.manifest(&self.from).await?;
+        if let Some(demand) = &self.verify {
+            demand.ask(cx, &*source, &self.from.repository, &self.from.repository, &root.descriptor()).await?;
+        }
         let (tx, rx) = oneshot::channel();
         let look = async {
             let target = self.look(cx, &root).await;
@@ -167,6 +190,9 @@ impl Step for Copy {
         cx.made.arrived(target.repository());
         let copied = copied.map_err(StepError::store("copy to", &self.to.value))?;
         let copied = copied.unwrap_or_else(|| Copied::nothing(&root.descriptor()));
+        if let Some(demand) = &self.verify {
+            demand.ask(cx, &*target, &self.to.repository, &self.from.repository, &root.descriptor()).await?;
+        }
         let moved = self.finish(cx, &root, there.as_ref()).await?;
         let outcome = match (moved, there.is_some()) {
             (false, _) if copied.copied.is_empty() && copied.mounted.is_empty() => Outcome::Unchanged,

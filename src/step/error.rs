@@ -3,10 +3,17 @@ use std::time::Duration;
 use super::{ExecError, PlaceError};
 use crate::{
     event::{Failure, FailureKind, Place},
-    oci::ManifestError,
+    oci::{Digest, ManifestError},
     pack::PackError,
     secret::SecretError,
-    sign::{certificate::CertificateError, key::KeyError, notation::EnvelopeError},
+    sign::{
+        WebError,
+        certificate::CertificateError,
+        cosign::KeyFileError,
+        key::{KeyError, KeyKind},
+        notation::{EnvelopeError, NamedKeyError, PluginError, PolicyError, Refusal},
+        timestamp::TimestampError,
+    },
     store::StoreError,
     text,
 };
@@ -68,6 +75,44 @@ pub enum StepError {
         /// Why.
         source: KeyError,
     },
+    /// An encrypted key cannot be used.
+    #[error("{key} cannot be used: {source}")]
+    KeyFile {
+        /// Which, in words.
+        key: String,
+        /// Why.
+        source: KeyFileError,
+    },
+    /// What is vouched for is not what its type says.
+    #[error("{problem}")]
+    Predicate {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A key of that kind signs in a way that cosign does not verify.
+    #[error(
+        "{key} is a key of the kind {kind}: cosign does not verify what it signs itself with one; use P-256, RSA or Ed25519"
+    )]
+    KeyKind {
+        /// Which, in words.
+        key: String,
+        /// What kind it is.
+        kind: KeyKind,
+    },
+    /// A digest is too long for a tag.
+    #[error("cosign's older layout has no tag for `{subject}`: leave `envelope` out")]
+    NoSignatureTag {
+        /// The manifest that is signed.
+        subject: Digest,
+    },
+    /// Others write the same tag all the time.
+    #[error(
+        "the signature under the tag `{tag}` was overwritten again and again: somebody else signs the same manifest"
+    )]
+    SignatureLost {
+        /// The tag.
+        tag: String,
+    },
     /// A key and its certificates do not belong together.
     #[error("{key} is not the key of the certificate `{subject}`: the chain begins with the certificate of the key")]
     OtherKey {
@@ -88,8 +133,40 @@ pub enum StepError {
     #[error("it cannot be signed: {source}")]
     Envelope {
         /// Why.
+        #[from]
         source: EnvelopeError,
     },
+    /// A signature that was just made is not what was asked for.
+    #[error("what was signed does not count: {source}")]
+    Signature {
+        /// Why.
+        source: Refusal,
+    },
+    /// A trust policy is not one.
+    #[error("{path}: {source}")]
+    Policy {
+        /// Where it stands, in words.
+        path: String,
+        /// What is wrong with it.
+        source: PolicyError,
+    },
+    /// A key cannot be found by its name.
+    #[error("`{path}`: {source}")]
+    NamedKey {
+        /// The list of keys.
+        path: String,
+        /// Why.
+        source: NamedKeyError,
+    },
+    /// A plugin did not do what it was asked.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// There is no timestamp.
+    #[error(transparent)]
+    Timestamp(#[from] TimestampError),
+    /// A service gave no answer.
+    #[error(transparent)]
+    Web(#[from] WebError),
     /// The reference names nothing.
     #[error("`{reference}` does not exist")]
     NotThere {
@@ -183,6 +260,7 @@ impl StepError {
             Self::Refused { .. } => FailureKind::Gate,
             Self::Exec(error) if error.is_no() => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
+            Self::Web(_) => FailureKind::Temporary,
             Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
             _ => FailureKind::Step,
         };

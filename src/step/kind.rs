@@ -66,6 +66,7 @@ type Decode = fn(&Node, &mut Vec<Diagnostic>) -> Option<Arc<dyn Step>>;
 pub const KINDS: &[Kind] = &[
     kind::<super::assert::Assert>(),
     kind::<super::attach::Attach>(),
+    kind::<super::attest::Attest>(),
     kind::<super::copy::Copy>(),
     kind::<super::delete::Delete>(),
     kind::<super::discover::Discover>(),

@@ -7,6 +7,7 @@ mod aliases;
 mod artifact;
 mod assert;
 mod attach;
+mod attest;
 mod context;
 mod copy;
 mod delete;
@@ -42,6 +43,7 @@ mod testing;
 mod thing;
 mod turn;
 mod verify;
+mod web;
 
 use std::fmt::Debug;
 
@@ -51,6 +53,7 @@ pub use self::{
     aliases::Aliases,
     assert::Assert,
     attach::Attach,
+    attest::{Attest, Predicate},
     context::StepContext,
     copy::{Copy, CopyReferrers},
     delete::Delete,
@@ -76,11 +79,15 @@ pub use self::{
     pull::{Pull, PullPrint},
     push::Push,
     sign::Sign,
-    signature::{Demand, IfSigned, Lifetime, Requirement, SignatureFormat},
+    signature::{
+        Demand, EnvelopeName, IfSigned, Lifetime, PluginKey, PredicateName, Requirement, SignatureFormat,
+        TimestampService,
+    },
     tag::TagStep,
     thing::Thing,
     turn::Turn,
     verify::Verify,
+    web::HttpWeb,
 };
 use crate::{
     oci::{Reference, Repository, Tag},

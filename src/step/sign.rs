@@ -7,23 +7,23 @@ use serde_json::{Value, json};
 
 use super::{
     Declare, Done, Effects, FileOrSecret, Guess, Mode, Places, Step, StepContext, StepError, Thing,
-    file::Layer,
     kind::{DIGEST, OutputInfo, REFERENCE, output},
-    publish::push_blobs,
     reading::{append_effects, check_subject},
     several::several,
     signature::{
-        IfSigned, Lifetime, SignatureFormat,
-        notation::{Look, Signer, Wording},
+        Attached, EnvelopeName, IfSigned, Lifetime, PluginKey, SignatureFormat, TimestampService, cosign,
+        notation::{NAMED, Signing},
     },
 };
 use crate::{
     event::Outcome,
-    oci::{Descriptor, Digest, Reference},
+    oci::Reference,
     output::Output,
-    plan::{Diagnostic, yaml::Spanned},
-    sign::notation::{EnvelopeFormat, Payload, Trust},
-    store::Store,
+    plan::{
+        Diagnostic, Span,
+        yaml::{SecretName, Spanned},
+    },
+    sign::notation::Payload,
 };
 
 /// Signs manifests, so that others can tell who vouches for them.
@@ -38,18 +38,26 @@ pub struct Sign {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub subjects: Vec<Spanned<Reference>>,
-    /// Whose signatures to make: `notation` for those of Notary Project.
+    /// Whose signatures to make: `notation` for those of Notary Project, `cosign` for those of Sigstore.
     #[schemars(with = "SignatureFormat")]
     pub format: Spanned<SignatureFormat>,
-    /// The private key: a file with PEM, or a secret.
-    pub key: FileOrSecret,
-    /// The certificate of the key and those of its issuers up to the root, PEM: a file or a secret.
-    pub certificate_chain: FileOrSecret,
-    /// How the signature is wrapped: `jws` by default.
-    #[serde(default)]
-    pub envelope: EnvelopeName,
+    /// The private key: a file with PEM, with `format: cosign` also one that a password opens; or a secret. With
+    /// `format: notation` also `notation:NAME`, for one of notation's `signingkeys.json`.
+    pub key: Option<FileOrSecret>,
+    /// The certificate of the key and those of its issuers up to the root, PEM: a file or a secret. With
+    /// `format: notation` it must be there.
+    pub certificate_chain: Option<FileOrSecret>,
+    /// A key that a plugin of notation has; instead of `key`.
+    pub plugin: Option<PluginKey>,
+    /// The password of the key, a secret. By default the environment variable `COSIGN_PASSWORD`.
+    pub password: Option<Spanned<SecretName>>,
+    /// How the signature is wrapped: `jws` by default, with `format: cosign` `bundle`.
+    #[schemars(with = "Option<EnvelopeName>")]
+    pub envelope: Option<Spanned<EnvelopeName>>,
     /// How long the signature counts, as `90d` or `12h`; for ever by default.
     pub expiry: Option<Lifetime>,
+    /// A service that says when it was signed, so that the signature counts longer than its certificates.
+    pub timestamp: Option<TimestampService>,
     /// What the signature says besides.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
@@ -57,17 +65,6 @@ pub struct Sign {
     /// What to do where the manifest is signed with that key already: `keep` by default.
     #[serde(default)]
     pub if_signed: IfSigned,
-}
-
-/// How a signature of Notary Project is wrapped.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum EnvelopeName {
-    /// JSON.
-    #[default]
-    Jws,
-    /// CBOR.
-    Cose,
 }
 
 impl Declare for Sign {
@@ -92,103 +89,92 @@ annotations: { build: \"123\" }
 /// How many subjects are signed at a time.
 const SUBJECTS: usize = 8;
 
-/// A signature that is there now.
-struct Signed {
-    subject: Digest,
-    signature: Reference,
-    outcome: Outcome,
-}
-
 impl Sign {
     fn all(&self) -> impl Iterator<Item = &Spanned<Reference>> {
         self.subject.iter().chain(&self.subjects)
     }
 
-    fn wording(&self) -> Wording {
-        let text = |(name, value): (&String, &Spanned<String>)| (name.clone(), value.value.clone());
-        Wording {
-            envelope: match self.envelope {
-                EnvelopeName::Jws => EnvelopeFormat::Jws,
-                EnvelopeName::Cose => EnvelopeFormat::Cose,
-            },
-            lifetime: self.expiry.map(|Lifetime(lifetime)| lifetime),
-            annotations: self.annotations.iter().map(text).collect(),
-        }
+    pub(super) fn envelope(&self) -> Option<EnvelopeName> {
+        self.envelope.as_ref().map(|envelope| envelope.value)
     }
 
-    /// Signs one manifest, unless that was done.
-    async fn one(
-        &self,
-        cx: &StepContext,
-        reference: &Reference,
-        signer: &Signer,
-        wording: &Wording,
-    ) -> Result<Signed, StepError> {
-        let store = cx.open(&reference.repository);
-        let subject = cx.resolve(reference).await?.plain();
-        let done = |digest: &Digest, outcome| Signed {
-            subject: subject.digest.clone(),
-            signature: Reference::by_digest(reference.repository.clone(), digest.clone()),
-            outcome,
+    /// What belongs to the other format, or is missing for this one.
+    fn check_format(&self) -> Vec<Diagnostic> {
+        let mut wrong = Vec::new();
+        let format = self.format.value;
+        let mut foreign = |field: &str, span: Span| {
+            let message = format!("{field} means nothing with `format: {}`", format.word());
+            wrong.push(Diagnostic::new(message).at(span).help("leave one of them out"));
         };
-        let earlier = match self.if_signed {
-            IfSigned::Add => Vec::new(),
-            IfSigned::Keep | IfSigned::Replace => self.earlier(cx, &*store, &subject, signer, wording).await?,
-        };
-        if let (IfSigned::Keep, Some(kept)) = (self.if_signed, earlier.iter().find(|earlier| earlier.counts)) {
-            let made = cx.made.contains(store.repository(), &kept.digest);
-            return Ok(done(&kept.digest, if made { Outcome::Created } else { Outcome::Unchanged }));
+        if let Some(envelope) = self.envelope.as_ref().filter(|envelope| envelope.format() != format) {
+            foreign(&format!("`envelope: {}`", envelope.word()), envelope.span);
         }
-        let (manifest, envelope) = signer.sign(&subject, wording).await?;
-        let fail = || StepError::store("attach the signature to", reference);
-        let envelope = Layer::bytes(Descriptor::of(wording.envelope.media_type(), &envelope), envelope);
-        cx.made.add(store.repository(), manifest.digest());
-        push_blobs(cx, &*store, &[envelope, Layer::bytes(Descriptor::empty(), &b"{}"[..])]).await?;
-        store.attach(&manifest).await.map_err(fail())?;
-        if self.if_signed == IfSigned::Keep || earlier.is_empty() {
-            return Ok(done(manifest.digest(), Outcome::Created));
-        }
-        // The new one is there: now the earlier ones may go.
-        let gone: Vec<Digest> = earlier.into_iter().map(|earlier| earlier.digest).collect();
-        store.unlist(&subject.digest, &gone).await.map_err(fail())?;
-        for digest in &gone {
-            store.delete_manifest(digest).await.map_err(StepError::store("delete the signature", digest))?;
-        }
-        Ok(done(manifest.digest(), Outcome::Updated))
-    }
-
-    /// The signatures of that key that are there.
-    async fn earlier(
-        &self,
-        cx: &StepContext,
-        store: &dyn Store,
-        subject: &Descriptor,
-        signer: &Signer,
-        wording: &Wording,
-    ) -> Result<Vec<Earlier>, StepError> {
-        // Nothing can be attached to what this run brought, unless this run did.
-        if cx.made.contains(store.repository(), &subject.digest) && store.attached(&subject.digest).is_empty() {
-            return Ok(Vec::new());
-        }
-        let root = signer.chain().certificates().last().cloned();
-        let trust = Trust::in_authorities(root);
-        let look = Look { store, subject, trust: &trust, annotations: &wording.annotations };
-        let mut found = Vec::new();
-        for (manifest, envelope) in look.envelopes().await? {
-            let Ok(envelope) = envelope else { continue };
-            if envelope.chain.leaf() == signer.chain().leaf() && envelope.payload.target_artifact.is(subject) {
-                found.push(Earlier { digest: manifest.digest, counts: look.verify(&envelope).await.is_ok() });
+        match format {
+            SignatureFormat::Notation => {
+                if let Some(password) = &self.password {
+                    foreign("`password`", password.span);
+                }
+            }
+            SignatureFormat::Cosign => {
+                if let Some(path) = self.certificate_chain.as_ref().and_then(FileOrSecret::file) {
+                    foreign("`certificate_chain`", path.span);
+                }
+                if self.expiry.is_some() {
+                    foreign("`expiry`", self.format.span);
+                }
+                if let Some(timestamp) = &self.timestamp {
+                    foreign("`timestamp`", timestamp.url.span);
+                }
             }
         }
-        Ok(found)
+        wrong
     }
-}
 
-/// A signature of the same key that was there before.
-struct Earlier {
-    digest: Digest,
-    /// Whether it verifies and says what the new one would.
-    counts: bool,
+    async fn sign_all(&self, cx: &StepContext) -> Result<Vec<Attached>, StepError> {
+        if let (SignatureFormat::Cosign, Some(key)) = (self.format.value, &self.key) {
+            let password = self.password.as_ref().map(|password| &password.value);
+            let annotations = self.annotations.iter().map(|(name, value)| (name.clone(), value.value.clone()));
+            let signing = cosign::Signing {
+                signer: cosign::Signer::new(cosign::private_key(cx, key, password).await?),
+                is_tagged: self.envelope() == Some(EnvelopeName::SimpleSigning),
+                annotations: annotations.collect(),
+                if_signed: self.if_signed,
+            };
+            let signatures = self.all().map(|subject| signing.one(cx, subject));
+            return several(SUBJECTS, signatures.collect()).await;
+        }
+        let signing = Signing::prepare(cx, self).await?;
+        let signatures = self.all().map(|subject| signing.sign(subject));
+        several(SUBJECTS, signatures.collect()).await
+    }
+
+    /// Whether the key is one that notation knows by a name.
+    fn is_named(&self) -> bool {
+        self.key.as_ref().and_then(FileOrSecret::file).is_some_and(|key| key.starts_with(NAMED))
+    }
+
+    /// What is wrong with what says who signs.
+    fn check_key(&self) -> Option<Diagnostic> {
+        let is_notation = self.format.value == SignatureFormat::Notation;
+        let (key, chain) = (self.key.is_some(), self.certificate_chain.is_some());
+        let (message, help) = match &self.plugin {
+            Some(_) if !is_notation => ("`plugin` means nothing with `format: cosign`", "write `key: FILE`"),
+            Some(_) if key => ("`sign` needs one of `key` and `plugin`", "leave one of them out"),
+            None if !key && is_notation => {
+                ("`sign` needs one of `key` and `plugin`", "write `key: FILE` with `certificate_chain: FILE`")
+            }
+            None if !key => ("`sign` has no `key`", "write `key: FILE`"),
+            None if !is_notation => return None,
+            Some(_) if chain => ("a plugin brings its certificates along", "leave `certificate_chain` out"),
+            None if self.is_named() && chain => ("notation knows the certificates", "leave `certificate_chain` out"),
+            None if !self.is_named() && !chain => (
+                "`sign` has no `certificate_chain`",
+                "write `certificate_chain: FILE`, the certificate of the key and those of its issuers",
+            ),
+            _ => return None,
+        };
+        Some(Diagnostic::new(message).at(self.format.span).help(help))
+    }
 }
 
 #[async_trait]
@@ -197,7 +183,11 @@ impl Step for Sign {
         let effects = Effects::default();
         let effects = self.sources().into_iter().fold(effects, |effects, path| effects.read(places.read_thing(path)));
         self.all().fold(effects, |effects, subject| {
-            let effects = append_effects(effects, subject, places);
+            let mut effects = append_effects(effects, subject, places);
+            if self.envelope() == Some(EnvelopeName::SimpleSigning) {
+                let repository = places.repository(&subject.repository);
+                effects = effects.write(Thing::signature_tags(&repository)).append(Thing::tag_list(&repository));
+            }
             if self.if_signed == IfSigned::Replace {
                 effects.write(Thing::graph(&places.repository(&subject.repository)))
             } else {
@@ -225,11 +215,19 @@ impl Step for Sign {
             let message = format!("the annotation `{name}` belongs to Notary Project");
             Diagnostic::new(message).at(value.span).help("choose a name that does not begin with `io.cncf.notary`")
         }));
+        wrong.extend(self.check_format());
+        wrong.extend(self.check_key());
+        let url = self.timestamp.as_ref().map(|timestamp| &timestamp.url);
+        if let Some(url) = url.filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            wrong.push(Diagnostic::new(format!("`{}` is no URL of a timestamp service", url.value)).at(url.span));
+        }
         wrong
     }
 
     fn sources(&self) -> Vec<&Spanned<String>> {
-        [&self.key, &self.certificate_chain].into_iter().filter_map(FileOrSecret::file).collect()
+        let files = [&self.key, &self.certificate_chain].into_iter().flatten().filter_map(FileOrSecret::file);
+        let clocks = self.timestamp.iter().flat_map(|timestamp| &timestamp.certificates);
+        files.filter(|key| !key.starts_with(NAMED)).chain(clocks).collect()
     }
 
     fn subject(&self) -> Option<(&'static str, &Reference)> {
@@ -255,10 +253,7 @@ impl Step for Sign {
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
-        let signer = Signer::read(cx, &self.key, &self.certificate_chain).await?;
-        let wording = self.wording();
-        let signatures = self.all().map(|subject| self.one(cx, subject, &signer, &wording));
-        let signed = several(SUBJECTS, signatures.collect()).await?;
+        let signed = self.sign_all(cx).await?;
         let has = |wanted: fn(&Outcome) -> bool| signed.iter().any(|signed| wanted(&signed.outcome));
         let outcome = if has(|outcome| matches!(outcome, Outcome::Updated)) {
             Outcome::Updated
@@ -267,14 +262,14 @@ impl Step for Sign {
         } else {
             Outcome::Unchanged
         };
-        let describe = |signed: &Signed| {
+        let describe = |signed: &Attached| {
             let (subject, reference) = (signed.subject.to_string(), signed.signature.to_string());
             let digest = signed.signature.digest.as_ref().map(ToString::to_string);
             json!({ "subject": subject, "digest": digest, "reference": reference })
         };
         let output = Output::default().with("signatures", signed.iter().map(describe).collect::<Value>());
         let output = match (&self.subject, signed.first()) {
-            (Some(_), Some(Signed { signature, .. })) => {
+            (Some(_), Some(Attached { signature, .. })) => {
                 let digest = signature.digest.as_ref().map(ToString::to_string).unwrap_or_default();
                 output.with("digest", digest).with("reference", signature.to_string())
             }

@@ -22,6 +22,7 @@ pub(super) fn context(folder: &Path, mode: Mode, secrets: Secrets) -> (StepConte
         mode,
         secrets,
         programs: Programs::with_grace(std::time::Duration::from_millis(50)),
+        web: None,
         turn: Turn::now(),
         progress: Progress::new(StepId::new(0, "test"), tx),
         epoch: None,

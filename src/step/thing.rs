@@ -51,6 +51,11 @@ impl Thing {
         Self::repository(repository).child(TAG).child(tag.as_str())
     }
 
+    /// The tags `sha256-….sig` of a repository, as one: which of them it is follows from a digest.
+    pub fn signature_tags(repository: &Repository) -> Self {
+        Self::repository(repository).child(TAG).child("sha256-….sig")
+    }
+
     /// The manifests of a repository and their referrers, as a whole: two tags or digests may name one manifest.
     pub fn graph(repository: &Repository) -> Self {
         Self::repository(repository).child(GRAPH)

@@ -116,7 +116,8 @@ impl Step for Verify {
         // The tag stays where it is found now, for all later steps.
         let subject = cx.resolve(&self.subject).await?;
         let store = cx.open(&self.subject.repository);
-        let counted = self.demand.ask(cx, &*store, &self.subject.repository, &subject).await?;
+        let counted =
+            self.demand.ask(cx, &*store, &self.subject.repository, &self.subject.repository, &subject).await?;
         let output = Output::of_manifest(&self.subject.repository, &subject);
         Ok(Done::new(Outcome::Passed, output.with("signers", signers(&counted))))
     }

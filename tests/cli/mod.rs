@@ -14,7 +14,9 @@ mod proxy;
 mod registries;
 mod rehearsals;
 mod rehearse;
+mod reports;
 mod retries;
+mod show;
 pub(crate) mod test;
 
 use self::test::Test;

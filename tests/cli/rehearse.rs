@@ -293,7 +293,7 @@ fn the_events_of_a_failure() {
     assert_snapshot!(test.run("rehearse plan.yaml --jobs 1 --progress none --events - --skip skipped").shown(), @r#"
     exit code 1
     --- stdout
-    {"event":"run_started","version":1,"plan":"small","steps":[{"step":"app","kind":"push"},{"step":"missing","kind":"inspect"},{"step":"blocked","kind":"inspect"},{"step":"skipped","kind":"inspect"}]}
+    {"event":"run_started","version":1,"plan":"small","at":"[TIME]","steps":[{"step":"app","kind":"push"},{"step":"missing","kind":"inspect"},{"step":"blocked","kind":"inspect"},{"step":"skipped","kind":"inspect"}],"edges":[{"from":"app","to":"missing","reasons":[{"reason":"effect","text":"effect: the first adds to the graph of localhost:5000/app, the second reads it"}]},{"from":"missing","to":"blocked","reasons":[{"reason":"data","text":"data: it uses `steps.missing.reference`"}]},{"from":"app","to":"blocked","reasons":[{"reason":"effect","text":"effect: the first adds to the graph of localhost:5000/app, the second reads it"}]}]}
     {"event":"step_finished","step":"skipped","outcome":"skipped","because":"as asked","elapsed_ms":"[TIME]"}
     {"event":"step_started","step":"app"}
     {"event":"transfer_started","step":"app","name":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","bytes":2}
@@ -305,7 +305,7 @@ fn the_events_of_a_failure() {
     {"event":"step_finished","step":"missing","outcome":"failed","failure":{"kind":"step","message":"`localhost:5000/app:v2` does not exist","help":[],"place":{"file":"plan.yaml","line":6,"column":9}},"elapsed_ms":"[TIME]"}
     {"event":"step_finished","step":"blocked","outcome":"blocked","by":"missing","elapsed_ms":"[TIME]"}
     {"event":"rehearsed","repositories":[{"repository":"localhost:5000/app","rights":["pull","push"],"changes":[{"change":"create","tag":"v1","after":"sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497"},{"change":"create","manifest":"sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497"}]}],"faults":[],"tries":0}
-    {"event":"run_finished","counts":{"blocked":1,"created":1,"failed":1,"skipped":1},"interrupted":false,"exit_code":1,"elapsed_ms":"[TIME]"}
+    {"event":"run_finished","counts":{"blocked":1,"created":1,"failed":1,"skipped":1},"interrupted":false,"exit_code":1,"outputs":{},"elapsed_ms":"[TIME]"}
     "#);
 }
 

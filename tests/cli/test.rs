@@ -80,6 +80,8 @@ impl Test {
             |text: String, pattern: &str, by: &str| Regex::new(pattern).unwrap().replace_all(&text, by).into_owned();
         let text = replace(text, r"/[^ `]*/consign-rehearsal-\w+", "[SCRATCH]");
         let text = replace(text, r"\b\d+\.\d+ s\b", "[TIME]");
+        let text = replace(text, r#""at":"[^"]+""#, r#""at":"[TIME]""#);
+        let text = replace(text, r#","at_ms":\d+"#, "");
         let text = replace(text, r"\b\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z", "[RUN]");
         let text = replace(text, r"\bprocess \d+", "process [PID]");
         replace(text, r#""elapsed_ms":\d+"#, r#""elapsed_ms":"[TIME]""#)

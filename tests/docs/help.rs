@@ -15,14 +15,16 @@ fn help_of_run_is_this() {
 #[test]
 fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
-    let running = ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--outputs"];
-    let commands: [(&str, Vec<&str>); 12] = [
+    let running =
+        ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--report", "--outputs"];
+    let commands: [(&str, Vec<&str>); 13] = [
         ("run", [&values[..], &running, &["--wait", "--approved"]].concat()),
         ("plan", [&values[..], &["--out", "--exit-code", "--jobs", "--plain-http"]].concat()),
         ("rehearse", [&values[..], &running, &["--read-through", "--seed", "--keep", "--fault"]].concat()),
         ("check", values.to_vec()),
         ("graph", [&values[..], &["--format", "--why"]].concat()),
         ("doctor", vec!["--push", "--plain-http", "--ca-file", "--format"]),
+        ("show", vec!["--html", "--report", "--output", "--workdir"]),
         (
             "login",
             vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--ca-file", "--plain-http"],

@@ -27,8 +27,51 @@ fn plan_of(step: &str) -> Value {
 }
 
 #[test]
-fn the_schema_file_is_what_the_program_prints() {
+fn the_schema_files_are_what_the_program_prints() {
     assert_eq!(read("schemas/plan-1.schema.json"), consign(&["schema"]).stdout);
+    assert_eq!(read("schemas/plan-1.schema.json"), consign(&["schema", "plan"]).stdout);
+    assert_eq!(read("schemas/event-1.schema.json"), consign(&["schema", "event"]).stdout);
+    assert_eq!(read("schemas/result-1.schema.json"), consign(&["schema", "result"]).stdout);
+}
+
+/// The schema in that file, which is one.
+fn in_file(name: &str) -> Validator {
+    let schema = serde_json::from_str(&read(&format!("schemas/{name}-1.schema.json"))).unwrap();
+    assert!(jsonschema::meta::is_valid(&schema), "{name}");
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+/// Runs that succeed, fail, and meet faults.
+fn runs() -> Vec<Vec<String>> {
+    let faults = ["copy:503*2", "cut:upload", "503*100"].map(|fault| format!("--fault={fault}"));
+    let extra = [&[String::new()], &faults[..], &["--keep-going".to_owned()]].concat();
+    let run = |plan: &String, extra: &String| {
+        let arguments = ["rehearse", plan, extra].into_iter().filter(|argument| !argument.is_empty());
+        arguments.map(str::to_owned).collect()
+    };
+    plans().iter().flat_map(|plan| extra.iter().map(move |extra| run(plan, extra))).collect()
+}
+
+#[test]
+fn events_and_results_of_real_runs_fit_their_schemas() {
+    let (validator, of_result) = (in_file("event"), in_file("result"));
+    let folder = tempfile::tempdir().unwrap();
+    let result = folder.path().join("result.json");
+    let report = format!("--report=json={}", result.to_str().unwrap());
+    for run in runs() {
+        let arguments: Vec<_> = run.iter().map(String::as_str).chain(["--events", "-", &report]).collect();
+        let said = consign(&arguments);
+        let result: Value = serde_json::from_str(&std::fs::read_to_string(&result).unwrap()).unwrap();
+        assert_eq!(result["exit_code"], said.code.unwrap());
+        accepts(&of_result, &result);
+        assert!(said.stdout.lines().count() > 2, "{run:?}: {}", said.stderr);
+        for line in said.stdout.lines() {
+            accepts(&validator, &serde_json::from_str(line).unwrap());
+        }
+    }
+    for wrong in [json!({}), json!({ "event": "step_started", "at_ms": 1 }), json!({ "event": "else", "at_ms": 1 })] {
+        assert!(!validator.is_valid(&wrong), "{wrong}");
+    }
 }
 
 #[test]

@@ -55,7 +55,8 @@ impl Frame<'_> {
     fn bar(&self, label: &str, done: u64, total: u64, speed: &Speed) -> String {
         let mut right = text::pad_left(&format!("{}/{}", text::bytes(done), text::bytes(total)), BYTES);
         if self.columns >= WIDE {
-            let rate = speed.per_second().map(|rate| format!("{}/s", text::bytes(rate))).unwrap_or_default();
+            let rate = speed.per_second().filter(|rate| *rate > 0);
+            let rate = rate.map(|rate| format!("{}/s", text::bytes(rate))).unwrap_or_default();
             right += &text::pad_left(&rate, RATE + 2);
         }
         let eta = speed.time_for(total.saturating_sub(done)).map(text::seconds).unwrap_or_default();

@@ -1,10 +1,12 @@
 //! Progress in a terminal: finished steps as lines, and below them what goes on, written over again and again.
 //!
 //! Everything that moves is one bar of indicatif's with several lines, drawn on the tick: a bar per transfer or step would
-//! cost time with each that ends. Events between two ticks cost no drawing at all.
+//! cost time with each that ends. Events between two ticks cost no drawing at all, and a tick writes once, if anything is
+//! different.
 
 mod beside;
 mod frame;
+mod screen;
 mod speed;
 
 use std::{
@@ -19,6 +21,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 pub use self::beside::Beside;
 use self::{
     frame::{Frame, Row},
+    screen::Screen,
     speed::Speed,
 };
 use super::{Palette, Reporter, Verbosity, activity::Activity, status::StatusLines, summary, written::Written};
@@ -30,11 +33,14 @@ use crate::{
 /// How many running transfers are shown with a bar.
 const BARS: usize = 8;
 
+/// How often indicatif may draw in a second: oftener than there are ticks.
+const REDRAWN: u8 = 100;
+
 /// Tells a run in a terminal.
 pub struct Terminal {
     live: ProgressBar,
-    writer: Beside<Box<dyn Write + Send>>,
-    columns: Box<dyn Fn() -> usize + Send>,
+    screen: Screen,
+    writer: Beside<Screen>,
     palette: Palette,
     verbosity: Verbosity,
     lines: StatusLines,
@@ -45,31 +51,37 @@ pub struct Terminal {
     pending: String,
     rows: Vec<Row>,
     total: Speed,
+    /// What is drawn, and how wide the terminal was.
+    drawn: (Vec<String>, usize),
 }
 
 impl Terminal {
     /// On stderr, which has to be a terminal; where it is none, nothing moves and finished steps are written all the same.
     pub fn stderr(palette: Palette) -> Self {
-        let term = Term::buffered_stderr();
-        let target = ProgressDrawTarget::term(term.clone(), 20);
-        Self::new(target, move || usize::from(term.size().1), io::stderr(), palette)
+        let term = Term::stderr();
+        let size = move || {
+            let (rows, columns) = term.size();
+            (rows.into(), columns.into())
+        };
+        Self::new(io::stderr(), size, palette)
     }
 
-    /// Draws on `target`, which is `columns` wide at the moment and shows what is written to `writer`.
+    /// Draws on `writer`, a terminal that has so many rows and columns at the moment.
     pub fn new(
-        target: ProgressDrawTarget,
-        columns: impl Fn() -> usize + Send + 'static,
         writer: impl Write + Send + 'static,
+        size: impl Fn() -> (usize, usize) + Send + Sync + 'static,
         palette: Palette,
     ) -> Self {
+        let screen = Screen::new(writer, size);
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), REDRAWN);
         let live = ProgressBar::with_draw_target(None, target);
         if let Ok(style) = ProgressStyle::with_template("{msg}") {
             live.set_style(style);
         }
         Self {
-            writer: Beside::new(live.clone(), Box::new(writer)),
+            writer: Beside::new(live.clone(), screen.clone()),
             live,
-            columns: Box::new(columns),
+            screen,
             palette,
             verbosity: Verbosity::Normal,
             lines: StatusLines::new(palette),
@@ -78,6 +90,7 @@ impl Terminal {
             pending: String::new(),
             rows: Vec::new(),
             total: Speed::default(),
+            drawn: (Vec::new(), 0),
         }
     }
 
@@ -121,7 +134,7 @@ impl Reporter for Terminal {
         self.activity.hear(event);
         self.written.hear(event);
         match event {
-            Event::RunStarted { plan, steps } => {
+            Event::RunStarted { plan, steps, edges: _, at: _ } => {
                 self.lines.align(steps.iter().map(|(step, _)| step));
                 self.pending += &summary::opening(plan, steps.len());
             }
@@ -134,7 +147,7 @@ impl Reporter for Terminal {
                 if let Outcome::Failed(_) = outcome {
                     self.pending += &self.lines.wrote(step, &written);
                 }
-                let columns = (self.columns)();
+                let columns = self.screen.columns();
                 self.pending += &self.lines.finished(step, outcome, output.as_deref(), *elapsed, columns);
             }
             Event::RunFinished { summary } => {
@@ -157,22 +170,28 @@ impl Reporter for Terminal {
     }
 
     fn tick(&mut self, now: Instant) -> io::Result<()> {
-        self.write_pending()?;
         self.activity.tick(now);
         self.choose_rows();
         for row in &mut self.rows {
             row.speed.sample(now, row.transfer.done());
         }
         self.total.sample(now, self.activity.moved());
-        let frame = Frame {
-            columns: (self.columns)(),
-            palette: self.palette,
-            activity: &self.activity,
-            rows: &self.rows,
-            total: &self.total,
-        };
-        self.live.set_message(frame.draw(now).join("\n"));
-        Ok(())
+        let columns = self.screen.columns();
+        let frame =
+            Frame { columns, palette: self.palette, activity: &self.activity, rows: &self.rows, total: &self.total };
+        let lines = frame.draw(now);
+        self.screen.hold();
+        let (shown, before) = &self.drawn;
+        if columns != *before {
+            self.screen.resized(shown.len(), *before, columns);
+        }
+        let is_new = (shown, *before) != (&lines, columns);
+        let written = self.write_pending();
+        if is_new {
+            self.live.set_message(lines.join("\n"));
+            self.drawn = (lines, columns);
+        }
+        written.and(self.screen.release())
     }
 }
 

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{InMemoryTerm, TermLike};
+use indicatif::{InMemoryTerm, TermLike as _};
 
 use super::*;
 use crate::{
@@ -16,9 +16,8 @@ struct Screen(InMemoryTerm);
 
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        for line in String::from_utf8_lossy(bytes).lines() {
-            self.0.write_line(line)?;
-        }
+        // A terminal begins a line at its left end.
+        self.0.write_str(&String::from_utf8_lossy(bytes).replace('\n', "\r\n"))?;
         Ok(bytes.len())
     }
 
@@ -29,9 +28,7 @@ impl Write for Screen {
 
 fn terminal(columns: u16) -> (InMemoryTerm, Terminal) {
     let term = InMemoryTerm::new(60, columns);
-    let target = ProgressDrawTarget::term_like(Box::new(term.clone()));
-    let width = term.clone();
-    let terminal = Terminal::new(target, move || width.width().into(), Screen(term.clone()), Palette::PLAIN);
+    let terminal = Terminal::new(Screen(term.clone()), move || (60, columns.into()), Palette::PLAIN);
     (term, terminal)
 }
 
@@ -43,7 +40,7 @@ fn middle(columns: u16) -> String {
     let steps: Vec<_> = names.iter().enumerate().map(|(index, name)| StepId::new(index, *name)).collect();
     let all = steps.iter().cloned().chain((5..21).map(testing::step)).map(|step| (step, "push"));
     let mut tell = |event| terminal.report(&event).unwrap();
-    tell(Event::RunStarted { plan: "acr-tutorial".into(), steps: all.collect() });
+    tell(testing::run_started("acr-tutorial", all.collect(), Vec::new()));
     for step in &steps {
         tell(Event::StepStarted { step: step.clone() });
     }
@@ -206,52 +203,30 @@ fn prints_are_not_torn_by_the_bars() {
     assert!(!contents.contains("waiting"), "{contents}");
 }
 
-/// Counts what is drawn.
-#[derive(Debug, Clone)]
-struct Counting(InMemoryTerm, Arc<Mutex<usize>>);
+/// Keeps each write.
+#[derive(Clone, Default)]
+struct Writes(Arc<Mutex<Vec<String>>>);
 
-impl TermLike for Counting {
-    fn width(&self) -> u16 {
-        self.0.width()
+impl Write for Writes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().push(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
     }
-    fn height(&self) -> u16 {
-        self.0.height()
-    }
-    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_up(n)
-    }
-    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_down(n)
-    }
-    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_right(n)
-    }
-    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        self.0.move_cursor_left(n)
-    }
-    fn write_line(&self, line: &str) -> io::Result<()> {
-        *self.1.lock().unwrap() += 1;
-        self.0.write_line(line)
-    }
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        *self.1.lock().unwrap() += 1;
-        self.0.write_str(text)
-    }
-    fn clear_line(&self) -> io::Result<()> {
-        self.0.clear_line()
-    }
-    fn flush(&self) -> io::Result<()> {
-        self.0.flush()
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 #[test]
-fn thousands_of_events_between_two_ticks_are_drawn_once() {
-    let drawn = Arc::new(Mutex::new(0));
-    let term = Counting(InMemoryTerm::new(60, 80), Arc::clone(&drawn));
-    let target = ProgressDrawTarget::term_like(Box::new(term));
-    let mut terminal = Terminal::new(target, || 80, io::sink(), Palette::PLAIN);
-    terminal.report(&testing::started(5_000)).unwrap();
+fn thousands_of_events_between_two_ticks_are_one_write_and_nothing_new_is_none() {
+    let writes = Writes::default();
+    let mut terminal = Terminal::new(writes.clone(), || (60, 80), Palette::PLAIN);
+    let count = || writes.0.lock().unwrap().len();
+    let start = Instant::now();
+    terminal.report(&testing::started(5_001)).unwrap();
+    terminal.tick(start).unwrap();
+    assert_eq!(count(), 1);
     for index in 0..5_000 {
         let (step, transfer) = (testing::step(index), testing::transfer("a", 10));
         terminal.report(&Event::StepStarted { step: step.clone() }).unwrap();
@@ -259,9 +234,41 @@ fn thousands_of_events_between_two_ticks_are_drawn_once() {
         terminal.report(&Event::TransferFinished { step, transfer }).unwrap();
         terminal.report(&testing::finished(index, Outcome::Created)).unwrap();
     }
-    assert_eq!(*drawn.lock().unwrap(), 0);
+    assert_eq!(count(), 1);
+    terminal.tick(start + Duration::from_millis(100)).unwrap();
+    assert_eq!(count(), 2);
+    let last = writes.0.lock().unwrap()[1].clone();
+    assert!(last.starts_with("\u{1b}[?2026h") && last.ends_with("\u{1b}[?2026l"), "{last:?}");
+    assert_eq!(last.matches("created").count(), 5_000);
+    for tick in 2..100 {
+        terminal.tick(start + Duration::from_millis(100 * tick)).unwrap();
+    }
+    assert_eq!(count(), 2);
+}
+
+#[test]
+fn what_was_drawn_wider_than_the_terminal_is_now_leaves_nothing_behind() {
+    let term = InMemoryTerm::new(30, 40);
+    let columns = Arc::new(Mutex::new(80));
+    let width = Arc::clone(&columns);
+    let writes = Writes::default();
+    let mut terminal = Terminal::new(writes.clone(), move || (30, *width.lock().unwrap()), Palette::PLAIN);
+    terminal.report(&testing::started(2)).unwrap();
+    terminal.report(&Event::StepStarted { step: testing::step(0) }).unwrap();
+    let transfer = testing::transfer("layer.tar", 1000);
+    terminal.report(&Event::TransferStarted { step: testing::step(0), transfer }).unwrap();
     terminal.tick(Instant::now()).unwrap();
-    assert!(*drawn.lock().unwrap() < 20, "{}", *drawn.lock().unwrap());
+    *columns.lock().unwrap() = 40;
+    terminal.tick(Instant::now()).unwrap();
+    // A terminal of 40 columns breaks what was drawn for 80 just as one does that becomes narrower.
+    let mut screen = Screen(term.clone());
+    for text in writes.0.lock().unwrap().iter() {
+        screen.write_all(text.as_bytes()).unwrap();
+    }
+    let contents = term.contents();
+    let lines: Vec<_> = contents.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (4, "test: 2 steps"), "{contents}");
+    assert_eq!(lines[3], "0 of 2 done, 1 waiting; 1 running", "{contents}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use const_oid::AssociatedOid;
 use der::{Decode, Encode};
 use jiff::Timestamp;
 use tokio_rustls::rustls::pki_types::{CertificateDer, pem::PemObject};
-use x509_cert::time::Time;
+use x509_cert::{ext::pkix::BasicConstraints, time::Time};
 
 use super::{CertificateError, Name, SignatureAlgorithm, Validity, raw::signed_part};
 use crate::sign::key::PublicKey;
@@ -105,6 +105,11 @@ impl Certificate {
     ) -> Result<Option<(bool, T)>, CertificateError> {
         let unreadable = |error: der::Error| CertificateError::Unreadable { message: error.to_string() };
         self.content().get::<T>().map_err(unreadable)
+    }
+
+    /// Whether it says that it is one of an authority.
+    pub fn is_authority(&self) -> Result<bool, CertificateError> {
+        Ok(self.extension::<BasicConstraints>()?.is_some_and(|(_, constraints)| constraints.ca))
     }
 
     /// Whether its issuer's name is its own.

@@ -14,6 +14,7 @@ mod name;
 mod purpose;
 mod raw;
 mod rules;
+mod self_signed;
 mod signature_algorithm;
 mod validity;
 

@@ -100,6 +100,11 @@ impl Authority {
         Self { issuer, certificate }
     }
 
+    /// Its list of revoked certificates.
+    pub(crate) fn list(&self, parameters: &rcgen::CertificateRevocationListParams) -> Vec<u8> {
+        parameters.signed_by(&self.issuer).unwrap().der().to_vec()
+    }
+
     /// A signer, with the certificates up to here.
     pub(crate) fn signer(&self, name: &str, key: Key) -> Holder {
         self.holder(signer_parameters(name), key)

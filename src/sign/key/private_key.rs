@@ -38,6 +38,13 @@ const CURVES: [(&EcdsaSigningAlgorithm, &EcdsaSigningAlgorithm); 3] = [
 ];
 
 impl PrivateKey {
+    /// A new key, on P-256, that is nowhere else.
+    pub fn generate() -> Result<Self, KeyError> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::Malformed)?;
+        let der = pair.to_pkcs8v1().map_err(|_| KeyError::Malformed)?;
+        Self::from_pkcs8_der(der.as_ref())
+    }
+
     /// Reads PEM that is not encrypted: PKCS#8, SEC 1 or PKCS#1.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         match PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| KeyError::NoPrivateKey)? {

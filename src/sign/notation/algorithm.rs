@@ -48,6 +48,39 @@ impl Algorithm {
         }
     }
 
+    /// What a plugin calls a key that signs so.
+    pub const fn key_spec(self) -> &'static str {
+        match self {
+            Self::Ps256 => "RSA-2048",
+            Self::Ps384 => "RSA-3072",
+            Self::Ps512 => "RSA-4096",
+            Self::Es256 => "EC-256",
+            Self::Es384 => "EC-384",
+            Self::Es512 => "EC-521",
+        }
+    }
+
+    /// What a plugin calls it.
+    pub const fn plugin_name(self) -> &'static str {
+        match self {
+            Self::Ps256 => "RSASSA-PSS-SHA-256",
+            Self::Ps384 => "RSASSA-PSS-SHA-384",
+            Self::Ps512 => "RSASSA-PSS-SHA-512",
+            Self::Es256 => "ECDSA-SHA-256",
+            Self::Es384 => "ECDSA-SHA-384",
+            Self::Es512 => "ECDSA-SHA-512",
+        }
+    }
+
+    /// What a plugin calls the hash in it.
+    pub const fn hash_name(self) -> &'static str {
+        match self.hash() {
+            Hash::Sha256 => "SHA-256",
+            Hash::Sha384 => "SHA-384",
+            Hash::Sha512 => "SHA-512",
+        }
+    }
+
     /// The hash in it.
     pub const fn hash(self) -> Hash {
         match self {

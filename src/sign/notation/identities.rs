@@ -41,6 +41,14 @@ impl Identities {
         Ok(Self::Some(names))
     }
 
+    /// As a policy has them.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Self::Any => vec!["*".to_owned()],
+            Self::Some(names) => names.iter().map(|name| format!("{} {name}", Self::PREFIX)).collect(),
+        }
+    }
+
     /// Whether the owner of `name` counts.
     pub fn include(&self, name: &Name) -> bool {
         match self {

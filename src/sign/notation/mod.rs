@@ -12,11 +12,14 @@ mod envelope;
 mod envelope_error;
 mod envelope_format;
 mod headers;
+mod home;
 mod identities;
 mod jws;
 mod level;
 mod parts;
 mod payload;
+mod plugin;
+mod plugin_check;
 mod policy_error;
 mod refusal;
 mod signature_manifest;
@@ -34,9 +37,14 @@ pub use self::{
     envelope_error::EnvelopeError,
     envelope_format::EnvelopeFormat,
     headers::SignedHeaders,
+    home::{Home, NamedKey, NamedKeyError},
     identities::Identities,
     level::{Action, Level},
     payload::{Payload, TargetArtifact},
+    plugin::{
+        Capability, Described, Generated, GeneratedEnvelope, Metadata, Plugin, PluginError, PluginVerdict, Plugins,
+        VerificationResult,
+    },
     policy_error::PolicyError,
     refusal::Refusal,
     signature_manifest::SignatureManifest,

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use super::EnvelopeError;
+use super::{EnvelopeError, PluginError};
 use crate::sign::{certificate::CertificateError, revocation::RevocationError, timestamp::TimestampError};
 
 /// Why a signature does not count.
@@ -55,6 +55,23 @@ pub enum Refusal {
     /// A certificate was revoked, or nobody can tell.
     #[error(transparent)]
     Revocation(#[from] RevocationError),
+    /// The plugin without which it must not be accepted cannot be asked.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// It must not be accepted without a plugin, and none may be run.
+    #[error("it must not be accepted without the plugin `{name}`, and a rehearsal runs none")]
+    NoPlugins {
+        /// Which.
+        name: String,
+    },
+    /// The plugin does not agree.
+    #[error("the plugin `{name}` does not accept it: {reason}")]
+    PluginSays {
+        /// Which.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// It lacks what it must say.
     #[error("it does not say `{name}: {wanted}`: {found}")]
     Annotation {

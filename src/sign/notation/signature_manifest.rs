@@ -31,22 +31,28 @@ impl SignatureManifest {
         matches!(referrer.artifact_type.as_deref(), None | Some(Self::ARTIFACT_TYPE | media_type::EMPTY))
     }
 
-    /// The manifest for `envelope`, made at `created`, about `subject`.
+    /// The manifest for `envelope`, made at `created`, about `subject`, with `more` annotations. In an image layout the
+    /// config says what it is as well: there notation looks at nothing else.
     pub fn write(
         subject: &Descriptor,
         format: EnvelopeFormat,
         envelope: &[u8],
         chain: &Chain,
         created: Timestamp,
+        more: BTreeMap<String, String>,
+        is_layout: bool,
     ) -> Result<Manifest, ManifestError> {
-        let mut manifest = ImageManifest::new(Descriptor::empty());
+        let mut config = Descriptor::empty();
+        if is_layout {
+            config.media_type = Self::ARTIFACT_TYPE.to_owned();
+        }
+        let mut manifest = ImageManifest::new(config);
         manifest.artifact_type = Some(Self::ARTIFACT_TYPE.to_owned());
         manifest.layers = vec![Descriptor::of(format.media_type(), envelope)];
         manifest.subject = Some(subject.plain());
-        manifest.annotations = BTreeMap::from([
-            (Self::THUMBPRINTS.to_owned(), thumbprints(chain)),
-            (annotation::CREATED.to_owned(), created.to_string()),
-        ]);
+        manifest.annotations = more;
+        manifest.annotations.insert(Self::THUMBPRINTS.to_owned(), thumbprints(chain));
+        manifest.annotations.insert(annotation::CREATED.to_owned(), created.to_string());
         Manifest::from_image(manifest)
     }
 

@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Action, Envelope, Refusal, SigningScheme, StoreKind, TimestampRule, Trust, Verified};
+use super::{
+    Action, Envelope, Plugins, Refusal, SigningScheme, StoreKind, TimestampRule, Trust, Verified,
+    plugin_check::PluginCheck,
+};
 use crate::{
     oci::Descriptor,
     sign::{
@@ -24,6 +27,8 @@ pub struct Verification<'a> {
     pub now: Timestamp,
     /// Who is asked whether certificates were revoked; without it nobody is.
     pub web: Option<&'a dyn Web>,
+    /// Where plugins are that a signature may ask for; without it none is run.
+    pub plugins: Option<&'a Plugins>,
 }
 
 impl Verification<'_> {
@@ -33,12 +38,18 @@ impl Verification<'_> {
     pub async fn of(&self, envelope: &Envelope) -> Result<Verified, Refusal> {
         let level = self.trust.level;
         let mut warnings = Vec::new();
-        settle(level.authenticity, self.check_signer(envelope), &mut warnings)?;
+        let plugin = PluginCheck::of(envelope, self.plugins).await?;
+        settle(level.authenticity, self.check_signer(envelope, plugin.as_ref()), &mut warnings)?;
         settle(level.expiry, self.check_expiry(envelope), &mut warnings)?;
         let timestamped = if level.authentic_timestamp == Action::Skip { Ok(None) } else { self.check_time(envelope) };
         let timestamped = settle(level.authentic_timestamp, timestamped, &mut warnings)?.flatten();
-        if level.revocation != Action::Skip {
+        if level.revocation != Action::Skip && !plugin.as_ref().is_some_and(PluginCheck::checks_revocation) {
             settle(level.revocation, self.check_revocation(envelope, timestamped.as_ref()).await, &mut warnings)?;
+        }
+        if let Some(plugin) = plugin {
+            for (action, found) in plugin.ask(envelope, self.trust).await? {
+                settle(action, found, &mut warnings)?;
+            }
         }
         let target = &envelope.payload.target_artifact;
         if !target.is(self.subject) {
@@ -55,7 +66,7 @@ impl Verification<'_> {
         Ok(Verified::new(envelope, timestamped.map(|timestamped| timestamped.time), warnings))
     }
 
-    fn check_signer(&self, envelope: &Envelope) -> Result<(), Refusal> {
+    fn check_signer(&self, envelope: &Envelope, plugin: Option<&PluginCheck>) -> Result<(), Refusal> {
         let (kind, what) = match envelope.headers.scheme {
             SigningScheme::X509 => (StoreKind::Authority, "authority"),
             SigningScheme::SigningAuthority => (StoreKind::SigningAuthority, "signing authority"),
@@ -65,7 +76,7 @@ impl Verification<'_> {
             let root = envelope.chain.certificates().last().map(|root| root.subject().to_string()).unwrap_or_default();
             return Err(Refusal::Authority { signer: signer.to_string(), root, kind: what });
         }
-        if !self.trust.identities.include(signer) {
+        if !plugin.is_some_and(PluginCheck::checks_identity) && !self.trust.identities.include(signer) {
             return Err(Refusal::Identity { signer: signer.to_string() });
         }
         Ok(())

@@ -57,3 +57,6 @@ async fn check_one(
     }
     Err(RevocationError::Unknown { subject: certificate.subject().to_string(), reasons })
 }
+
+#[cfg(test)]
+mod tests;

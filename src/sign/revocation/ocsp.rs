@@ -79,8 +79,7 @@ pub(super) fn look(
     let basic = BasicOcspResponse::from_der(body).map_err(unreadable)?;
     let signed = signed_part(body).map_err(unreadable)?;
     let signed = body.get(signed).unwrap_or_default();
-    let responder =
-        responder(&basic, issuer, now)?.ok_or_else(|| fail("its signer may not speak for the authority"))?;
+    let responder = responder(&basic, issuer, now)?;
     let SignatureAlgorithm(scheme) =
         SignatureAlgorithm::of(&basic.signature_algorithm).ok_or_else(|| fail("how it is signed does not count"))?;
     let signature = basic.signature.as_bytes().unwrap_or_default();
@@ -110,11 +109,7 @@ pub(super) fn look(
 }
 
 /// Who has signed: the authority itself, or somebody whom it has certified for that.
-fn responder(
-    basic: &BasicOcspResponse,
-    issuer: &Certificate,
-    now: Timestamp,
-) -> Result<Option<Certificate>, RevocationError> {
+fn responder(basic: &BasicOcspResponse, issuer: &Certificate, now: Timestamp) -> Result<Certificate, RevocationError> {
     for certificate in basic.certs.iter().flatten() {
         let der = certificate.to_der().map_err(|error| RevocationError::answer("the service", error))?;
         let certificate = Certificate::from_der(&der)?;
@@ -124,11 +119,10 @@ fn responder(
         let may_sign = certificate.extension::<ExtendedKeyUsage>()?;
         let may_sign = may_sign.is_some_and(|(_, uses)| uses.0.contains(&rfc5280::ID_KP_OCSP_SIGNING));
         if may_sign && certificate.validity().contains(now) && certificate.is_issued_by(issuer)? {
-            return Ok(Some(certificate));
+            return Ok(certificate);
         }
-        return Ok(None);
     }
-    Ok(Some(issuer.clone()))
+    Ok(issuer.clone())
 }
 
 fn time(time: &OcspGeneralizedTime) -> Option<Timestamp> {

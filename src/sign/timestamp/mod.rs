@@ -17,3 +17,6 @@ pub use self::{
     response::token as token_of,
     token::{Timestamped, Token},
 };
+
+#[cfg(test)]
+mod tests;

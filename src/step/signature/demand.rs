@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Finding, Requirement, SignatureFormat, notation};
+use super::{Finding, PredicateName, Requirement, SignatureFormat, Trusted, notation};
 use crate::{
     oci::{Descriptor, Digest, Reference, Repository},
-    plan::{Diagnostic, yaml::Spanned},
+    plan::{Diagnostic, Span, yaml::Spanned},
+    sign::notation::Identities,
     step::{StepContext, StepError},
     store::Store,
     text::count,
@@ -20,13 +21,33 @@ macro_rules! demand {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$more])* pub $field: $type,)*
-            /// Whose signatures count: `notation` for those of Notary Project.
+            /// Whose signatures count: `notation` for those of Notary Project, `cosign` for those of Sigstore.
             #[schemars(with = "SignatureFormat")]
             pub format: Spanned<SignatureFormat>,
             /// Files with certificates of authorities that are trusted, PEM or DER; or of signers, where they are self-signed.
             #[serde(default)]
             #[schemars(with = "Vec<String>")]
             pub certificates: Vec<Spanned<String>>,
+            /// Which signers of these authorities count, each as `x509.subject: C=…, ST=…, O=…`; all of them by default.
+            #[serde(default)]
+            pub identities: Vec<String>,
+            /// Files with certificates of authorities for the time; a signature then needs a timestamp.
+            #[serde(default)]
+            #[schemars(with = "Vec<String>")]
+            pub timestamp_certificates: Vec<Spanned<String>>,
+            /// A trust policy of Notary Project: a file, or `notation` for that of notation itself. Instead of `certificates`.
+            #[schemars(with = "Option<String>")]
+            pub trust_policy: Option<Spanned<String>>,
+            /// The folder of the trust stores of that policy: by default `truststore` beside it.
+            #[schemars(with = "Option<String>")]
+            pub trust_store: Option<Spanned<String>>,
+            /// The public key whose signatures count, a file with PEM; with `format: cosign`.
+            #[schemars(with = "Option<String>")]
+            pub key: Option<Spanned<String>>,
+            /// Several of them: a signature of any one will do.
+            #[serde(default)]
+            #[schemars(with = "Vec<String>")]
+            pub keys: Vec<Spanned<String>>,
             /// What a signature must say, at least.
             #[serde(default)]
             pub annotations: BTreeMap<String, String>,
@@ -54,8 +75,32 @@ demand! {
 impl VerifyFields {
     /// What is asked, and of what.
     pub(in crate::step) fn split(self) -> (Spanned<Reference>, Demand) {
-        let Self { subject, format, certificates, annotations, require } = self;
-        (subject, Demand { format, certificates, annotations, require })
+        let Self {
+            subject,
+            format,
+            certificates,
+            identities,
+            timestamp_certificates,
+            trust_policy,
+            trust_store,
+            key,
+            keys,
+            annotations,
+            require,
+        } = self;
+        let demand = Demand {
+            format,
+            certificates,
+            identities,
+            timestamp_certificates,
+            trust_policy,
+            trust_store,
+            key,
+            keys,
+            annotations,
+            require,
+        };
+        (subject, demand)
     }
 }
 
@@ -65,33 +110,97 @@ const SHOWN: usize = 20;
 impl Demand {
     /// What is wrong with the fields together.
     pub(in crate::step) fn check(&self) -> Vec<Diagnostic> {
-        let SignatureFormat::Notation = self.format.value;
-        let nobody = self.certificates.is_empty().then(|| {
-            let diagnostic = Diagnostic::new("`verify` does not say who is trusted").at(self.format.span);
-            diagnostic.help("write `certificates: [FILE]`, the certificates of the authorities")
-        });
-        nobody.into_iter().collect()
+        let nobody =
+            |help: &str| Diagnostic::new("`verify` does not say who is trusted").at(self.format.span).help(help);
+        let foreign = |field: &str, span: Span, format: &str| {
+            let message = format!("`{field}` means nothing with `format: {format}`");
+            Diagnostic::new(message).at(span).help("leave one of them out")
+        };
+        let mut wrong = Vec::new();
+        match self.format.value {
+            SignatureFormat::Notation => {
+                wrong.extend(self.check_trust());
+                wrong.extend(self.key.iter().map(|key| foreign("key", key.span, "notation")));
+                wrong.extend(self.keys.first().map(|key| foreign("keys", key.span, "notation")));
+                let attested = self.require.iter().filter_map(|requirement| requirement.predicate_type.as_ref());
+                wrong.extend(attested.map(|one| foreign("predicate_type", one.span, "notation")));
+            }
+            SignatureFormat::Cosign => {
+                if self.key.is_none() && self.keys.is_empty() {
+                    wrong.push(nobody("write `key: FILE`, the public key of the signer"));
+                }
+                wrong.extend(self.certificates.first().map(|one| foreign("certificates", one.span, "cosign")));
+                wrong.extend(self.trust_policy.iter().map(|one| foreign("trust_policy", one.span, "cosign")));
+                wrong.extend(self.trust_store.iter().map(|one| foreign("trust_store", one.span, "cosign")));
+                let clocks = self.timestamp_certificates.first();
+                wrong.extend(clocks.map(|one| foreign("timestamp_certificates", one.span, "cosign")));
+                let people = self.identities.first().map(|_| foreign("identities", self.format.span, "cosign"));
+                wrong.extend(people);
+            }
+        }
+        let unclear = self.require.iter().filter(|one| one.artifact_type.is_some() == one.predicate_type.is_some());
+        wrong.extend(unclear.map(|_| {
+            let message = "an entry of `require` has one of `artifact_type` and `predicate_type`";
+            Diagnostic::new(message).at(self.format.span)
+        }));
+        wrong
+    }
+
+    /// What is wrong with what says whose certificates count.
+    fn check_trust(&self) -> Vec<Diagnostic> {
+        let by_certificates = !self.certificates.is_empty();
+        let details = !self.identities.is_empty() || !self.timestamp_certificates.is_empty();
+        let here = |message: &str| Diagnostic::new(message).at(self.format.span);
+        let mut wrong = Vec::new();
+        match (&self.trust_policy, by_certificates) {
+            (None, false) => wrong
+                .push(here("`verify` does not say who is trusted").help(
+                    "write `certificates: [FILE]`, the certificates of the authorities, or `trust_policy: FILE`",
+                )),
+            (Some(_), _) if by_certificates || details => {
+                let diagnostic = here("a trust policy says itself who is trusted");
+                wrong.push(diagnostic.help("leave out `certificates`, `identities` and `timestamp_certificates`"));
+            }
+            (None, true) if self.trust_store.is_some() => {
+                wrong.push(here("`trust_store` belongs to `trust_policy`").help("leave it out"));
+            }
+            _ => {}
+        }
+        if !self.identities.is_empty()
+            && let Err(error) = Identities::parse(&self.identities)
+        {
+            wrong.push(here(&error.to_string()));
+        }
+        wrong
+    }
+
+    /// The public keys that count.
+    pub(super) fn all_keys(&self) -> impl Iterator<Item = &Spanned<String>> {
+        self.key.iter().chain(&self.keys)
     }
 
     /// The files that it reads.
     pub(in crate::step) fn sources(&self) -> Vec<&Spanned<String>> {
-        self.certificates.iter().collect()
+        let policy = self.trust_policy.iter().filter(|policy| policy.value != notation::NOTATION);
+        let files = self.certificates.iter().chain(&self.timestamp_certificates).chain(self.all_keys());
+        files.chain(policy).chain(&self.trust_store).collect()
     }
 
     /// Looks at the signatures of `subject` and of what else must be signed, and gives those that count. Says no where one
-    /// of them has none.
+    /// of them has none. `scope` is the repository for which a policy is looked up.
     pub(in crate::step) async fn ask(
         &self,
         cx: &StepContext,
         store: &dyn Store,
         repository: &Repository,
+        scope: &Repository,
         subject: &Descriptor,
     ) -> Result<Vec<(Descriptor, Finding)>, StepError> {
-        let trust = notation::trust(cx, self).await?;
-        let look = async |about: &Descriptor| {
-            let look = notation::Look { store, subject: about, trust: &trust, annotations: &self.annotations };
-            look.all().await
-        };
+        let trusted = Trusted::read(cx, self, scope).await?;
+        if matches!(trusted, Trusted::Anybody) {
+            return Ok(Vec::new());
+        }
+        let look = async |about: &Descriptor| trusted.signatures(cx, store, about, &self.annotations).await;
         let name = |digest: &Digest| Reference::by_digest(repository.clone(), digest.clone()).to_string();
         let (mut counted, refused) = sort(subject, look(subject).await?);
         if counted.is_empty() {
@@ -102,8 +211,17 @@ impl Demand {
         }
         let listed = store.referrers(&subject.digest).await;
         let listed = listed.map_err(StepError::store("discover", &name(&subject.digest)))?;
-        for requirement in &self.require {
-            let wanted = requirement.artifact_type.as_str();
+        for PredicateName(wanted) in self.require.iter().filter_map(|one| Some(&one.predicate_type.as_ref()?.value)) {
+            let (mut good, refused) = sort(subject, trusted.attestations(store, subject, wanted).await?);
+            if good.is_empty() {
+                let message = format!("`{}` has no attestation of type `{wanted}` that counts", name(&subject.digest));
+                let found = refused.iter().map(ToString::to_string).collect();
+                return Err(StepError::Refused { message, found: shorten(found) });
+            }
+            counted.append(&mut good);
+        }
+        for wanted in self.require.iter().filter_map(|one| one.artifact_type.as_ref()) {
+            let wanted = wanted.as_str();
             let of_type =
                 listed.iter().filter(|one| one.artifact_type.as_deref() == Some(wanted)).map(Descriptor::plain);
             let (mut good, mut found) = (Vec::new(), Vec::new());

@@ -7,4 +7,16 @@ use serde::Deserialize;
 pub enum SignatureFormat {
     /// Those of Notary Project, which `notation` makes: X.509 certificates, trust policies.
     Notation,
+    /// Those of Sigstore with a key, which `cosign` makes.
+    Cosign,
+}
+
+impl SignatureFormat {
+    /// As plans write it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Notation => "notation",
+            Self::Cosign => "cosign",
+        }
+    }
 }

@@ -3,21 +3,36 @@
 //! What a signature is and whom to trust is decided in [`crate::sign`]; here it meets stores, the files that a plan names,
 //! and the words of the plan.
 
+mod attached;
+pub(super) mod cosign;
 mod demand;
+mod envelope_name;
 mod files;
 mod finding;
 mod format;
 mod if_signed;
+mod key_fields;
 mod lifetime;
 pub(super) mod notation;
+mod predicate_name;
 mod requirement;
 #[cfg(test)]
 mod tests;
+mod trusted;
 
-pub use self::{
-    demand::Demand, format::SignatureFormat, if_signed::IfSigned, lifetime::Lifetime, requirement::Requirement,
-};
+use self::trusted::Trusted;
 pub(super) use self::{
+    attached::Attached,
     demand::VerifyFields,
     finding::{Finding, Signature},
+};
+pub use self::{
+    demand::Demand,
+    envelope_name::EnvelopeName,
+    format::SignatureFormat,
+    if_signed::IfSigned,
+    key_fields::{PluginKey, TimestampService},
+    lifetime::Lifetime,
+    predicate_name::PredicateName,
+    requirement::Requirement,
 };

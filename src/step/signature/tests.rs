@@ -228,6 +228,42 @@ fn what_nobody_could_mean_is_said_at_check() {
         check("sign", fields)
     };
     assert_eq!(sign(json!({})), ["`sign` needs one of `subject` and `subjects`"]);
+    let subject = |more: Value| {
+        let mut fields = json!({ "format": "notation", "subject": SUBJECT });
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        check("sign", fields)
+    };
+    assert_eq!(subject(json!({})), ["`sign` needs one of `key` and `plugin`"]);
+    assert_eq!(subject(json!({ "key": "a" })), ["`sign` has no `certificate_chain`"]);
+    let both = json!({ "key": "notation:release", "certificate_chain": "b" });
+    assert_eq!(subject(both), ["notation knows the certificates"]);
+    assert_eq!(subject(json!({ "key": "notation:release" })), Vec::<String>::new());
+    let plugin = json!({ "name": "kms", "key_id": "1" });
+    assert_eq!(subject(json!({ "plugin": plugin, "key": "a" })), ["`sign` needs one of `key` and `plugin`"]);
+    assert_eq!(
+        subject(json!({ "plugin": plugin, "certificate_chain": "a" })),
+        ["a plugin brings its certificates along"]
+    );
+    let clock = json!({ "plugin": plugin, "timestamp": { "url": "tsa.example.com", "certificates": ["c"] } });
+    assert_eq!(subject(clock), ["`tsa.example.com` is no URL of a timestamp service"]);
+    let verify = |more: Value| {
+        let mut fields = json!({ "format": "notation", "subject": SUBJECT });
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        check("verify", fields)
+    };
+    let both = json!({ "trust_policy": "notation", "certificates": ["a"] });
+    assert_eq!(verify(both), ["a trust policy says itself who is trusted"]);
+    assert_eq!(
+        verify(json!({ "certificates": ["a"], "trust_store": "b" })),
+        ["`trust_store` belongs to `trust_policy`"]
+    );
+    let identity = json!({ "certificates": ["a"], "identities": ["acme"] });
+    assert_eq!(verify(identity), ["`acme` is not an identity: write `x509.subject: C=…, ST=…, O=…`"]);
+    let copy = json!({
+        "from": SUBJECT, "to": "r.example.com/b:v1", "referrers": "none",
+        "verify": { "format": "notation", "certificates": ["a"] },
+    });
+    assert_eq!(check("copy", copy), ["`verify` looks for signatures that `referrers: none` leaves behind"]);
     assert_eq!(
         sign(json!({ "subject": "r.example.com/app" })),
         ["`r.example.com/app` names a repository, not a manifest"]
@@ -236,4 +272,89 @@ fn what_nobody_could_mean_is_said_at_check() {
     assert_eq!(sign(reserved), ["the annotation `io.cncf.notary.x` belongs to Notary Project"]);
     let expiry = sign(json!({ "subject": SUBJECT, "expiry": "soon" }));
     assert_eq!(expiry, ["`soon` is not a length of time: write `90d`, `12h` or `12h30m`"]);
+}
+
+/// Writes a trust policy with a store of the root beside it.
+fn write_policy(folder: &Path, root: &Authority, scope: &str, level: &str, identity: &str) {
+    let store = folder.join("truststore/x509/ca/acme");
+    fs::create_dir_all(&store).unwrap();
+    write(&store, "root.pem", &pem(std::slice::from_ref(&root.certificate)));
+    let policy = json!({
+        "version": "1.0",
+        "trustPolicies": [{
+            "name": "acme",
+            "registryScopes": [scope],
+            "signatureVerification": { "level": level },
+            "trustStores": ["ca:acme"],
+            "trustedIdentities": [identity],
+        }],
+    });
+    write(folder, "trustpolicy.json", &policy.to_string());
+}
+
+#[tokio::test]
+async fn a_trust_policy_says_whom_to_trust_where() {
+    let house = House::new().await;
+    house.sign(SUBJECT, "signer", json!({})).await.unwrap();
+    let policy = |scope: &str, level: &str, identity: &str| {
+        write_policy(house.folder.path(), &house.root, scope, level, identity);
+        house.run("verify", json!({ "subject": SUBJECT, "format": "notation", "trust_policy": "trustpolicy.json" }))
+    };
+    assert!(policy("*", "strict", "*").await.is_ok());
+    assert!(policy("r.example.com/app", "strict", "x509.subject: C=US, ST=WA, O=acme").await.is_ok());
+    let (message, _) = refusal(policy("r.example.com/other", "strict", "*").await);
+    assert_eq!(message, "no policy in `trustpolicy.json` is for `r.example.com/app`, and none for `*`");
+    let other = "x509.subject: C=US, ST=WA, O=acme, CN=other";
+    let (_, found) = refusal(policy("*", "strict", other).await);
+    let reason = "the signer is not trusted: `CN=signer,O=acme,ST=WA,C=US` is none of the trusted identities";
+    assert!(found[0].ends_with(reason), "{found:?}");
+    let audited = policy("*", "audit", other).await.unwrap();
+    let signers = audited.output.iter().find(|(name, _)| *name == "signers").unwrap().1;
+    assert_eq!(signers[0]["warnings"], json!([reason]));
+    let wrong = policy("*", "lax", "*").await.unwrap_err().to_string();
+    let message = "the policy `acme`: there is no level `lax`: write `strict`, `permissive`, `audit` or `skip`";
+    assert_eq!(wrong, format!("`trustpolicy.json`: {message}"));
+    // A trust store holds authorities, and at least one.
+    let store = house.folder.path().join("truststore/x509/ca/acme");
+    let leaf = house.root.signer("signer", Key::P256).certificates;
+    write(&store, "leaf.pem", &pem(&leaf[..1]));
+    let wrong = policy("*", "strict", "*").await.unwrap_err().to_string();
+    let message = "the certificate `CN=signer,O=acme,ST=WA,C=US` is neither that of an authority nor self-signed";
+    assert_eq!(wrong, format!("`{}` cannot be read: {message}", store.join("leaf.pem").display()));
+}
+
+#[tokio::test]
+async fn what_does_not_verify_is_not_copied() {
+    let house = House::new().await;
+    let to = "r.example.com/promoted:v1";
+    let copy = json!({
+        "from": SUBJECT, "to": to, "verify": { "format": "notation", "certificates": ["root.pem"] },
+    });
+    let (message, _) = refusal(house.run("copy", copy.clone()).await);
+    assert!(message.ends_with("` has no signature"), "{message}");
+    let target: Reference = to.parse().unwrap();
+    let store = house.cx.open(&target.repository);
+    let digest = house.cx.resolve(&SUBJECT.parse().unwrap()).await.unwrap().digest;
+    assert_eq!(store.tags().await.unwrap(), []);
+    assert_eq!(store.resolve(&crate::oci::Target::Digest(digest)).await.unwrap(), None);
+    house.sign(SUBJECT, "signer", json!({})).await.unwrap();
+    assert_eq!(outcome(house.run("copy", copy.clone()).await), "created");
+    assert!(house.verify(to, json!({})).await.is_ok());
+    assert_eq!(outcome(house.run("copy", copy).await), "unchanged");
+}
+
+#[tokio::test]
+async fn a_rehearsal_signs_with_a_key_of_its_own_and_trusts_it() {
+    let mut house = House::new().await;
+    house.cx.mode = Mode::Rehearsal(crate::step::Rehearsing::default());
+    let fields = json!({ "subject": SUBJECT, "format": "notation", "plugin": { "name": "kms", "key_id": "1" } });
+    assert_eq!(outcome(house.run("sign", fields.clone()).await), "created");
+    assert_eq!(outcome(house.run("sign", fields).await), "created");
+    assert_eq!(house.signatures().await.len(), 1);
+    let named = json!({ "subject": SUBJECT, "format": "notation", "key": "notation:release" });
+    assert_eq!(outcome(house.run("sign", named).await), "created");
+    assert!(house.verify(SUBJECT, json!({})).await.is_ok());
+    // Nobody else does.
+    house.cx.mode = Mode::Real;
+    assert!(house.verify(SUBJECT, json!({})).await.is_err());
 }

@@ -10,7 +10,14 @@ fn verdict(holder: &Holder, edit: impl FnOnce(&mut Draft, &mut Trust)) -> Result
     edit(&mut draft, &mut trust);
     let envelope = read(EnvelopeFormat::Jws, &seal(holder, &draft)).unwrap();
     let annotations = BTreeMap::from([("build".to_owned(), "123".to_owned())]);
-    let asked = Verification { subject: &subject(), annotations: &annotations, trust: &trust, now: now(), web: None };
+    let asked = Verification {
+        subject: &subject(),
+        annotations: &annotations,
+        trust: &trust,
+        now: now(),
+        web: None,
+        plugins: None,
+    };
     let verdict = futures_util::FutureExt::now_or_never(asked.of(&envelope)).unwrap();
     verdict.map_err(|refusal| refusal.to_string())
 }

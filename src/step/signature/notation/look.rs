@@ -3,17 +3,21 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::{Finding, Signature};
+use super::{
+    super::{Finding, Signature},
+    stand_in::StandIn,
+};
 use crate::{
     oci::{Descriptor, Target},
-    sign::notation::{Envelope, Refusal, SignatureManifest, Trust, Verification, Verified},
-    step::{StepError, several::several},
+    sign::notation::{Envelope, Home, Refusal, SignatureManifest, Trust, Verification, Verified},
+    step::{StepContext, StepError, several::several},
     store::{self, Store},
 };
 
 /// A look at the signatures of a manifest.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::step) struct Look<'a> {
+    pub(in crate::step) cx: &'a StepContext,
     pub(in crate::step) store: &'a dyn Store,
     pub(in crate::step) subject: &'a Descriptor,
     pub(in crate::step) trust: &'a Trust,
@@ -68,9 +72,22 @@ impl Look<'_> {
 
     /// What one is worth now.
     pub(in crate::step) async fn verify(&self, envelope: &Envelope) -> Result<Verified, Refusal> {
-        let (subject, annotations, trust) = (self.subject, self.annotations, self.trust);
-        let verification = Verification { subject, annotations, trust, now: Timestamp::now(), web: None };
+        let (subject, annotations) = (self.subject, self.annotations);
+        let (web, now) = (self.cx.web.as_deref(), Timestamp::now());
+        let plugins = if self.cx.mode.is_rehearsal() { None } else { Home::of_user().map(|home| home.plugins()) };
+        let stand_in = self.stand_in(envelope);
+        let trust = stand_in.as_ref().unwrap_or(self.trust);
+        let verification = Verification { subject, annotations, trust, now, web, plugins: plugins.as_ref() };
         verification.of(envelope).await
+    }
+
+    /// In a rehearsal, trust in its own throw-away key, where that has signed.
+    fn stand_in(&self, envelope: &Envelope) -> Option<Trust> {
+        if self.cx.mode.takes_secrets() {
+            return None;
+        }
+        let stand_in = StandIn::get().ok()?;
+        (stand_in.chain == envelope.chain).then(|| Trust::in_authorities(stand_in.chain.certificates().to_vec()))
     }
 
     async fn finding(&self, manifest: &Descriptor, envelope: Result<Envelope, Refusal>) -> Finding {

@@ -1,20 +1,140 @@
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
 use super::super::{Demand, files};
 use crate::{
-    sign::{certificate::Certificate, notation::Trust},
+    oci::Repository,
+    sign::{
+        certificate::Certificate,
+        notation::{Checks, Home, Identities, PolicyError, StoreKind, StoreName, Trust, TrustPolicy},
+    },
     step::{StepContext, StepError},
 };
 
-/// Whom a step trusts, read from the files that it names.
-pub(in crate::step) async fn trust(cx: &StepContext, demand: &Demand) -> Result<Trust, StepError> {
-    let paths: Vec<_> = demand.certificates.iter().map(|path| (cx.places.source(path), path.value.clone())).collect();
-    let read = tokio::task::spawn_blocking(move || {
-        let mut certificates = Vec::new();
-        for (path, shown) in paths {
-            let found = Certificate::from_file(&files::read(&path, &shown)?);
-            let found = found.map_err(|source| StepError::Certificate { path: format!("`{shown}`"), source })?;
-            certificates.extend(found);
+/// The `trust_policy` that stands for notation's own folder.
+pub(in crate::step) const NOTATION: &str = "notation";
+
+/// Whom a step trusts about manifests of `repository`, read from the files that it names; nothing where its policy says
+/// that nothing is looked at.
+pub(in crate::step) async fn trust(
+    cx: &StepContext,
+    demand: &Demand,
+    repository: &Repository,
+) -> Result<Option<Trust>, StepError> {
+    let source = |path: &str| (cx.places.source(path), path.to_owned());
+    let scope = repository.to_string();
+    let (policy, store) = (demand.trust_policy.as_ref(), demand.trust_store.as_ref());
+    let store = store.map(|store| cx.places.source(store));
+    let policy = match policy.map(|policy| policy.value.as_str()) {
+        None => None,
+        Some(NOTATION) => {
+            let home = Home::of_user().ok_or_else(|| StepError::Unreadable {
+                path: NOTATION.to_owned(),
+                message: "there is no home folder: set `HOME` or `XDG_CONFIG_HOME`".to_owned(),
+            })?;
+            let (newer, older) = (home.oci_trust_policy(), home.trust_policy());
+            let file = if newer.is_file() { newer } else { older };
+            let shown = file.display().to_string();
+            Some((file, shown, store.unwrap_or_else(|| home.trust_store())))
         }
-        Ok(Trust::in_authorities(certificates))
+        Some(path) => {
+            let (file, shown) = source(path);
+            let beside = file.parent().unwrap_or(Path::new("/")).join("truststore");
+            Some((file, shown, store.unwrap_or(beside)))
+        }
+    };
+    let authorities: Vec<_> = demand.certificates.iter().map(|path| source(path)).collect();
+    let clocks: Vec<_> = demand.timestamp_certificates.iter().map(|path| source(path)).collect();
+    let identities = demand.identities.clone();
+    let read = tokio::task::spawn_blocking(move || match policy {
+        Some((file, shown, store)) => by_policy(&file, &shown, &store, &scope),
+        None => by_certificates(&authorities, &clocks, &identities).map(Some),
     });
     read.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?
+}
+
+/// Trust in the certificates of these files. Blocking.
+fn by_certificates(
+    authorities: &[(PathBuf, String)],
+    clocks: &[(PathBuf, String)],
+    identities: &[String],
+) -> Result<Trust, StepError> {
+    let mut trust = Trust::in_authorities(read_all(authorities)?);
+    let clocks = read_all(clocks)?.into_iter().map(|certificate| (StoreKind::TimestampAuthority, certificate));
+    trust.anchors.extend(clocks);
+    if !identities.is_empty() {
+        let fail = |source| StepError::Policy { path: "`identities`".to_owned(), source };
+        trust.identities = Identities::parse(identities).map_err(fail)?;
+    }
+    Ok(trust)
+}
+
+/// The certificates of these files, in order. Blocking.
+pub(super) fn read_all(paths: &[(PathBuf, String)]) -> Result<Vec<Certificate>, StepError> {
+    let mut certificates = Vec::new();
+    for (path, shown) in paths {
+        let found = Certificate::from_file(&files::read(path, shown)?);
+        certificates.extend(found.map_err(|source| StepError::Certificate { path: format!("`{shown}`"), source })?);
+    }
+    Ok(certificates)
+}
+
+/// Trust as a policy has it. Blocking.
+fn by_policy(file: &Path, shown: &str, store: &Path, scope: &str) -> Result<Option<Trust>, StepError> {
+    let fail = |source: PolicyError| StepError::Policy { path: format!("`{shown}`"), source };
+    let policy = TrustPolicy::parse(&files::read(file, shown)?).map_err(fail)?;
+    let Some(policy) = policy.of(scope) else {
+        let message = format!("no policy in `{shown}` is for `{scope}`, and none for `*`");
+        return Err(StepError::Refused { message, found: Vec::new() });
+    };
+    let Some(Checks { level, timestamp, stores, identities }) = policy.checks.clone() else { return Ok(None) };
+    let mut anchors = Vec::new();
+    for name in &stores {
+        let certificates = read_store(&store.join("x509").join(name.kind.folder()).join(&name.name), name)?;
+        anchors.extend(certificates.into_iter().map(|certificate| (name.kind, certificate)));
+    }
+    Ok(Some(Trust { level, timestamp, identities, anchors }))
+}
+
+/// The certificates of one trust store: every file in its folder, and nothing that leads elsewhere. Blocking.
+///
+/// <https://github.com/notaryproject/specifications/blob/v1.1.0/specs/trust-store-trust-policy.md#trust-store>
+fn read_store(folder: &Path, name: &StoreName) -> Result<Vec<Certificate>, StepError> {
+    let shown = folder.display().to_string();
+    let fail = |message: String| StepError::Unreadable { path: shown.clone(), message };
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+    let mut entries = entries.map_err(|error| fail(error.to_string()))?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    let mut certificates = Vec::new();
+    for entry in entries {
+        let kind = entry.file_type().map_err(|error| fail(error.to_string()))?;
+        if kind.is_dir() {
+            continue;
+        }
+        let path = entry.path();
+        if !kind.is_file() {
+            let path = path.display().to_string();
+            let message = "it is no plain file, and a trust store has nothing else".to_owned();
+            return Err(StepError::Unreadable { path, message });
+        }
+        let here = path.display().to_string();
+        for certificate in read_all(&[(path, here.clone())])? {
+            let certified = |source| StepError::Certificate { path: format!("`{here}`"), source };
+            let is_anchor = certificate.is_authority().map_err(certified)?
+                || certificate.is_issued_by(&certificate).map_err(certified)?;
+            if !is_anchor {
+                let subject = certificate.subject();
+                let message = format!("the certificate `{subject}` is neither that of an authority nor self-signed");
+                return Err(StepError::Unreadable { path: here, message });
+            }
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        let message = format!("the trust store `{}:{}` has no certificate", name.kind.folder(), name.name);
+        return Err(StepError::Unreadable { path: shown.clone(), message });
+    }
+    Ok(certificates)
 }

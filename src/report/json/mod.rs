@@ -1,0 +1,15 @@
+//! Parts of a run as JSON has them, the same in events and in the result. Their schemas follow from these types.
+
+mod edge;
+mod failure;
+mod output;
+mod rehearsed;
+mod time;
+
+pub(super) use self::{
+    edge::EdgeJson,
+    failure::FailureJson,
+    output::output,
+    rehearsed::RehearsedJson,
+    time::{millis, timestamp},
+};

@@ -1,0 +1,36 @@
+//! Signatures of Sigstore made with keys, as cosign writes and reads them: bundles, the older layout under a tag, key files.
+//!
+//! What is read here was signed by a key that the caller holds, or it is a [`Refusal`]. Nothing here knows of stores, logs
+//! or authorities.
+//!
+//! <https://github.com/sigstore/protobuf-specs/blob/v0.5.0/protos/sigstore_bundle.proto>
+
+mod bundle;
+mod bundle_manifest;
+mod dsse;
+mod key_file;
+mod key_file_error;
+mod predicate;
+mod predicate_type;
+mod refusal;
+mod schemes;
+mod signature_image;
+mod simple_signing;
+mod statement;
+
+pub use self::{
+    bundle::{Bundle, hint},
+    bundle_manifest::BundleManifest,
+    key_file::KeyFile,
+    key_file_error::KeyFileError,
+    predicate::check_predicate,
+    predicate_type::PredicateType,
+    refusal::Refusal,
+    schemes::signing_scheme,
+    signature_image::{SignatureImage, TaggedSignature},
+    simple_signing::SimpleSigning,
+    statement::Statement,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+use std::sync::Arc;
+
+use crate::{
+    plan::yaml::{SecretName, Spanned},
+    secret::{LateSecret, Secret, SecretSource},
+    sign::{
+        cosign::{KeyFile, signing_scheme},
+        key::{PrivateKey, PublicKey},
+    },
+    step::{FileOrSecret, StepContext, StepError},
+};
+
+/// What cosign takes a password from, where nothing else is said.
+const PASSWORD: &str = "COSIGN_PASSWORD";
+
+/// A key that signs: an encrypted file of cosign, or PEM that is not encrypted.
+pub(in crate::step) async fn private_key(
+    cx: &StepContext,
+    key: &FileOrSecret,
+    password: Option<&SecretName>,
+) -> Result<Arc<PrivateKey>, StepError> {
+    let text = key.read(cx).await?;
+    let private = if KeyFile::is(text.reveal()) {
+        let password = password_of(cx, password).await?;
+        // Opening takes a tenth of a second, as it should.
+        let opened = tokio::task::spawn_blocking(move || KeyFile::open(text.reveal(), &password));
+        let opened = opened.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
+        opened.map_err(|source| StepError::KeyFile { key: key.shown(), source })?
+    } else {
+        PrivateKey::from_pem(text.reveal()).map_err(|source| StepError::Key { key: key.shown(), source })?
+    };
+    let kind = private.public().kind();
+    if signing_scheme(kind).is_none() {
+        return Err(StepError::KeyKind { key: key.shown(), kind });
+    }
+    Ok(Arc::new(private))
+}
+
+async fn password_of(cx: &StepContext, password: Option<&SecretName>) -> Result<Secret, StepError> {
+    match password {
+        Some(name) => cx.secret(name).await,
+        None => {
+            let source = SecretSource::Environment(PASSWORD.to_owned());
+            Ok(LateSecret::new(PASSWORD.into(), source).value().await?)
+        }
+    }
+}
+
+/// The keys in these files.
+pub(in crate::step) async fn public_keys(
+    cx: &StepContext,
+    files: impl Iterator<Item = &Spanned<String>>,
+) -> Result<Vec<PublicKey>, StepError> {
+    let mut keys = Vec::new();
+    for file in files {
+        let file = FileOrSecret::File(file.clone());
+        let text = file.read(cx).await?;
+        let fail = |source| StepError::Key { key: file.shown(), source };
+        keys.push(PublicKey::from_pem(text.reveal()).map_err(fail)?);
+    }
+    Ok(keys)
+}

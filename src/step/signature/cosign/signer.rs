@@ -1,0 +1,76 @@
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use crate::{
+    oci::{Descriptor, Digest, Manifest},
+    sign::{
+        cosign::{Bundle, BundleManifest, SimpleSigning, Statement},
+        key::{PrivateKey, PublicKey},
+    },
+    step::{StepContext, StepError, file::Layer, publish::push_blobs},
+    store::Store,
+};
+
+/// A key that signs as cosign does.
+#[derive(Debug, Clone)]
+pub(in crate::step) struct Signer {
+    key: Arc<PrivateKey>,
+}
+
+impl Signer {
+    pub(in crate::step) const fn new(key: Arc<PrivateKey>) -> Self {
+        Self { key }
+    }
+
+    /// The key that verifies what this one signs.
+    pub(in crate::step) fn public(&self) -> &PublicKey {
+        self.key.public()
+    }
+
+    /// Signs `statement` and attaches it to its subject. Gives the manifest that carries it.
+    pub(in crate::step) async fn attach(
+        &self,
+        cx: &StepContext,
+        store: &dyn Store,
+        subject: &Descriptor,
+        statement: Statement,
+    ) -> Result<Manifest, StepError> {
+        let predicate_type = statement.predicate_type().to_owned();
+        let key = Arc::clone(&self.key);
+        // An RSA key of 4096 bits takes some milliseconds.
+        let signed = tokio::task::spawn_blocking(move || Bundle::sign(&statement, &key));
+        let signed = signed.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
+        let bundle = signed.map_err(Self::failed)?.to_bytes();
+        let manifest = BundleManifest::write(subject, &bundle, &predicate_type, created(cx))?;
+        let layer = Layer::bytes(Descriptor::of(Bundle::MEDIA_TYPE, &bundle), bundle);
+        cx.made.add(store.repository(), manifest.digest());
+        push_blobs(cx, store, &[layer, Layer::bytes(Descriptor::empty(), &b"{}"[..])]).await?;
+        let fail = StepError::store("attach the signature to", &subject.digest);
+        store.attach(&manifest).await.map_err(fail)?;
+        Ok(manifest)
+    }
+
+    /// What is signed in the older layout, and the signature.
+    pub(in crate::step) fn sign_simply(
+        &self,
+        repository: &str,
+        subject: &Digest,
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<(Vec<u8>, Vec<u8>), StepError> {
+        let payload = SimpleSigning::new(repository, subject, annotations).to_bytes();
+        let signature = SimpleSigning::sign(&payload, &self.key).map_err(Self::failed)?;
+        Ok((payload, signature))
+    }
+
+    fn failed(source: crate::sign::key::KeyError) -> StepError {
+        StepError::Key { key: "the key".to_owned(), source }
+    }
+}
+
+/// When it is signed: now, unless `SOURCE_DATE_EPOCH` says otherwise.
+fn created(cx: &StepContext) -> String {
+    let epoch = cx.epoch.and_then(|epoch| Timestamp::from_second(i64::try_from(epoch).ok()?).ok());
+    let now = epoch.unwrap_or_else(Timestamp::now);
+    Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}

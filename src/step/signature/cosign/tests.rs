@@ -1,0 +1,180 @@
+use std::fs;
+
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
+use serde_json::{Value, json};
+
+use crate::{
+    oci::{Descriptor, ImageManifest, Manifest, Reference},
+    plan::{SourceFile, yaml},
+    secret::Secrets,
+    step::{Done, KINDS, Mode, StepContext, StepError, testing},
+    store::Source,
+};
+
+/// A folder with two keys, and a manifest to sign.
+struct House {
+    folder: tempfile::TempDir,
+    cx: StepContext,
+}
+
+const SUBJECT: &str = "r.example.com/app:v1";
+
+impl House {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (cx, _) = testing::context(folder.path(), Mode::Real, Secrets::default());
+        let house = Self { folder, cx };
+        for name in ["ours", "theirs"] {
+            let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+            house.write(&format!("{name}.key"), &pair.serialize_pem());
+            house.write(&format!("{name}.pub"), &pair.public_key_pem());
+        }
+        house.push(SUBJECT, "one").await;
+        house
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.folder.path().join(name), text).unwrap();
+    }
+
+    async fn push(&self, reference: &str, text: &str) -> Manifest {
+        let reference: Reference = reference.parse().unwrap();
+        let mut manifest = ImageManifest::new(Descriptor::empty());
+        manifest.artifact_type = Some("demo/example".to_owned());
+        manifest.annotations.insert("text".to_owned(), text.to_owned());
+        let manifest = Manifest::from_image(manifest).unwrap();
+        let store = self.cx.open(&reference.repository);
+        store.push_blob(&Descriptor::empty(), &Source::bytes(&b"{}"[..]), None).await.unwrap();
+        store.push_manifest(&manifest, reference.tag.as_ref()).await.unwrap();
+        manifest
+    }
+
+    async fn run(&self, kind: &str, fields: Value) -> Result<Done, StepError> {
+        let kind = KINDS.iter().find(|known| known.name == kind).unwrap();
+        let source = SourceFile::new("plan.yaml", fields.to_string());
+        let mut wrong = Vec::new();
+        let step = kind.decode(&yaml::parse(&source).unwrap(), &mut wrong).unwrap();
+        wrong.extend(step.check(&self.cx.places));
+        assert!(wrong.is_empty(), "{wrong:?}");
+        step.run(&self.cx).await
+    }
+
+    async fn sign(&self, name: &str, more: Value) -> Result<Done, StepError> {
+        let fields = json!({ "subject": SUBJECT, "format": "cosign", "key": format!("{name}.key") });
+        self.run("sign", with(fields, &more)).await
+    }
+
+    async fn verify(&self, name: &str, more: Value) -> Result<Done, StepError> {
+        let fields = json!({ "subject": SUBJECT, "format": "cosign", "key": format!("{name}.pub") });
+        self.run("verify", with(fields, &more)).await
+    }
+
+    async fn attest(&self, name: &str, predicate_type: &str, predicate: Value) -> Result<Done, StepError> {
+        let fields = json!({ "subject": SUBJECT, "key": format!("{name}.key"), "predicate_type": predicate_type, "predicate": { "json": predicate } });
+        self.run("attest", fields).await
+    }
+
+    async fn bundles(&self) -> usize {
+        let reference: Reference = SUBJECT.parse().unwrap();
+        let subject = self.cx.resolve(&reference).await.unwrap();
+        self.cx.open(&reference.repository).referrers(&subject.digest).await.unwrap().len()
+    }
+}
+
+fn with(mut fields: Value, more: &Value) -> Value {
+    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    fields
+}
+
+fn outcome(done: Result<Done, StepError>) -> &'static str {
+    done.unwrap().outcome.word()
+}
+
+fn refusal(done: Result<Done, StepError>) -> (String, Vec<String>) {
+    match done.unwrap_err() {
+        StepError::Refused { message, found } => (message, found),
+        other => panic!("{other}"),
+    }
+}
+
+fn bom() -> Value {
+    json!({ "bomFormat": "CycloneDX", "specVersion": "1.6" })
+}
+
+#[tokio::test]
+async fn what_was_signed_verifies_and_is_not_signed_again() {
+    for envelope in ["bundle", "simple_signing"] {
+        let house = House::new().await;
+        let more = json!({ "envelope": envelope, "annotations": { "env": "prod" } });
+        let first = house.sign("ours", more.clone()).await.unwrap();
+        let second = house.sign("ours", more.clone()).await.unwrap();
+        assert_eq!(first.output.iter().collect::<Vec<_>>(), second.output.iter().collect::<Vec<_>>(), "{envelope}");
+        let done = house.verify("ours", json!({ "annotations": { "env": "prod" } })).await.unwrap();
+        let (_, signers) = done.output.iter().find(|(name, _)| *name == "signers").unwrap();
+        assert_eq!(signers[0]["envelope"], envelope);
+        assert_eq!(signers[0]["annotations"], json!({ "env": "prod" }));
+        let (message, found) = refusal(house.verify("ours", json!({ "annotations": { "env": "dev" } })).await);
+        assert!(message.ends_with("has 1 signature, and none of them counts"), "{message}");
+        assert!(found[0].ends_with("it does not say `env: dev`: it says `prod`"), "{found:?}");
+        // Another wording is another signature; `replace` leaves one.
+        assert_eq!(
+            outcome(house.sign("ours", json!({ "envelope": envelope, "annotations": { "env": "dev" } })).await),
+            "created"
+        );
+        assert_eq!(outcome(house.sign("ours", with(more, &json!({ "if_signed": "replace" }))).await), "updated");
+        assert!(refusal(house.verify("ours", json!({ "annotations": { "env": "dev" } })).await).1.len() == 1);
+    }
+}
+
+#[tokio::test]
+async fn a_signature_in_the_other_layout_is_no_reason_not_to_sign() {
+    let house = House::new().await;
+    assert_eq!(outcome(house.sign("ours", json!({})).await), "created");
+    assert_eq!(outcome(house.sign("ours", json!({ "envelope": "simple_signing" })).await), "created");
+    // One of somebody else does not hide it.
+    assert_eq!(outcome(house.sign("theirs", json!({})).await), "created");
+    assert_eq!(
+        outcome(house.sign("theirs", json!({ "if_signed": "replace", "envelope": "simple_signing" })).await),
+        "updated"
+    );
+    assert!(house.verify("ours", json!({})).await.is_ok());
+    let (_, found) = refusal(house.verify("theirs", json!({ "annotations": { "a": "b" } })).await);
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[tokio::test]
+async fn no_signature_a_stranger_and_an_attestation_are_three_refusals() {
+    let house = House::new().await;
+    let (message, found) = refusal(house.verify("ours", json!({})).await);
+    assert!(message.ends_with("has no signature") && found.is_empty(), "{message}");
+    house.sign("theirs", json!({})).await.unwrap();
+    let (_, found) = refusal(house.verify("ours", json!({})).await);
+    assert!(found[0].contains("the signer is not trusted: the key `"), "{found:?}");
+    let house = House::new().await;
+    house.attest("ours", "cyclonedx", bom()).await.unwrap();
+    let (_, found) = refusal(house.verify("ours", json!({})).await);
+    assert!(
+        found[0].ends_with("it is an attestation of type `https://cyclonedx.org/bom`, not a signature"),
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_equal_attestation_is_kept_and_can_be_required() {
+    let house = House::new().await;
+    house.sign("ours", json!({})).await.unwrap();
+    let require = json!({ "require": [{ "predicate_type": "cyclonedx" }] });
+    let (message, _) = refusal(house.verify("ours", require.clone()).await);
+    assert!(message.ends_with("has no attestation of type `https://cyclonedx.org/bom` that counts"), "{message}");
+    let first = house.attest("ours", "cyclonedx", bom()).await.unwrap();
+    let second = house.attest("ours", "cyclonedx", bom()).await.unwrap();
+    assert_eq!(first.output.iter().collect::<Vec<_>>(), second.output.iter().collect::<Vec<_>>());
+    assert_eq!(house.bundles().await, 2);
+    assert!(house.verify("ours", require).await.is_ok());
+    house.attest("ours", "cyclonedx", json!({ "bomFormat": "CycloneDX", "specVersion": "1.5" })).await.unwrap();
+    assert_eq!(house.bundles().await, 3);
+    house.write("bom.json", "{}");
+    let fields = json!({ "subject": SUBJECT, "key": "ours.key", "predicate_type": "cyclonedx", "predicate": { "path": "bom.json" } });
+    let error = house.run("attest", fields).await.unwrap_err().to_string();
+    assert_eq!(error, "`bomFormat` of a CycloneDX document must be `CycloneDX`");
+}

@@ -1,0 +1,31 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::plan::yaml::Spanned;
+
+/// A key that a plugin of notation has, or reaches.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PluginKey {
+    /// The plugin, as `notation plugin list` names it.
+    pub name: String,
+    /// What the plugin calls the key.
+    pub key_id: String,
+    /// What the plugin is told besides.
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
+}
+
+/// A service that says when something was signed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimestampService {
+    /// Where it is asked, as RFC 3161 has it.
+    #[schemars(with = "String")]
+    pub url: Spanned<String>,
+    /// Files with the certificates of authorities for the time, PEM or DER. What the service says is checked at once.
+    #[schemars(with = "Vec<String>")]
+    pub certificates: Vec<Spanned<String>>,
+}

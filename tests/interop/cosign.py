@@ -1,0 +1,381 @@
+"""Signatures and attestations of Sigstore with keys, each way round: what consign signs `cosign` accepts, and
+what `cosign` signs consign does; what was tampered with neither of them does.
+
+As a program, it runs these checks alone.
+"""
+
+import base64
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from notation import (
+    ENVELOPES,
+    Home,
+    House as Authorities,
+    Ring,
+    Subjects,
+    accepted,
+    move,
+    plan,
+    referrers,
+    refused,
+    sign_step as notation_step,
+    verify_step as notation_check,
+)
+from programs import ENVIRONMENT, LIMIT, Failed, oras
+from registries import TOOLS, Registry, stop_on_signals
+from tls import openssl
+
+REGISTRIES = ("docker-registry", "ferro-oci-server")
+PASSWORD = "consign-test-password"
+PREDICATES = {
+    "slsaprovenance1": {
+        "buildDefinition": {"buildType": "https://example.com/build", "externalParameters": {"ref": "v1"}},
+        "runDetails": {"builder": {"id": "https://example.com/builder"}},
+    },
+    "spdxjson": {
+        "spdxVersion": "SPDX-2.3",
+        "SPDXID": "SPDXRef-DOCUMENT",
+        "name": "demo",
+        "dataLicense": "CC0-1.0",
+        "documentNamespace": "https://example.com/demo",
+        "creationInfo": {"created": "2026-01-01T00:00:00Z", "creators": ["Tool: demo"]},
+    },
+    "cyclonedx": {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1},
+    "https://example.com/checked/v1": {"checked": True},
+}
+
+
+class House:
+    """Keys, and cosign's settings for a machine without a network."""
+
+    def __init__(self, folder):
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.cosign("signing-config", "create", "--out", "signing.json")
+        self.cosign("trusted-root", "create", "--out", "root.json")
+        self.cosign("generate-key-pair", "--output-key-prefix", "p256")
+        self.cosign("generate-key-pair", "--output-key-prefix", "other")
+        for name, options in {
+            "rsa": ("RSA", "rsa_keygen_bits:3072"),
+            "p384": ("EC", "ec_paramgen_curve:P-384"),
+            "ed25519": ("ED25519", None),
+        }.items():
+            algorithm, option = options
+            pem = folder / f"{name}.pem"
+            openssl("genpkey", "-algorithm", algorithm, *(("-pkeyopt", option) if option else ()), "-out", pem)
+            openssl("pkey", "-in", pem, "-pubout", "-out", folder / f"{name}.pub")
+            self.cosign("import-key-pair", "-k", pem, "-o", name)
+
+    def run(self, *arguments):
+        """Exit code, and all that was said."""
+        environment = {**ENVIRONMENT, "COSIGN_PASSWORD": PASSWORD}
+        ended = subprocess.run(
+            [TOOLS / "bin/cosign", *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LIMIT,
+        )
+        return ended.returncode, (ended.stdout + ended.stderr).decode(errors="replace")
+
+    def cosign(self, *arguments):
+        code, said = self.run(*arguments)
+        if code != 0:
+            raise Failed(f"cosign {' '.join(map(str, arguments))} ended with {code}:\n{said}")
+
+    def key(self, name):
+        return self.folder / f"{name}.key"
+
+    def public(self, name):
+        return self.folder / f"{name}.pub"
+
+    def sign(self, reference, name="p256", *arguments):
+        offline = ("--signing-config", "signing.json", "--trusted-root", "root.json", "--allow-http-registry", "-y")
+        self.cosign("sign", *offline, "--key", self.key(name), *arguments, reference)
+
+    def sign_legacy(self, reference, name="p256", *arguments):
+        old = ("--new-bundle-format=false", "--use-signing-config=false", "--tlog-upload=false")
+        self.cosign("sign", *old, "--allow-http-registry", "-y", "--key", self.key(name), *arguments, reference)
+
+    def verify(self, reference, name="p256", *arguments):
+        offline = ("--insecure-ignore-tlog", "--trusted-root", "root.json", "--allow-http-registry")
+        return self.run("verify", *offline, "--key", self.public(name), *arguments, reference)
+
+    def attest(self, reference, kind, predicate, name="p256"):
+        file = self.folder / "predicate.json"
+        file.write_text(json.dumps(predicate))
+        offline = ("--signing-config", "signing.json", "--trusted-root", "root.json", "--allow-http-registry", "-y")
+        self.cosign("attest", *offline, "--key", self.key(name), "--type", kind, "--predicate", file, reference)
+
+    def verify_attestation(self, reference, kind, name="p256"):
+        offline = ("--insecure-ignore-tlog", "--trusted-root", "root.json", "--allow-http-registry")
+        return self.run("verify-attestation", *offline, "--key", self.public(name), "--type", kind, reference)
+
+
+SECRETS = {"PASSWORD": {"env": "KEY_PASSWORD"}}
+
+
+def run(folder, steps):
+    """A plan that has the password of the keys as a secret; nothing that it says may hold it."""
+    ended = plan(folder, steps, secrets=SECRETS, environment={"KEY_PASSWORD": PASSWORD})
+    for form in (PASSWORD, base64.b64encode(PASSWORD.encode()).decode()):
+        if form in ended[1]:
+            raise Failed("the password was told")
+    return ended
+
+
+def sign_step(house, reference, name="p256", **fields):
+    fields = {"subject": reference, "format": "cosign", "key": str(house.key(name)), "password": "${{ PASSWORD }}", **fields}
+    return {"id": "sign", "sign": fields}
+
+
+def verify_step(house, reference, name="p256", **fields):
+    return {"id": "verify", "verify": {"subject": reference, "format": "cosign", "key": str(house.public(name)), **fields}}
+
+
+def attest_step(house, reference, kind, predicate):
+    fields = {"subject": reference, "key": str(house.key("p256")), "password": "${{ PASSWORD }}"}
+    return {"id": "attest", "attest": {**fields, "predicate_type": kind, "predicate": {"json": predicate}}}
+
+
+def checks(ring, folder):
+    house = House(folder / "house")
+    authorities = Authorities(folder / "authorities")
+    home = Home(folder / "home", authorities)
+    for name in REGISTRIES:
+        with Registry(name, folder / name) as registry:
+            subjects = Subjects(registry, folder / f"{name}-files")
+            registry_checks(ring, name, folder / f"{name}-work", subjects, house)
+            ring.check(
+                f"{name}: one subject, signed by consign, cosign and notation",
+                mixed, folder / f"{name}-mixed", subjects, house, authorities, home,
+            )
+
+
+def registry_checks(ring, name, folder, subjects, house):
+    def check(what, body, *arguments):
+        ring.check(f"{name}: {what}", body, folder, subjects, house, *arguments)
+
+    for key in ("p256", "rsa", "ed25519"):
+        check(f"{key}: cosign accepts consign's bundle", ours, key, "bundle")
+        check(f"{key}: consign accepts cosign's bundle", theirs, key) if key != "ed25519" else None
+    check("cosign accepts consign's signature under a tag", ours, "p256", "simple_signing")
+    check("consign accepts cosign's signature under a tag, and a bundle hides none", theirs_tagged)
+    check("p384: consign accepts what cosign signs and does not accept itself", larger_curve)
+    check("annotations are compared by both", annotations)
+    for kind, predicate in PREDICATES.items():
+        check(f"{kind}: cosign accepts consign's attestation, consign cosign's", attestation, kind, predicate)
+    check("an attestation is no signature", no_signature)
+    check("signing again adds nothing, `add` adds, `replace` replaces", again)
+    check("a wrong password, no signature, a stranger and a moved one are told apart", apart)
+    check("what was tampered with is refused by both", tampered)
+    check("a copy elsewhere counts for both", promoted)
+
+
+def ours(folder, subjects, house, key, envelope):
+    reference = subjects.fresh()
+    accepted(run(folder, [sign_step(house, reference, key, envelope=envelope), verify_step(house, reference, key)]))
+    accepted(house.verify(reference, key))
+    refused(house.verify(reference, "other"), code=house.verify(reference, "other")[0] or 1)
+
+
+def theirs(folder, subjects, house, key):
+    reference = subjects.fresh()
+    house.sign(reference, key)
+    accepted(run(folder, [verify_step(house, reference, key)]))
+    refused(run(folder, [verify_step(house, reference, "other")]), "the signer is not trusted: the key `", code=3)
+    # It is kept: consign signs nothing with a key that has signed.
+    before = referrers(reference)
+    accepted(run(folder, [sign_step(house, reference, key)]))
+    if referrers(reference) != before:
+        raise Failed("a signature that cosign made was not kept")
+
+
+def theirs_tagged(folder, subjects, house):
+    reference = subjects.fresh()
+    house.sign_legacy(reference)
+    accepted(run(folder, [verify_step(house, reference)]))
+    house.sign(reference, "other")
+    # cosign looks at bundles alone, where there is one.
+    accepted(run(folder, [verify_step(house, reference)]))
+
+
+def larger_curve(folder, subjects, house):
+    reference = subjects.fresh()
+    house.sign(reference, "p384")
+    accepted(run(folder, [verify_step(house, reference, "p384")]))
+    refused(run(folder, [sign_step(house, subjects.fresh(), "p384")]), "is a key of the kind P-384: cosign does not verify")
+
+
+def annotations(folder, subjects, house):
+    for envelope in ("bundle", "simple_signing"):
+        reference = subjects.fresh()
+        accepted(run(folder, [sign_step(house, reference, envelope=envelope, annotations={"env": "prod"})]))
+        accepted(house.verify(reference, "p256", "-a", "env=prod"))
+        if house.verify(reference, "p256", "-a", "env=x")[0] == 0:
+            raise Failed("cosign does not compare annotations")
+    reference = subjects.fresh()
+    house.sign(reference, "p256", "-a", "env=prod")
+    accepted(run(folder, [verify_step(house, reference, annotations={"env": "prod"})]))
+    wrong = verify_step(house, reference, annotations={"env": "x"})
+    refused(run(folder, [wrong]), "it does not say `env: x`: it says `prod`", code=3)
+
+
+def attestation(folder, subjects, house, kind, predicate):
+    reference = subjects.fresh()
+    step = attest_step(house, reference, kind, predicate)
+    for _ in range(2):
+        accepted(run(folder, [step]))
+    if len(referrers(reference)) != 1:
+        raise Failed("an equal attestation was made twice")
+    accepted(house.verify_attestation(reference, kind))
+    if house.verify_attestation(reference, "vuln")[0] == 0:
+        raise Failed("cosign accepts any type")
+    other = subjects.fresh()
+    house.attest(other, kind, predicate)
+    house.sign(other)
+    require = [{"predicate_type": kind}]
+    accepted(run(folder, [verify_step(house, other, require=require)]))
+    refused(run(folder, [verify_step(house, other, require=[{"predicate_type": "vuln"}])]), "has no attestation of type", code=3)
+
+
+def no_signature(folder, subjects, house):
+    reference = subjects.fresh()
+    house.attest(reference, "cyclonedx", PREDICATES["cyclonedx"])
+    check = run(folder, [verify_step(house, reference)])
+    refused(check, "it is an attestation of type `https://cyclonedx.org/bom`, not a signature", code=3)
+
+
+def again(folder, subjects, house):
+    for envelope in ("bundle", "simple_signing"):
+        reference = subjects.fresh()
+        step = sign_step(house, reference, envelope=envelope)
+        first = said_of(accepted(run(folder, [step])))
+        if first != "created" or {said_of(accepted(run(folder, [step]))) for _ in range(2)} != {"unchanged"}:
+            raise Failed("signing again was not unchanged")
+        accepted(run(folder, [sign_step(house, reference, envelope=envelope, if_signed="add")]))
+        accepted(run(folder, [sign_step(house, reference, "other", envelope=envelope)]))
+        said = said_of(accepted(run(folder, [sign_step(house, reference, envelope=envelope, if_signed="replace")])))
+        if said != "updated":
+            raise Failed(f"`replace` said {said}")
+        accepted(house.verify(reference))
+        accepted(house.verify(reference, "other"))
+
+
+def said_of(said):
+    return next(line.split()[0] for line in said.splitlines() if line.split()[1:2] == ["sign"])
+
+
+def apart(folder, subjects, house):
+    reference = subjects.fresh()
+    refused(run(folder, [verify_step(house, reference)]), f"`{reference}` has no signature", code=3)
+    wrong = plan(folder, [sign_step(house, reference)], secrets=SECRETS, environment={"KEY_PASSWORD": "wrong"})
+    refused(wrong, "the password does not open the encrypted key")
+    target = subjects.fresh()
+    accepted(run(folder, [sign_step(house, reference)]))
+    move(subjects, reference, target)
+    refused(run(folder, [verify_step(house, target)]), "bad signature: it is about", code=3)
+    if house.verify(target)[0] == 0:
+        raise Failed("cosign accepts a moved signature")
+
+
+def tampered(folder, subjects, house):
+    def flip(text):
+        raw = bytearray(base64.b64decode(text))
+        raw[-1] ^= 1
+        return base64.b64encode(raw).decode()
+
+    def change_signature(bundle):
+        signature = bundle["dsseEnvelope"]["signatures"][0]
+        signature["sig"] = flip(signature["sig"])
+
+    def change_payload(bundle):
+        bundle["dsseEnvelope"]["payload"] = flip(bundle["dsseEnvelope"]["payload"])
+
+    def change_type(bundle):
+        bundle["dsseEnvelope"]["payloadType"] = "text/plain"
+
+    def two(bundle):
+        bundle["dsseEnvelope"]["signatures"] *= 2
+
+    def key_id(bundle):
+        bundle["dsseEnvelope"]["signatures"][0]["keyid"] = "foreign"
+
+    for change, reason in {
+        change_signature: "it is not that of its key, or what was signed has changed since",
+        change_payload: "it is not that of its key, or what was signed has changed since",
+        change_type: "its payload is `text/plain`",
+        two: "the bundle has 2 signatures",
+        key_id: "its signature names a key in `keyid`",
+    }.items():
+        signed, target = subjects.fresh(), subjects.fresh()
+        accepted(run(folder, [sign_step(house, signed)]))
+        rewrite(subjects, signed, change)
+        refused(run(folder, [verify_step(house, signed)]), f"bad signature: {reason}", code=3)
+        if house.verify(signed)[0] == 0:
+            raise Failed(f"cosign accepts {change.__name__}")
+
+
+def rewrite(subjects, reference, change):
+    """The only signature of `reference` with its bundle changed, in its place."""
+    repository = reference.split("@")[0]
+    (old,) = referrers(reference)
+    manifest = json.loads(oras("manifest", "fetch", f"{repository}@{old}"))
+    bundle = json.loads(oras("blob", "fetch", "--output", "-", f"{repository}@{manifest['layers'][0]['digest']}"))
+    change(bundle)
+    file = subjects.folder / "bundle.json"
+    file.write_text(json.dumps(bundle))
+    oras("manifest", "delete", "--force", f"{repository}@{old}")
+    oras(
+        "attach", reference, "--artifact-type", manifest["artifactType"], f"bundle.json:{manifest['layers'][0]['mediaType']}",
+        cwd=subjects.folder,
+    )
+
+
+def promoted(folder, subjects, house):
+    source, target = subjects.fresh(), f"{subjects.registry.address}/promoted:v1"
+    steps = [
+        sign_step(house, source),
+        {"id": "promote", "copy": {"from": source, "to": target, "if_exists": "replace"}},
+        verify_step(house, target),
+    ]
+    accepted(run(folder, steps))
+    accepted(house.verify(target))
+    # A gate that says no copies nothing.
+    unsigned, other = subjects.fresh(), f"{subjects.registry.address}/withheld:v1"
+    steps = [verify_step(house, unsigned), {"id": "promote", "copy": {"from": unsigned, "to": other}}]
+    refused(run(folder, steps), "has no signature", code=3)
+    if "withheld" in oras("repo", "ls", subjects.registry.address).decode().split():
+        raise Failed("it was copied all the same")
+
+
+def mixed(folder, subjects, house, authorities, home):
+    reference = subjects.fresh()
+    home.sign(reference)
+    house.sign(reference)
+    for envelope in ENVELOPES:
+        accepted(plan(folder, [notation_step(reference, authorities.signers["p384"], envelope=envelope, if_signed="add")]))
+    accepted(run(folder, [sign_step(house, reference, "rsa"), attest_step(house, reference, "cyclonedx", PREDICATES["cyclonedx"])]))
+    home.sign(reference, "-k", "rsa2048")
+    accepted(home.verify(reference))
+    for key in ("p256", "rsa"):
+        accepted(house.verify(reference, key))
+        accepted(run(folder, [verify_step(house, reference, key)]))
+    accepted(plan(folder, [notation_check(reference, [authorities.root[1]])]))
+
+
+def main():
+    stop_on_signals()
+    ring = Ring()
+    with tempfile.TemporaryDirectory() as folder:
+        checks(ring, pathlib.Path(folder))
+    return 1 if ring.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
