@@ -40,6 +40,8 @@ pub mod runner;
 
 pub mod preview;
 
+pub mod resume;
+
 pub mod serve;
 
 pub mod cli;

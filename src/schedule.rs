@@ -3,6 +3,8 @@
 //! The runner asks for a step that is ready, and says when one has ended; steps that can no longer run come back as
 //! settled. A step is ready when all that it waits for has ended well, or was skipped and left nothing that it needs.
 
+mod windows;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeSet, BinaryHeap},
@@ -11,6 +13,7 @@ use std::{
 
 use petgraph::{Direction, graph::NodeIndex, visit::EdgeRef};
 
+use self::windows::Windows;
 use crate::{
     event::{FailureKind, Outcome, StepId},
     graph::{Edge, Graph, Member},
@@ -24,6 +27,7 @@ pub struct Schedule {
     ready: BinaryHeap<Reverse<usize>>,
     /// Steps that nothing keeps from going ahead, some of which are ready or done by now.
     ahead: BinaryHeap<Reverse<usize>>,
+    windows: Windows,
     options: Options,
     draining: bool,
 }
@@ -91,8 +95,16 @@ impl Schedule {
             .collect();
         let is_root = |node: &NodeIndex| !matches!(petgraph[*node], Member::Finally);
         let roots: Vec<_> = petgraph.externals(Direction::Incoming).filter(is_root).collect();
-        let mut schedule =
-            Self { graph, nodes, ready: BinaryHeap::new(), ahead: BinaryHeap::new(), options, draining: false };
+        let windows = Windows::of(&graph);
+        let mut schedule = Self {
+            graph,
+            nodes,
+            ready: BinaryHeap::new(),
+            ahead: BinaryHeap::new(),
+            windows,
+            options,
+            draining: false,
+        };
         let mut settled = Vec::new();
         for root in roots {
             schedule.release(root);
@@ -105,7 +117,15 @@ impl Schedule {
 
     /// The first step in file order that is ready; it counts as started.
     pub fn start(&mut self) -> Option<usize> {
-        if self.draining { None } else { self.ready.pop().map(|Reverse(step)| step) }
+        if self.draining {
+            return None;
+        }
+        while let Some(Reverse(step)) = self.ready.pop() {
+            if self.windows.admit(&self.graph, step) {
+                return Some(step);
+            }
+        }
+        None
     }
 
     /// The first step in file order that is not ready and may go ahead: what it waits for it could overtake, and so could
@@ -116,7 +136,7 @@ impl Schedule {
         }
         while let Some(Reverse(step)) = self.ahead.pop() {
             let node = self.graph.node(step).and_then(|node| self.nodes.get(node.index()));
-            if node.is_some_and(|node| node.waits_for > 0) {
+            if node.is_some_and(|node| node.waits_for > 0) && self.windows.is_open(&self.graph, step) {
                 return Some(step);
             }
         }
@@ -160,6 +180,7 @@ impl Schedule {
         let finally = self.graph.finally();
         self.ready.retain(|Reverse(step)| *step >= finally);
         self.ahead.clear();
+        self.windows.forget_waiting();
         let mut settled = Vec::new();
         // In file order, so that whatever a step waits for has ended before it.
         for step in self.unstarted(started).into_iter().filter(|step| *step < finally) {
@@ -214,6 +235,9 @@ impl Schedule {
             }
             if let Some(state) = self.nodes.get_mut(node.index()) {
                 state.end = Some(end);
+            }
+            if let Some(Member::Step(id)) = self.graph.as_petgraph().node_weight(node) {
+                self.ready.extend(self.windows.leave(&self.graph, id.index()).into_iter().map(Reverse));
             }
             let targets: Vec<_> = self.graph.as_petgraph().neighbors(node).collect();
             for target in targets {

@@ -69,6 +69,8 @@ pub(super) enum ErrorFormat {
 pub(super) enum Command {
     /// Runs a plan.
     Run(RunArguments),
+    /// Goes on with a run that failed or was interrupted.
+    Resume(ResumeArguments),
     /// Shows what a run would change, and writes nothing.
     Plan(PreviewArguments),
     /// Runs a plan against an embedded registry; nothing outside is written.
@@ -83,6 +85,8 @@ pub(super) enum Command {
     Login(LoginArguments),
     /// Removes the login for a registry.
     Logout(LogoutArguments),
+    /// Makes a key that signs, as cosign makes it.
+    Keys(KeysArguments),
     /// Finds out what a registry can do, and leaves nothing behind.
     Doctor(DoctorArguments),
     /// Serves an embedded registry.
@@ -105,11 +109,12 @@ pub(super) struct PlanArguments {
     /// Reads inputs from a YAML or JSON file; may be given several times, the last one wins.
     #[arg(long, value_name = "FILE")]
     pub(super) vars_file: Vec<PathBuf>,
-    /// Runs these steps only: ids separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    /// Runs these steps only, separated by commas: `id`, `+id` (with all that it depends on), `id+` (with all that depends
+    /// on it), `kind:NAME`, `group`, `group[key]`. What is in `finally` runs too, unless some of it is selected.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
     pub(super) select: Vec<String>,
-    /// Does not run these steps: ids separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    /// Does not run these steps, written likewise.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
     pub(super) skip: Vec<String>,
     /// Where files are written, and stay under. By default the current folder; of a rehearsal, one that is thrown away.
     #[arg(long, value_name = "DIR")]
@@ -117,7 +122,7 @@ pub(super) struct PlanArguments {
 }
 
 /// How a plan runs.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Running")]
 pub(super) struct RunnerArguments {
     /// How many steps run at a time.
@@ -175,6 +180,30 @@ pub(super) struct RunArguments {
     /// is shown.
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     pub(super) approved: Option<PathBuf>,
+}
+
+/// `consign resume`
+#[derive(Debug, Args)]
+pub(super) struct ResumeArguments {
+    /// The run, as its folder in `.consign/runs` is called. By default the last one that failed or was interrupted.
+    pub(super) run: Option<RunId>,
+    /// The work folder of the run: where its `.consign` is. By default the current folder.
+    #[arg(long, value_name = "DIR")]
+    pub(super) workdir: Option<PathBuf>,
+    /// Says what would be taken over and what would run, and does nothing.
+    #[arg(long, help_heading = "Resuming")]
+    pub(super) dry_run: bool,
+    /// Runs these steps again, whatever the journal says: ids separated by commas.
+    #[arg(long, value_name = "IDS", value_delimiter = ',', help_heading = "Resuming")]
+    pub(super) redo: Vec<String>,
+    /// Takes these steps for done, whatever the journal says: ids separated by commas.
+    #[arg(long, value_name = "IDS", value_delimiter = ',', help_heading = "Resuming")]
+    pub(super) mark_done: Vec<String>,
+    /// Where somebody else runs the plan from the same work folder, waits for it instead of giving up.
+    #[arg(long, help_heading = "Running")]
+    pub(super) wait: bool,
+    #[command(flatten)]
+    pub(super) runner: RunnerArguments,
 }
 
 /// `consign plan`
@@ -384,6 +413,17 @@ pub(super) struct LoginArguments {
     pub(super) authfile: Option<PathBuf>,
     #[command(flatten)]
     pub(super) reach: ReachArguments,
+}
+
+/// `consign keys`
+#[derive(Debug, Args)]
+pub(super) struct KeysArguments {
+    /// Writes NAME.key, the private key on P-256, encrypted, and NAME.pub, the public one. Neither may be there.
+    #[arg(value_name = "NAME", default_value = "cosign")]
+    pub(super) name: PathBuf,
+    /// Reads the password from stdin. By default it is what COSIGN_PASSWORD says.
+    #[arg(long)]
+    pub(super) password_stdin: bool,
 }
 
 #[derive(Debug, Args)]

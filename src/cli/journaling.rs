@@ -52,8 +52,8 @@ impl<'a> Runs<'a> {
     }
 
     /// Begins the journal of a run that has the lock.
-    pub(super) fn begin(&self, lock: &mut PlanLock, program: &Program) -> Option<Journal> {
-        let header = |run| header(self.command, program, &self.plan, run);
+    pub(super) fn begin(&self, lock: &mut PlanLock, program: &Program, resumes: Option<&RunId>) -> Option<Journal> {
+        let header = |run| Header { resumes: resumes.cloned(), ..header(self.command, program, &self.plan, run) };
         let begun = self.folder.begin(header).and_then(|journal| lock.name(journal.run()).map(|()| journal));
         begun.map_err(|error| warn(&format!("{error}: the run leaves no journal, and cannot be resumed"))).ok()
     }

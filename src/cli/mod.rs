@@ -6,12 +6,14 @@ mod doctor;
 mod gc;
 mod graph;
 mod journaling;
+mod keys;
 mod kinds;
 mod login;
 mod one_registry;
 mod plan_file;
 mod preview;
 mod rehearse;
+mod resume;
 mod run;
 mod schema;
 mod serve;
@@ -33,6 +35,7 @@ pub fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Run(command) => run::run(command, &arguments.global),
+        Command::Resume(command) => resume::resume(command, &arguments.global),
         Command::Plan(command) => preview::plan(command, &arguments.global),
         Command::Rehearse(command) => rehearse::rehearse(command, &arguments.global),
         Command::Check(command) => check::check(command, &arguments.global),
@@ -41,6 +44,7 @@ pub fn main() -> process::ExitCode {
         Command::Doctor(command) => doctor::doctor(command),
         Command::Login(command) => login::login(command),
         Command::Logout(command) => login::logout(command),
+        Command::Keys(command) => keys::keys(command),
         Command::Serve(command) => serve::serve(command),
         Command::Gc(command) => gc::gc(command),
         Command::Schema(command) => print(&schema::text(command.of)).map(|()| ExitCode::Success),

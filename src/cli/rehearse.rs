@@ -8,7 +8,7 @@ use std::{
 use super::{
     arguments::{Global, RehearseArguments},
     complain, plan_file,
-    run::{execute, has_secrets, registries, runtime},
+    run::{Doing, execute, has_secrets, registries, runtime},
 };
 use crate::{
     event::ExitCode,
@@ -50,7 +50,8 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
         return Ok(ExitCode::Invalid);
     }
     let stores = Stores::rehearse(Arc::clone(&rehearsal));
-    let code = execute(&program, stores, mode, None, &command.runner, global, &runtime)?;
+    let doing = Doing { stores, mode, journal: None, earlier: None };
+    let code = execute(&program, doing, &command.runner, global, &runtime)?;
     let kept = keep.map(|keep| runtime.block_on(rehearsal.keep(&keep, &program.places().workdir)));
     runtime.shutdown_background();
     match kept {

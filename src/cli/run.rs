@@ -12,7 +12,9 @@ use super::{
     arguments::{Global, ProgressHow, RunArguments, RunnerArguments},
     complain,
     journaling::Runs,
-    plan_file, preview, settings, warn,
+    plan_file, preview,
+    resume::Resuming,
+    settings, warn,
 };
 use crate::{
     event::ExitCode,
@@ -23,7 +25,7 @@ use crate::{
         Disarmed, Events, Github, Journaled, Palette, Plain, Prints, ReportFile, Reporter, Reporters, Terminal,
         Verbosity,
     },
-    runner::{self, Ended, RunOptions},
+    runner::{self, Earlier, Ended, RunOptions},
     secret::LateSecret,
     step::Mode,
     store::{
@@ -34,12 +36,25 @@ use crate::{
 
 /// `consign run PLAN`
 pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCode> {
+    run_on(command, None, global)
+}
+
+/// Runs a plan, where there is one, on what an earlier run has done.
+pub(super) fn run_on(command: &RunArguments, resuming: Option<&Resuming<'_>>, global: &Global) -> io::Result<ExitCode> {
     let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
         return Ok(ExitCode::Invalid);
     };
+    let program = program.with_digests(settings::digest_cache());
     let has_secrets = has_secrets(&program);
     let Some(registries) = registries(&command.runner.plain_http, &program).filter(|_| has_secrets) else {
         return Ok(ExitCode::Invalid);
+    };
+    let earlier = match resuming.map(|resuming| resuming.judge(&program)).transpose() {
+        Ok(earlier) => earlier.map(Arc::new),
+        Err(message) => {
+            complain(&message);
+            return Ok(ExitCode::Invalid);
+        }
     };
     let runs = Runs::of(command, &program)?;
     let Ok(mut lock) = runs.lock() else { return Ok(ExitCode::Temporary) };
@@ -49,10 +64,13 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
     {
         return Ok(code);
     }
-    let journal = lock.as_mut().and_then(|lock| runs.begin(lock, &program));
-    let code = execute(&program, Stores::real(registries), Mode::Real, journal, &command.runner, global, &runtime);
+    let journal = lock.as_mut().and_then(|lock| runs.begin(lock, &program, resuming.map(Resuming::run)));
+    let doing = Doing { stores: Stores::real(registries), mode: Mode::Real, journal, earlier };
+    let code = execute(&program, doing, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
+    // Without it the next run hashes more.
+    let _ = program.places().digests.save();
     code
 }
 
@@ -111,11 +129,17 @@ pub(super) fn runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
+/// What a plan is run with.
+pub(super) struct Doing {
+    pub(super) stores: Stores,
+    pub(super) mode: Mode,
+    pub(super) journal: Option<Journal>,
+    pub(super) earlier: Option<Arc<Earlier>>,
+}
+
 pub(super) fn execute(
     program: &Program,
-    stores: Stores,
-    mode: Mode,
-    journal: Option<Journal>,
+    Doing { stores, mode, journal, earlier }: Doing,
     runner: &RunnerArguments,
     global: &Global,
     runtime: &Runtime,
@@ -134,6 +158,7 @@ pub(super) fn execute(
         keep_going: runner.keep_going,
         skip_gates: runner.skip_gates,
         fingerprints: journal.is_some(),
+        earlier,
         epoch,
     };
     let mut reporters = match reporters(runner, global) {
@@ -151,7 +176,11 @@ pub(super) fn execute(
         tokio::spawn(listen(tx));
         runner::run(program, &options, &mut reporters, rx).await
     });
-    finish(runner, ended)
+    let code = finish(runner, ended)?;
+    if options.fingerprints && code != ExitCode::Success && runner.progress != ProgressHow::None && !global.quiet {
+        writeln!(io::stderr().lock(), "go on with `consign resume`: what ended well is taken over")?;
+    }
+    Ok(code)
 }
 
 fn finish(runner: &RunnerArguments, ended: Ended) -> io::Result<ExitCode> {

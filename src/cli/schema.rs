@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::SchemaOf;
 use crate::{
-    plan::{InputType, RegistryDeclaration, SecretDeclaration},
+    plan::{AllowDeclaration, InputType, RegistryDeclaration, SecretDeclaration},
     report,
     step::KINDS,
 };
@@ -37,8 +37,18 @@ fn plan() -> Value {
         step.insert(kind.name.to_owned(), schema);
         kinds.push(json!({ "required": [kind.name] }));
     }
+    step.insert(
+        "steps".to_owned(),
+        json!({
+            "type": "array",
+            "description": "In the place of a kind, together with `foreach`: the steps that are done for each item. They refer to each other as `steps.ID.OUTPUT`; from outside they are `steps.GROUP['KEY'].ID.OUTPUT`.",
+            "items": { "$ref": "#/$defs/step" },
+        }),
+    );
+    kinds.push(json!({ "required": ["foreach", "steps"] }));
     let input = input(&mut generator);
     let (secrets, registries) = settings(&mut generator);
+    let allow = generator.subschema_for::<AllowDeclaration>().to_value();
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(open_fields);
     definitions.insert("input".to_owned(), input);
@@ -46,7 +56,7 @@ fn plan() -> Value {
         "step".to_owned(),
         json!({
             "type": "object",
-            "description": "A step: an id and exactly one kind.",
+            "description": "A step: an id and exactly one kind, or `foreach` with the steps of a group.",
             "properties": step,
             "required": ["id"],
             "oneOf": kinds,
@@ -55,6 +65,7 @@ fn plan() -> Value {
     );
     definitions.insert("retry".to_owned(), retry());
     definitions.insert("timeout".to_owned(), timeout());
+    definitions.insert("foreach".to_owned(), foreach());
     definitions.insert(
         "name".to_owned(),
         json!({
@@ -99,6 +110,7 @@ fn plan() -> Value {
                 "propertyNames": { "$ref": "#/$defs/name" },
             },
             "secrets": secrets,
+            "allow": with_description(allow, "What the plan may do. Where it stands, anything else is refused."),
             "registries": registries,
             "defaults": {
                 "type": "object",
@@ -126,6 +138,14 @@ fn plan() -> Value {
         "additionalProperties": false,
         "$defs": definitions,
     })
+}
+
+/// The schema with words of its own.
+fn with_description(mut schema: Value, description: &str) -> Value {
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("description".to_owned(), description.into());
+    }
+    schema
 }
 
 /// Secrets and registries.
@@ -156,6 +176,10 @@ fn base_step() -> Map<String, Value> {
         }),
     );
     step.insert("description".to_owned(), json!({ "$ref": TEXT, "description": "What it is for." }));
+    step.insert(
+        "foreach".to_owned(),
+        json!({ "$ref": "#/$defs/foreach", "description": "Does it once for each item." }),
+    );
     step.insert(
         "when".to_owned(),
         json!({
@@ -190,6 +214,35 @@ fn base_step() -> Map<String, Value> {
         }),
     );
     step
+}
+
+fn foreach() -> Value {
+    let items = json!([
+        { "type": "array" },
+        { "$ref": EXPRESSION },
+    ]);
+    json!({
+        "description": "Does the step once for each item: a list, or an expression that gives one, or a mapping that says more.",
+        "anyOf": [
+            items[0],
+            items[1],
+            {
+                "type": "object",
+                "properties": {
+                    "in": {
+                        "anyOf": [items[0], { "type": "object" }, items[1]],
+                        "description": "The items: a list, or a mapping, of which each item has `key` and `value`.",
+                    },
+                    "file": { "$ref": TEXT, "description": "A JSON or YAML file with the items, relative to the plan's folder." },
+                    "as": { "$ref": "#/$defs/name", "description": "What an item is called in expressions: `item` where nothing is said." },
+                    "key": { "$ref": TEXT, "description": "What tells items apart, such as `${{ item.name }}`; not needed for short texts." },
+                    "max_parallel": { "type": "integer", "minimum": 1, "maximum": 65535, "description": "How many items are worked on at a time." },
+                },
+                "oneOf": [{ "required": ["in"] }, { "required": ["file"] }],
+                "additionalProperties": false,
+            },
+        ],
+    })
 }
 
 fn timeout() -> Value {

@@ -3,10 +3,11 @@
 use std::{
     env,
     io::{self, IsTerminal},
+    path::PathBuf,
 };
 
 use super::arguments::{ColorWhen, Global, ProgressHow};
-use crate::report::Verbosity;
+use crate::{pack::DigestCache, report::Verbosity};
 
 /// Whether stderr gets colour.
 pub(super) fn color_on_stderr(global: &Global) -> bool {
@@ -59,6 +60,20 @@ pub(super) fn epoch() -> Result<Option<u64>, String> {
             Ok(seconds) => Ok(Some(seconds)),
             Err(_) => Err(format!("SOURCE_DATE_EPOCH is `{value}`: it takes seconds since 1970")),
         },
+    }
+}
+
+/// The digests that earlier runs have kept: in the file that `CONSIGN_DIGEST_CACHE` names, or where the user has such
+/// files; `off`: nothing is kept.
+pub(super) fn digest_cache() -> DigestCache {
+    let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let cache = || folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
+    match folder("CONSIGN_DIGEST_CACHE") {
+        Some(off) if off.as_os_str() == "off" => DigestCache::none(),
+        Some(file) => DigestCache::in_file(file),
+        None => {
+            cache().map_or_else(DigestCache::none, |cache| DigestCache::in_file(cache.join("consign/digests.json")))
+        }
     }
 }
 

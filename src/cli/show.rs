@@ -71,6 +71,11 @@ fn tell(journaled: &Journaled, events: &[(Event, Duration)], global: &Global) ->
     writeln!(told, "run {}", journaled.header.run)?;
     let mut plain = Plain::new(&mut told, palette);
     events.iter().try_for_each(|(event, _)| plain.report(event))?;
+    if let Some((Event::RunFinished { summary }, _)) = events.last()
+        && summary.chain.round_trips() > 0
+    {
+        writeln!(told, "{}", summary.chain)?;
+    }
     match journaled.ending {
         Ending::Finished(_) => {}
         Ending::BrokenOff => writeln!(told, "it broke off: `consign resume` goes on with it")?,

@@ -3,6 +3,7 @@
 //! Reporters match [`Event`] exhaustively, so that a new event is a compile error in each of them.
 //! How many bytes a transfer has moved is not an event but a counter in [`Transfer`]: counting costs nothing there.
 
+mod chain;
 mod edge;
 mod failure;
 mod fingerprint;
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use self::{
+    chain::Chain,
     edge::{Edge, Node, Reason},
     failure::{Failure, FailureKind, Place},
     fingerprint::Fingerprint,
@@ -113,6 +115,15 @@ pub enum Event {
         /// Lower case, no period.
         message: Arc<str>,
     },
+    /// An earlier run knew a step, and this one goes on with that: it comes before the step's end.
+    StepResumed {
+        /// Which.
+        step: StepId,
+        /// Whether what it did then is taken over, so that it does not run.
+        taken_over: bool,
+        /// Why, or why not: lower case, no period.
+        because: Arc<str>,
+    },
     /// What decided what a step does, where a journal is kept; it comes before the step's end.
     StepFingerprinted {
         /// Which.
@@ -130,6 +141,8 @@ pub enum Event {
         output: Option<Arc<Output>>,
         /// From its start; zero where it did not start.
         elapsed: Duration,
+        /// How many round trips over the network stood one after another in it.
+        round_trips: u32,
     },
     /// The last event, once.
     RunFinished {

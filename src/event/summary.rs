@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{Failure, FailureKind, Outcome, Rehearsed, StepId};
+use super::{Chain, Failure, FailureKind, Outcome, Rehearsed, StepId};
 use crate::output::Output;
 
 /// What became of every step.
@@ -20,6 +20,8 @@ pub struct Summary {
     pub outputs: Map<String, Value>,
     /// Of the whole run.
     pub elapsed: Duration,
+    /// What it waited for the longest.
+    pub chain: Chain,
 }
 
 /// A step that ended.

@@ -12,21 +12,23 @@ use super::{
     edge::{Edge, Reason},
     ledger::{Arrival, Ledger},
     member::Member,
+    shape::Shape,
 };
 
-pub(super) fn build(parts: &[Part], finally: usize) -> Graph {
+pub(super) fn build(parts: &[Part], shape: Shape) -> Graph {
     let mut graph = DiGraph::with_capacity(parts.len(), parts.len() * 2);
     let mut steps = Vec::with_capacity(parts.len());
     let mut ledger = Ledger::default();
-    let mut gates = None;
+    let mut gates = Gates::default();
     let mut barrier = None;
     for (place, part) in parts.iter().enumerate() {
-        if place == finally {
+        if shape.finally == Some(place) {
             // Whatever came before has ended by then, and no gate of it holds back what cleans up.
             barrier = Some(stand_before_finally(&mut graph));
             ledger = Ledger::default();
-            gates = None;
+            gates = Gates::default();
         }
+        gates.enter(&mut graph, shape.iterations.get(&place).copied());
         let node = graph.add_node(Member::Step(part.id.clone()));
         let mut arrival = Arrival { node, graph: &mut graph, reasons: Vec::new() };
         arrival.reasons.extend(barrier.map(|barrier| (barrier, Reason::Finally)));
@@ -40,18 +42,18 @@ pub(super) fn build(parts: &[Part], finally: usize) -> Graph {
         for (access, thing) in part.effects.touches() {
             ledger.touch(&mut arrival, *access, thing);
         }
-        if let Some(gates) = gates.filter(|_| part.effects.changes_anything()) {
+        if let Some(gates) = gates.so_far.filter(|_| part.effects.changes_anything()) {
             arrival.reasons.push((gates, Reason::Gate));
         }
         let reasons = arrival.reasons;
         connect(&mut graph, node, reasons);
         if part.gate {
-            gates = Some(gates.map_or(node, |earlier| join_gates(&mut graph, earlier, node)));
+            gates.add(&mut graph, node);
         }
         steps.push(node);
     }
     let telling = parts.iter().enumerate().filter(|(_, part)| part.effects.tells_blobs());
-    Graph { nodes: graph, steps, telling: telling.map(|(step, _)| step).collect(), finally }
+    Graph { nodes: graph, steps, telling: telling.map(|(step, _)| step).collect(), shape }
 }
 
 /// A node that waits for all that nothing else waits for, and so for everything.
@@ -83,10 +85,50 @@ fn connect(graph: &mut DiGraph<Member, Edge>, node: NodeIndex, reasons: Vec<(Nod
     }
 }
 
-/// A node that stands for all gates so far: 5,000 gates before 5,000 writers make 15,000 edges, not 25 million.
-fn join_gates(graph: &mut DiGraph<Member, Edge>, earlier: NodeIndex, gate: NodeIndex) -> NodeIndex {
-    let join = graph.add_node(Member::Join);
-    graph.add_edge(earlier, join, Edge::new(Reason::Gate));
-    graph.add_edge(gate, join, Edge::new(Reason::Gate));
-    join
+/// The gates that hold back whatever comes next.
+#[derive(Debug, Default)]
+struct Gates {
+    so_far: Option<NodeIndex>,
+    /// The loop that is open, and the number of its item.
+    within: Option<(usize, usize)>,
+    /// The gates before the open loop, which hold back all of it.
+    before: Option<NodeIndex>,
+    /// What the items of the open loop hold back: the steps after the loop, but not each other.
+    inside: Vec<NodeIndex>,
+}
+
+impl Gates {
+    /// Comes to a step of that loop and item, or to one outside of all loops.
+    fn enter(&mut self, graph: &mut DiGraph<Member, Edge>, within: Option<(usize, usize)>) {
+        if within == self.within {
+            return;
+        }
+        match self.within {
+            Some(_) => self.inside.extend(self.so_far.filter(|gates| Some(*gates) != self.before)),
+            None => self.before = self.so_far,
+        }
+        if self.within.map(|(which, _)| which) == within.map(|(which, _)| which) {
+            self.so_far = self.before;
+        } else {
+            for gate in std::mem::take(&mut self.inside) {
+                self.so_far = self.before;
+                self.add(graph, gate);
+                self.before = self.so_far;
+            }
+            self.so_far = self.before;
+        }
+        self.within = within;
+    }
+
+    /// A node that stands for all gates so far: 5,000 gates before 5,000 writers make 15,000 edges, not 25 million.
+    fn add(&mut self, graph: &mut DiGraph<Member, Edge>, gate: NodeIndex) {
+        let Some(earlier) = self.so_far else {
+            self.so_far = Some(gate);
+            return;
+        };
+        let join = graph.add_node(Member::Join);
+        graph.add_edge(earlier, join, Edge::new(Reason::Gate));
+        graph.add_edge(gate, join, Edge::new(Reason::Gate));
+        self.so_far = Some(join);
+    }
 }

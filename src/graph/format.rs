@@ -27,10 +27,10 @@ impl Graph {
         let names: Vec<&str> = (0..self.len()).filter_map(|step| self.step_name(step)).collect();
         let shown = self.reduced();
         match format {
-            Format::Text => text(&names, kinds, &shown, self.finally),
+            Format::Text => text(&names, kinds, &shown, self.finally()),
             Format::Dot => dot(&names, kinds, &shown),
             Format::Mermaid => mermaid(&names, kinds, &shown),
-            Format::Json => json(&names, kinds, &shown, self.finally),
+            Format::Json => json(&names, kinds, &shown, self.finally()),
         }
     }
 

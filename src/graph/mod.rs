@@ -5,12 +5,13 @@
 
 mod build;
 mod cell;
-
+mod chain;
 mod edge;
 mod edges;
 mod format;
 mod ledger;
 mod member;
+mod shape;
 mod why;
 
 use std::collections::HashSet;
@@ -21,6 +22,7 @@ pub use self::{
     edge::{Edge, Reason},
     format::Format,
     member::{Member, Need},
+    shape::Shape,
     why::Leg,
 };
 use crate::{event::StepId, step::Effects};
@@ -47,24 +49,28 @@ pub struct Graph {
     steps: Vec<NodeIndex>,
     /// Which of them tell what blobs were there.
     telling: HashSet<usize>,
-    /// The place of the first step of `finally`.
-    finally: usize,
+    shape: Shape,
 }
 
 impl Graph {
     /// The graph of these steps, which stand in file order and refer only to steps above them.
     pub fn new(parts: &[Part]) -> Self {
-        Self::with_finally(parts, parts.len())
+        Self::shaped(parts, Shape::default())
     }
 
-    /// The same, where those from the place `finally` on run when all before them have ended, however they did.
-    pub fn with_finally(parts: &[Part], finally: usize) -> Self {
-        build::build(parts, finally)
+    /// The same, where some of them belong together.
+    pub fn shaped(parts: &[Part], shape: Shape) -> Self {
+        build::build(parts, shape)
+    }
+
+    /// What belongs together.
+    pub const fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// How many steps stand before those of `finally`.
-    pub const fn finally(&self) -> usize {
-        self.finally
+    pub fn finally(&self) -> usize {
+        self.shape.finally.unwrap_or(self.len())
     }
 
     /// How many steps there are.

@@ -46,6 +46,37 @@ fn attaches_overlap_and_whoever_reads_waits_for_all_of_them() {
 }
 
 #[test]
+fn a_gate_of_an_item_holds_back_its_own_steps_and_what_stands_after_the_loop() {
+    let writes = |index: usize| {
+        let tag = Thing::tag(&repository(), &format!("v{index}").parse().unwrap());
+        part(index, Effects::default().write(tag))
+    };
+    let gate = |index| Part { gate: true, ..part(index, Effects::default()) };
+    // A gate, two items of a gate and a writer each, a writer, another gate, a writer.
+    let parts = [gate(0), gate(1), writes(2), gate(3), writes(4), writes(5), gate(6), writes(7)];
+    let iterations = [(1, (0, 0)), (2, (0, 0)), (3, (0, 1)), (4, (0, 1))].into();
+    let graph = Graph::shaped(&parts, Shape { iterations, ..Shape::default() });
+    for (earlier, later) in [(0, 2), (0, 4), (1, 2), (3, 4), (1, 5), (3, 5), (0, 5), (6, 7), (1, 7)] {
+        waits(&graph, earlier, later, true);
+    }
+    for (earlier, later) in [(1, 4), (1, 3), (0, 1), (2, 4), (5, 7)] {
+        waits(&graph, earlier, later, false);
+    }
+}
+
+#[test]
+fn what_is_in_finally_waits_for_everything_and_no_gate_holds_it_back() {
+    let mut parts = parts(vec![attach(), discover(), delete(), attach(), delete()]);
+    parts[1].gate = true;
+    let graph = Graph::shaped(&parts, Shape { finally: Some(3), ..Shape::default() });
+    for (earlier, later) in [(0, 3), (1, 3), (2, 3), (2, 4), (3, 4)] {
+        waits(&graph, earlier, later, true);
+    }
+    let is_gate = graph.as_petgraph().edge_weights().filter(|edge| edge.is_gate()).count();
+    assert_eq!(is_gate, 1, "the gate holds back the step before `finally` alone");
+}
+
+#[test]
 fn a_step_that_touches_a_thing_twice_does_not_wait_for_itself() {
     let both = discover().append(Thing::graph(&repository()));
     let graph = Graph::new(&parts(vec![both.clone(), both.clone(), both]));
@@ -178,4 +209,23 @@ proptest! {
             before.push(waits_for);
         }
     }
+}
+
+#[test]
+fn the_longest_chain_is_the_dearest_and_not_the_one_with_most_steps() {
+    // Attaches beside each other, who reads them through a join, and a step of its own.
+    let mut effects = vec![attach(); 5];
+    effects.extend([discover(), discover(), Effects::default()]);
+    let graph = Graph::new(&parts(effects));
+    let chain = |costs: [u32; 8]| {
+        let chain = graph.longest_chain(|step| costs[step]);
+        let names: Vec<_> = chain.links.iter().map(|(step, cost)| format!("{step}:{cost}")).collect();
+        (chain.round_trips(), names.join(" "))
+    };
+    assert_eq!(chain([2, 5, 1, 1, 1, 3, 4, 1]), (9, "s1:5 s6:4".to_owned()));
+    assert_eq!(chain([2, 5, 1, 1, 1, 3, 4, 10]), (10, "s7:10".to_owned()));
+    // Of equals the first; a step that cost nothing is no link.
+    assert_eq!(chain([2, 2, 2, 2, 2, 4, 4, 6]), (6, "s0:2 s5:4".to_owned()));
+    assert_eq!(chain([0, 0, 0, 0, 0, 4, 0, 0]), (4, "s5:4".to_owned()));
+    assert_eq!(chain([0; 8]), (0, String::new()));
 }

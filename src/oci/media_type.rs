@@ -8,6 +8,8 @@ pub const IMAGE_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const IMAGE_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// An OCI image configuration.
 pub const IMAGE_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// A Docker image configuration.
+pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 /// A tar layer. Also what oras gives a plain file without a media type.
 pub const LAYER_TAR: &str = "application/vnd.oci.image.layer.v1.tar";
 /// A tar layer, gzip.
@@ -38,12 +40,35 @@ pub fn is_index(media_type: &str) -> bool {
     matches!(media_type, IMAGE_INDEX | DOCKER_LIST)
 }
 
+/// Whether this is the configuration of a container image.
+pub fn is_image_config(media_type: &str) -> bool {
+    matches!(media_type, IMAGE_CONFIG | DOCKER_CONFIG)
+}
+
 /// Whether this is a layer that its licence keeps out of registries: it is fetched from elsewhere, and neither copied nor missed.
 ///
 /// <https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md#non-distributable-layers>
 pub fn is_foreign(media_type: &str) -> bool {
     media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
         || media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")
+}
+
+/// The media type that the OCI has for a layer that Docker gave this one; any other as it is. The content is the same.
+///
+/// <https://github.com/opencontainers/image-spec/blob/v1.1.1/media-types.md#compatibility-matrix>
+pub fn oci_layer(media_type: &str) -> &str {
+    match media_type {
+        "application/vnd.docker.image.rootfs.diff.tar" => LAYER_TAR,
+        "application/vnd.docker.image.rootfs.diff.tar.gzip" => LAYER_TAR_GZIP,
+        "application/vnd.docker.image.rootfs.diff.tar.zstd" => LAYER_TAR_ZSTD,
+        "application/vnd.docker.image.rootfs.foreign.diff.tar" => {
+            "application/vnd.oci.image.layer.nondistributable.v1.tar"
+        }
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip" => {
+            "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+        }
+        other => other,
+    }
 }
 
 /// A media type without its parameters, in lower case: `a/b; charset=utf-8` is `a/b`.
@@ -73,6 +98,21 @@ mod tests {
         }
         for bad in ["", "bad", "a/", "/b", "a/b/c", "a b/c", "a/b; charset=utf-8", "-a/b"] {
             assert!(!is_valid(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_layer_of_docker_stays_foreign_or_not() {
+        for (docker, oci, foreign) in [
+            ("application/vnd.docker.image.rootfs.diff.tar.gzip", LAYER_TAR_GZIP, false),
+            (
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+                "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+                true,
+            ),
+            (LAYER_TAR, LAYER_TAR, false),
+        ] {
+            assert_eq!((oci_layer(docker), is_foreign(docker), is_foreign(oci)), (oci, foreign, foreign));
         }
     }
 

@@ -9,6 +9,7 @@
 mod archive_fault;
 mod archive_reader;
 mod compression;
+mod digest_cache;
 mod directory;
 mod entry_fault;
 mod error;
@@ -26,6 +27,7 @@ mod mode;
 mod round_trip;
 mod spool;
 mod staging;
+mod stamp;
 mod title;
 mod tree;
 mod unpack;
@@ -34,6 +36,7 @@ mod verify;
 pub use self::{
     archive_fault::ArchiveFault,
     compression::Compression,
+    digest_cache::DigestCache,
     directory::{directory_digest, pack_directory, pack_file_layer},
     entry_fault::EntryFault,
     error::PackError,

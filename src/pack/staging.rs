@@ -54,15 +54,8 @@ impl Staging {
         }
         let folder = tempfile::Builder::new().prefix(".consign-").tempdir_in(anchor).map_err(PackError::io(anchor))?;
         let staging = Self { folder, target: target.to_owned(), files: BTreeSet::new(), directories: BTreeSet::new() };
-        for path in [staging.tree(), staging.scratch()] {
-            fs::create_dir(&path).map_err(PackError::io(&path))?;
-        }
+        fs::create_dir(staging.tree()).map_err(PackError::io(staging.tree()))?;
         Ok(staging)
-    }
-
-    /// A folder for what is not to be placed, such as layers before they are unpacked.
-    pub fn scratch(&self) -> PathBuf {
-        self.folder.path().join("scratch")
     }
 
     /// Where to write the file of that title. The file does not exist, the folders above it do.
@@ -199,7 +192,6 @@ mod tests {
 
     fn staged(target: &Path) -> Staging {
         let mut staging = Staging::new(target).unwrap();
-        fs::write(staging.scratch().join("layer"), "").unwrap();
         fs::write(staging.file("a.txt").unwrap(), "new").unwrap();
         fs::write(staging.file("docs/b.txt").unwrap(), "b").unwrap();
         fs::write(staging.directory("details").unwrap().join("c.txt"), "c").unwrap();

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use super::{
-    Defaults, Diagnostic, Input, KindInfo, RetryDeclaration, Span, TimeLimit,
+    Defaults, Diagnostic, Input, KindInfo, Loop, RetryDeclaration, Span, TimeLimit,
+    foreach::ForEach,
     input::InputDeclaration,
     nearest,
     yaml::{Entry, Key, Node, NodeKind, Spanned, decode},
@@ -22,10 +23,14 @@ pub struct Document {
     pub secrets: Vec<Entry>,
     /// Names of registries, perhaps with expressions in them, and what is said about each, in file order.
     pub registries: Vec<Entry>,
+    /// What the plan may do, expressions and all.
+    pub allow: Option<Node>,
     /// In file order; those of `finally` come last.
     pub steps: Vec<StepEntry>,
     /// The place of the first step of `finally`: how many steps stand before them.
     pub finally: usize,
+    /// What is done for each of several items, in file order. Their steps are among all steps.
+    pub loops: Vec<Loop>,
     /// The ids of steps that could not be read: they are there, but nothing is known of them.
     pub unread: Vec<Key>,
     /// What the run hands to the outside, in file order.
@@ -42,7 +47,7 @@ pub struct Var {
 }
 
 /// A step as it is written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StepEntry {
     /// Its id and where it stands.
     pub id: Key,
@@ -50,8 +55,8 @@ pub struct StepEntry {
     pub needs: Vec<Spanned<String>>,
     /// How often and how long it is tried again.
     pub retry: RetryDeclaration,
-    /// The condition under which it runs.
-    pub when: Option<Node>,
+    /// The conditions under which it runs: that of its group and its own.
+    pub when: Vec<Node>,
     /// How long it may take.
     pub timeout: Option<TimeLimit>,
     /// Where it says that its failure does not count.
@@ -62,6 +67,8 @@ pub struct StepEntry {
     pub kind_index: usize,
     /// What stands under the kind's key.
     pub body: Node,
+    /// The loop that it is in, by its place among the loops.
+    pub within: Option<usize>,
 }
 
 const TOP: &[&str] = &[
@@ -72,12 +79,14 @@ const TOP: &[&str] = &[
     "vars",
     "secrets",
     "registries",
+    "allow",
     "defaults",
     "steps",
     "finally",
     "outputs",
 ];
-const STEP: &[&str] = &["id", "description", "when", "needs", "timeout", "retry", "continue_on_error"];
+const STEP: &[&str] = &["id", "description", "foreach", "when", "needs", "timeout", "retry", "continue_on_error"];
+const GROUP: &[&str] = &["id", "description", "foreach", "when", "needs", "steps"];
 /// The version of the language.
 const VERSION: u64 = 1;
 
@@ -92,15 +101,17 @@ impl Document {
         };
         let has = |name: &str| entries.iter().any(|entry| &*entry.key.text == name);
         let missing = [("consign", has("consign")), ("steps", has("steps"))];
-        let mut finally = Vec::new();
+        let (mut steps, mut finally) = (None, None);
         for entry in entries {
             match &*entry.key.text {
-                "finally" => finally = document.read_steps(entry, kinds, diagnostics),
-                _ => document.read_entry(entry, kinds, diagnostics),
+                "steps" => steps = Some(entry),
+                "finally" => finally = Some(entry),
+                _ => document.read_entry(entry, diagnostics),
             }
         }
+        steps.into_iter().for_each(|list| document.read_steps(list, kinds, diagnostics));
         document.finally = document.steps.len();
-        document.steps.append(&mut finally);
+        finally.into_iter().for_each(|list| document.read_steps(list, kinds, diagnostics));
         for (name, help) in [
             ("consign", "say which version of the language it is written in: `consign: 1`"),
             ("steps", "a plan has a list of `steps:`"),
@@ -113,7 +124,7 @@ impl Document {
         document
     }
 
-    fn read_entry(&mut self, entry: Entry, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) {
+    fn read_entry(&mut self, entry: Entry, diagnostics: &mut Vec<Diagnostic>) {
         let value = &entry.value;
         match &*entry.key.text {
             "consign" => match decode::<u64>(value, "consign", diagnostics) {
@@ -139,30 +150,99 @@ impl Document {
             }
             "secrets" => self.secrets = mapping(value, "secrets", diagnostics).to_vec(),
             "registries" => self.registries = mapping(value, "registries", diagnostics).to_vec(),
+            "allow" => self.allow = Some(entry.value),
             "defaults" => self.defaults = decode(value, "defaults", diagnostics).unwrap_or_default(),
-            "steps" => self.steps = self.read_steps(entry, kinds, diagnostics),
             "outputs" => self.outputs = mapping(value, "outputs", diagnostics).to_vec(),
             free if free.starts_with("x-") => {}
             other => diagnostics.push(unknown_key(other, entry.key.span, "a plan", TOP)),
         }
     }
 
-    /// The steps of a list, as far as they can be read.
-    fn read_steps(&mut self, list: Entry, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Vec<StepEntry> {
-        let NodeKind::Sequence(items) = list.value.kind else {
-            let diagnostic = Diagnostic::new(format!("`{}` takes a list", list.key.text)).at(list.value.span);
-            diagnostics.push(diagnostic.help("write `- id: name` and a kind such as `push:` for each step"));
-            return Vec::new();
-        };
-        let mut steps = Vec::with_capacity(items.len());
-        for item in items {
+    /// Reads the steps of a list, as far as they can be read.
+    fn read_steps(&mut self, list: Entry, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) {
+        for item in items_of(list, diagnostics) {
             let id = id_of(&item);
-            match read_step(item, kinds, diagnostics) {
-                Some(step) => steps.push(step),
-                None => self.unread.extend(id),
+            let before = (self.steps.len(), self.loops.len());
+            if item.get("steps").is_some() {
+                self.read_group(item, kinds, diagnostics);
+            } else if let Some((step, foreach)) = read_step(item, kinds, diagnostics) {
+                self.add_step(step, foreach);
+            }
+            if before == (self.steps.len(), self.loops.len()) {
+                self.unread.extend(id);
             }
         }
-        steps
+    }
+
+    fn add_step(&mut self, mut step: StepEntry, foreach: Option<ForEach>) {
+        if let Some(ForEach { items, item, key, max_parallel }) = foreach {
+            step.within = Some(self.loops.len());
+            let steps = self.steps.len()..self.steps.len() + 1;
+            let id = step.id.clone();
+            self.loops.push(Loop { id, items, item, key, max_parallel, steps, is_group: false });
+        }
+        self.steps.push(step);
+    }
+
+    /// Reads several steps under one `foreach`.
+    fn read_group(&mut self, group: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) {
+        let place = group.span;
+        let NodeKind::Mapping(entries) = group.kind else { return };
+        let (mut id, mut foreach, mut when, mut needs, mut list) = (None, None, None, Vec::new(), None);
+        let before = diagnostics.len();
+        for entry in entries {
+            match &*entry.key.text {
+                "id" => {
+                    let text = decode::<Spanned<String>>(&entry.value, "a group", diagnostics);
+                    id = text.map(|text| Key { span: text.span, text: text.value.into() });
+                }
+                "description" => drop(decode::<String>(&entry.value, "a group", diagnostics)),
+                "foreach" => foreach = ForEach::read(&entry.key, &entry.value, diagnostics),
+                "when" => when = Some(entry.value),
+                "needs" => needs = decode(&entry.value, "needs", diagnostics).unwrap_or_default(),
+                "steps" => list = Some(entry),
+                other if STEP.contains(&other) => {
+                    let diagnostic = Diagnostic::new(format!("a group of steps has no `{other}`")).at(entry.key.span);
+                    diagnostics.push(diagnostic.help("say it in its steps"));
+                }
+                other => diagnostics.push(unknown_key(other, entry.key.span, "a group of steps", GROUP)),
+            }
+        }
+        if id.is_none() && diagnostics.len() == before {
+            diagnostics.push(Diagnostic::new("the group has no `id`").at(place).help("give it a name: `id: name`"));
+        }
+        if foreach.is_none() && diagnostics.len() == before {
+            let diagnostic = Diagnostic::new("a group of steps needs `foreach`").at(place);
+            diagnostics.push(diagnostic.help("without it, write its steps into the list that the group stands in"));
+        }
+        let within = self.loops.len();
+        let first = self.steps.len();
+        for item in list.map_or_else(Vec::new, |list| items_of(list, diagnostics)) {
+            if item.get("steps").is_some() {
+                let diagnostic = Diagnostic::new("a group cannot stand in a group").at(item.span);
+                diagnostics.push(diagnostic.help("make the items of one `foreach` of both lists"));
+                continue;
+            }
+            let Some((mut step, inner)) = read_step(item, kinds, diagnostics) else { continue };
+            if inner.is_some() {
+                let diagnostic = Diagnostic::new("a `foreach` cannot stand in a group").at(step.id.span);
+                diagnostics.push(diagnostic.help("make the items of one `foreach` of both lists"));
+            }
+            step.within = Some(within);
+            step.needs.extend(needs.iter().cloned());
+            if let Some(when) = &when {
+                step.when.insert(0, when.clone());
+            }
+            self.steps.push(step);
+        }
+        if self.steps.len() == first && diagnostics.len() == before {
+            diagnostics.push(Diagnostic::new("the group has no steps").at(place));
+        }
+        let (Some(id), Some(ForEach { items, item, key, max_parallel })) = (id, foreach) else {
+            self.steps.truncate(first);
+            return;
+        };
+        self.loops.push(Loop { id, items, item, key, max_parallel, steps: first..self.steps.len(), is_group: true });
     }
 
     /// Ids and names can stand in expressions, and no two are the same.
@@ -182,11 +262,40 @@ impl Document {
                 diagnostics.push(Diagnostic::new(message).at(key.span).label("give it another name"));
             }
         }
-        let mut steps = std::collections::HashSet::new();
-        for step in &self.steps {
-            check_name("step", &step.id, diagnostics);
-            if !steps.insert(&step.id.text) {
-                let message = format!("two steps have the id `{}`", step.id.text);
+        for it in &self.loops {
+            if matches!(&*it.item.text, "steps" | "run") {
+                diagnostics.push(Diagnostic::new(format!("`{}` is a reserved name", it.item.text)).at(it.item.span));
+            }
+            if let Some(earlier) = seen.get(&*it.item.text) {
+                let message = format!("the item of `{}` would hide the {earlier} `{}`", it.id.text, it.item.text);
+                let diagnostic = Diagnostic::new(message).at(it.item.span);
+                diagnostics.push(diagnostic.help("give it another name: `foreach: { in: …, as: name }`"));
+            }
+        }
+        self.check_step_ids(diagnostics);
+    }
+
+    fn check_step_ids(&self, diagnostics: &mut Vec<Diagnostic>) {
+        // What stands in a group is known there alone, but must not be taken for what stands outside.
+        let mut outside = std::collections::HashSet::new();
+        let mut inside = std::collections::HashSet::new();
+        let group_of =
+            |step: &StepEntry| step.within.filter(|within| self.loops.get(*within).is_some_and(|it| it.is_group));
+        let groups = self.loops.iter().filter(|it| it.is_group).map(|it| &it.id);
+        for (id, group) in self.steps.iter().map(|step| (&step.id, group_of(step))).chain(groups.map(|id| (id, None))) {
+            check_name("step", id, diagnostics);
+            let is_new = match group {
+                None => outside.insert(&*id.text),
+                Some(group) => inside.insert((group, &*id.text)),
+            };
+            if !is_new {
+                let message = format!("two steps have the id `{}`", id.text);
+                diagnostics.push(Diagnostic::new(message).at(id.span).label("give it another id"));
+            }
+        }
+        for step in self.steps.iter().filter(|step| group_of(step).is_some()) {
+            if outside.contains(&*step.id.text) {
+                let message = format!("`{}` is the id of a step outside of the group too", step.id.text);
                 diagnostics.push(Diagnostic::new(message).at(step.id.span).label("give it another id"));
             }
         }
@@ -194,7 +303,7 @@ impl Document {
 }
 
 /// `[A-Za-z_][A-Za-z0-9_]*`: what can stand in an expression as it is.
-fn check_name(what: &str, key: &Key, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check_name(what: &str, key: &Key, diagnostics: &mut Vec<Diagnostic>) {
     let name = &*key.text;
     let starts_well = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     if starts_well && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
@@ -212,14 +321,14 @@ fn check_name(what: &str, key: &Key, diagnostics: &mut Vec<Diagnostic>) {
     });
 }
 
-fn mapping<'a>(node: &'a Node, what: &str, diagnostics: &mut Vec<Diagnostic>) -> &'a [Entry] {
+pub(super) fn mapping<'a>(node: &'a Node, what: &str, diagnostics: &mut Vec<Diagnostic>) -> &'a [Entry] {
     node.entries().unwrap_or_else(|| {
         diagnostics.push(Diagnostic::new(format!("`{what}` takes names with their values")).at(node.span));
         &[]
     })
 }
 
-fn unknown_key(key: &str, span: Span, what: &str, known: &[&str]) -> Diagnostic {
+pub(super) fn unknown_key(key: &str, span: Span, what: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::new(format!("unknown key `{key}` in {what}")).at(span);
     let diagnostic = match nearest(key, known.iter().copied()) {
         Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
@@ -228,19 +337,34 @@ fn unknown_key(key: &str, span: Span, what: &str, known: &[&str]) -> Diagnostic 
     diagnostic.note(format!("{what} takes: {}", known.join(", ")))
 }
 
+/// The items of a list of steps.
+fn items_of(list: Entry, diagnostics: &mut Vec<Diagnostic>) -> Vec<Node> {
+    let span = list.value.span;
+    let NodeKind::Sequence(items) = list.value.kind else {
+        let diagnostic = Diagnostic::new(format!("`{}` takes a list", list.key.text)).at(span);
+        diagnostics.push(diagnostic.help("write `- id: name` and a kind such as `push:` for each step"));
+        return Vec::new();
+    };
+    items
+}
+
 fn id_of(step: &Node) -> Option<Key> {
     let id = step.get("id")?;
     Some(Key { span: id.span, text: Arc::clone(&id.scalar()?.text) })
 }
 
-fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Option<StepEntry> {
+fn read_step(
+    item: Node,
+    kinds: &[KindInfo],
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(StepEntry, Option<ForEach>)> {
     let NodeKind::Mapping(entries) = item.kind else {
         let diagnostic = Diagnostic::new("a step is a mapping").at(item.span);
         diagnostics.push(diagnostic.help("write `- id: name` and a kind such as `push:`"));
         return None;
     };
     let (mut id, mut needs, mut retry, mut found) = (None, Vec::new(), RetryDeclaration::default(), Vec::new());
-    let (mut when, mut timeout, mut continue_on_error) = (None, None, None);
+    let (mut when, mut timeout, mut continue_on_error, mut foreach) = (Vec::new(), None, None, None);
     let place = entries.first().map_or(item.span, |entry| entry.key.span);
     for entry in &entries {
         let kind = kinds.iter().position(|kind| kind.name == &*entry.key.text);
@@ -251,7 +375,8 @@ fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) 
             }
             ("description", _) => drop(decode::<String>(&entry.value, "a step", diagnostics)),
             ("needs", _) => needs = decode(&entry.value, "needs", diagnostics).unwrap_or_default(),
-            ("when", _) => when = Some(entry.value.clone()),
+            ("foreach", _) => foreach = Some(ForEach::read(&entry.key, &entry.value, diagnostics)?),
+            ("when", _) => when.push(entry.value.clone()),
             ("timeout", _) => timeout = decode(&entry.value, "timeout", diagnostics),
             ("continue_on_error", _) => {
                 let says_so = decode::<bool>(&entry.value, "continue_on_error", diagnostics);
@@ -290,5 +415,17 @@ fn read_step(item: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) 
     let (kind_index, key) = (*kind_index, kind.key.clone());
     // Moved, not copied: the bodies are most of a large plan.
     let body = entries.into_iter().find(|entry| entry.key == key)?.value;
-    Some(StepEntry { id: id?, needs, retry, when, timeout, continue_on_error, kind: key, kind_index, body })
+    let entry = StepEntry {
+        id: id?,
+        needs,
+        retry,
+        when,
+        timeout,
+        continue_on_error,
+        kind: key,
+        kind_index,
+        body,
+        within: None,
+    };
+    Some((entry, foreach))
 }

@@ -2,16 +2,19 @@
 //!
 //! Nothing here runs a step or touches a registry.
 
+mod allow_declaration;
 mod condition;
 mod diagnostic;
 mod diagnostics;
 mod document;
 pub mod expression;
+mod foreach;
 mod guessed;
 mod input;
 mod input_type;
 mod inputs;
 mod kind_info;
+mod loop_outputs;
 mod names;
 mod registry_declaration;
 mod retry;
@@ -24,18 +27,20 @@ mod templates;
 pub mod yaml;
 
 pub use self::{
+    allow_declaration::AllowDeclaration,
     condition::holds,
     diagnostic::Diagnostic,
     diagnostics::Diagnostics,
     document::{Document, StepEntry, Var},
+    foreach::{Items, Loop},
     input::{Given, Input, InputDeclaration},
     input_type::InputType,
     inputs::{Unset, resolve as resolve_inputs},
     kind_info::KindInfo,
-    names::{Names, Position, Uses},
+    names::{LoopKey, LoopUse, Names, Position, Uses},
     registry_declaration::{Referrers, RegistryDeclaration},
     retry::{Defaults, RetryDeclaration, TimeLimit, TimeSpan, TryCount},
-    scope::Scope,
+    scope::{LoopItems, Scope},
     secret_declaration::SecretDeclaration,
     source_file::SourceFile,
     span::Span,

@@ -9,6 +9,7 @@ use super::{
     Diagnostic, Document, SourceFile,
     expression::Mention,
     guessed::Guessed,
+    loop_outputs::{LoopOutputs, StepOutputs, nothing},
     templates::Templates,
     yaml::{Node, NodeKind, decode},
 };
@@ -23,16 +24,37 @@ pub struct Scope {
     secrets: Arc<HashSet<Arc<str>>>,
     templates: Arc<Templates>,
     values: Arc<Values>,
+    /// One for each item of each loop, in order. Those have none.
+    iterations: Arc<RwLock<Vec<Self>>>,
+}
+
+/// The items of a loop, for one scope.
+#[derive(Debug, Clone)]
+pub struct LoopItems {
+    /// What the loop is called.
+    pub id: Arc<str>,
+    /// What an item is called.
+    pub item: Arc<str>,
+    /// Whether it is a group of steps.
+    pub is_group: bool,
+    /// Keys and items, in order.
+    pub items: Vec<(Arc<str>, serde_json::Value)>,
 }
 
 #[derive(Debug, Default)]
 struct Values {
     names: RwLock<HashMap<Arc<str>, Value>>,
-    steps: Arc<Steps>,
+    steps: Arc<StepOutputs>,
+    /// What is known outside of a loop.
+    outside: Option<Arc<Self>>,
 }
 
-#[derive(Debug, Default)]
-struct Steps(RwLock<HashMap<Arc<str>, Value>>);
+/// The outputs of the steps of one item, and those outside of the loop.
+#[derive(Debug)]
+struct Beside {
+    inside: Arc<StepOutputs>,
+    outside: Arc<StepOutputs>,
+}
 
 impl Object for Values {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -41,21 +63,26 @@ impl Object for Values {
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
         if key == "steps" {
-            return Some(Value::from_dyn_object(Arc::clone(&self.steps)));
+            return Some(match &self.outside {
+                None => Value::from_dyn_object(Arc::clone(&self.steps)),
+                Some(outside) => {
+                    let (inside, outside) = (Arc::clone(&self.steps), Arc::clone(&outside.steps));
+                    Value::from_object(Beside { inside, outside })
+                }
+            });
         }
-        self.names.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        let own = self.names.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        own.or_else(|| self.outside.as_ref()?.get_value_by_str(key))
     }
 }
 
-impl Object for Steps {
+impl Object for Beside {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        let steps = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        // A step that has not ended well has no outputs, and `default` may stand in for each of them.
-        Some(steps.get(key).cloned().unwrap_or_else(|| Value::from(BTreeMap::<&str, Value>::new())))
+        Some(self.inside.get(key).or_else(|| self.outside.get(key)).unwrap_or_else(nothing))
     }
 }
 
@@ -64,7 +91,8 @@ impl Scope {
     pub fn new(source: SourceFile, document: &Document, templates: Arc<Templates>) -> Self {
         let vars = document.vars.iter().map(|var| (Arc::clone(&var.key.text), var.value.clone())).collect();
         let secrets = document.secrets.iter().map(|entry| Arc::clone(&entry.key.text)).collect();
-        Self { source, vars: Arc::new(vars), secrets: Arc::new(secrets), templates, values: Arc::default() }
+        let (vars, secrets) = (Arc::new(vars), Arc::new(secrets));
+        Self { source, vars, secrets, templates, values: Arc::default(), iterations: Arc::default() }
     }
 
     /// Another scope with the same inputs and vars and no steps: vars are worked out anew there.
@@ -72,8 +100,8 @@ impl Scope {
         let names = self.values.names.read().unwrap_or_else(PoisonError::into_inner);
         let inputs = names.iter().filter(|(name, _)| !self.vars.contains_key(*name));
         let names = inputs.map(|(name, value)| (Arc::clone(name), value.clone())).collect();
-        let values = Values { names: RwLock::new(names), steps: Arc::default() };
-        Self { values: Arc::new(values), ..self.clone() }
+        let values = Values { names: RwLock::new(names), ..Values::default() };
+        Self { values: Arc::new(values), iterations: Arc::default(), ..self.clone() }
     }
 
     /// Gives an input its value.
@@ -93,8 +121,41 @@ impl Scope {
         let mut outputs: BTreeMap<&str, Value> =
             output.iter().map(|(name, value)| (name, Value::from(Serde(value)))).collect();
         outputs.extend(output.guesses().map(|(name, guess)| (name, Guessed::mapping(guess))));
-        let mut steps = self.values.steps.0.write().unwrap_or_else(PoisonError::into_inner);
-        steps.insert(name.into(), Value::from(outputs));
+        self.values.steps.set(name, Value::from(outputs));
+    }
+
+    /// Makes a scope for each item of a loop, and what the loop hands on known by its name. Loops are opened in order.
+    pub fn open_loop(&self, opened: &LoopItems) {
+        let mut iterations = self.iterations.write().unwrap_or_else(PoisonError::into_inner);
+        let mut outputs = LoopOutputs {
+            step: (!opened.is_group).then(|| Arc::clone(&opened.id)),
+            iterations: Vec::with_capacity(opened.items.len()),
+            places: HashMap::new(),
+        };
+        for (key, item) in &opened.items {
+            let names = HashMap::from([(Arc::clone(&opened.item), Value::from(Serde(item)))]);
+            let outside = Some(Arc::clone(&self.values));
+            let values = Values { names: RwLock::new(names), steps: Arc::default(), outside };
+            outputs.places.insert(Arc::clone(key), outputs.iterations.len());
+            outputs.iterations.push((Arc::clone(key), Arc::clone(&values.steps)));
+            iterations.push(Self { values: Arc::new(values), iterations: Arc::default(), ..self.clone() });
+        }
+        self.values.steps.set(&opened.id, Value::from_object(outputs));
+    }
+
+    /// The scope of an item, counted over all loops; this one where there is no such item.
+    pub fn iteration(&self, at: Option<usize>) -> Self {
+        let iterations = self.iterations.read().unwrap_or_else(PoisonError::into_inner);
+        at.and_then(|at| iterations.get(at)).unwrap_or(self).clone()
+    }
+
+    /// The same with one more name, for a while.
+    #[must_use]
+    pub fn with(&self, name: &Arc<str>, value: &serde_json::Value) -> Self {
+        let names = HashMap::from([(Arc::clone(name), Value::from(Serde(value)))]);
+        let outside = Some(Arc::clone(&self.values));
+        let values = Values { names: RwLock::new(names), steps: Arc::default(), outside };
+        Self { values: Arc::new(values), iterations: Arc::default(), ..self.clone() }
     }
 
     /// The same tree with every expression replaced by its value.
@@ -177,6 +238,11 @@ impl Scope {
     /// a plan is wrong and one looks at itself, this ends all the same.
     fn prepare(&self, name: &str, vars: usize) -> Result<(), Diagnostic> {
         let Some((name, node)) = self.vars.get_key_value(name) else { return Ok(()) };
+        if let Some(outside) = &self.values.outside {
+            // A var is the same for every item.
+            let outside = Self { values: Arc::clone(outside), ..self.clone() };
+            return outside.prepare(name, vars);
+        }
         if self.values.names.read().unwrap_or_else(PoisonError::into_inner).contains_key(name) {
             return Ok(());
         }

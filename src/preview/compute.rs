@@ -33,6 +33,7 @@ pub async fn preview(
         keep_going: true,
         skip_gates: true,
         fingerprints: false,
+        earlier: None,
         epoch,
     };
     let summary = runner::run(&program, &options, &mut Silent, interrupts).await.summary;

@@ -5,18 +5,22 @@ use std::{
 
 use super::{
     CompileOptions, Planned, Program,
+    allowed::Allowed,
+    instances::Instances,
+    items::{self, Unrolled},
     known::{Known, STAND_IN},
+    selection::{self, Selecting},
     settings,
 };
 use crate::{
-    event::StepId,
     graph::{Graph, Need, Part},
     plan::{
-        Defaults, Diagnostic, Diagnostics, Document, Names, Position, Scope, SourceFile, StepEntry, Templates, Unset,
-        Uses, holds, nearest, resolve_inputs, yaml,
+        Defaults, Diagnostic, Diagnostics, Document, LoopKey, LoopUse, Names, Position, Scope, SourceFile, Span,
+        StepEntry, Templates, Unset, Uses, holds, nearest, resolve_inputs,
+        yaml::{self, Node, NodeKind, Scalar, Style},
     },
     secret::Secrets,
-    step::{Access, Effects, Guess, KINDS, Kind, Mode, Places, Step, Thing},
+    step::{Access, Effects, Guess, KINDS, Kind, Mode, PlaceError, Places, Step, Thing},
     store::RetryPolicy,
 };
 
@@ -31,54 +35,64 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));
     let unset = resolve_inputs(&document, &options.given, &names, &scope, &mut diagnostics);
     let settings = settings::read(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
+    let outside = settings.allowed.as_ref().map(|allowed| allowed.files().to_vec()).unwrap_or_default();
     let mut places = options.places.clone();
     places.aliases = settings.aliases;
-    let skip = skipped(&document, &names, options, &mut diagnostics);
-    let mut check = Check {
+    places.outside = outside.into();
+    let unrolled = items::unroll(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
+    let instances = Instances::new(&document, &unrolled.loops);
+    let grounds = Grounds {
         document: &document,
         names: &names,
-        worlds: [scope.without_steps(), scope.without_steps()],
-        places,
+        scope: &scope,
+        instances: &instances,
+        unrolled: &unrolled,
+        places: &places,
         mode: options.mode,
-        seen: Vec::new(),
         secrets: &settings.secrets,
+        allowed: settings.allowed.as_ref(),
         unset: &unset,
-        needed_by: settings.lacking.into_iter().map(|input| (input, vec!["registries".to_owned()])).collect(),
-        skip: &skip,
-        ids: document.steps.iter().map(|step| step.id.text.to_string()).collect(),
-        known: Known::default(),
-        idle: skip.clone(),
-        diagnostics,
+        lacking: &settings.lacking,
     };
-    let mut parts: Vec<Option<(Part, BTreeSet<Arc<str>>)>> = Vec::with_capacity(document.steps.len());
-    for at in 0..document.steps.len() {
-        if at == document.finally {
-            let [first, second] = &check.worlds;
-            first.set_run("succeeded");
-            second.set_run("failed");
-        }
-        parts.push(check.step(at));
-    }
+    let skip = skipped(&grounds, options, &mut diagnostics);
+    let mut check = grounds.check(&skip, diagnostics);
+    check.by_selection = !options.select.is_empty();
+    let parts = check.steps();
+    check.look_at_what_never_runs();
     check.finish();
     let Check { diagnostics, places, seen, .. } = check;
     if !diagnostics.is_empty() {
         return Err(Diagnostics::new(diagnostics));
     }
     let (parts, secrets): (Vec<Part>, Vec<_>) = parts.into_iter().flatten().unzip();
-    let graph = Arc::new(Graph::with_finally(&parts, document.finally));
+    let graph = Arc::new(Graph::shaped(&parts, instances.shape.clone()));
     let given = document.inputs.iter();
     let given = given.filter_map(|input| Some((input.key.text.to_string(), options.given.value(input)?.0.to_owned())));
     let given = given.collect();
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
     let defaults = document.defaults;
     let retry = defaults.retry.over(RetryPolicy::default());
-    let steps = document.steps.into_iter().zip(parts).zip(secrets.into_iter().zip(seen));
-    let steps =
-        steps.filter_map(|((entry, part), (secrets, seen))| plan(entry, part, secrets, seen, defaults)).collect();
+    let made = instances.list.into_iter().zip(parts).zip(secrets).zip(seen);
+    // Moved, not copied, wherever it is the last that is made of what is written: the bodies are most of a large plan.
+    let mut entries: Vec<Option<StepEntry>> = document.steps.into_iter().map(Some).collect();
+    let mut steps = Vec::with_capacity(made.len());
+    for (((instance, part), secrets), seen) in made {
+        let Some(entry) = entries.get_mut(instance.entry) else { continue };
+        let entry = match entry {
+            Some(written) if written.within.is_some() => written.clone(),
+            written => match written.take() {
+                Some(written) => written,
+                None => continue,
+            },
+        };
+        steps.extend(plan(entry, instance.iteration, part, (secrets, seen), defaults));
+    }
     Ok(Program {
         name: name.into(),
         source: source.clone(),
         scope,
+        loops: unrolled.loops,
+        allowed: settings.allowed,
         steps,
         outputs: document.outputs,
         graph,
@@ -91,8 +105,16 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     })
 }
 
-fn plan(entry: StepEntry, part: Part, secrets: BTreeSet<Arc<str>>, seen: usize, defaults: Defaults) -> Option<Planned> {
+fn plan(
+    entry: StepEntry,
+    iteration: Option<usize>,
+    part: Part,
+    (secrets, seen): (BTreeSet<Arc<str>>, usize),
+    defaults: Defaults,
+) -> Option<Planned> {
     Some(Planned {
+        written_id: entry.id.text,
+        iteration,
         id: part.id,
         kind: KINDS.get(entry.kind_index)?,
         body: entry.body,
@@ -113,34 +135,85 @@ fn file_stem(name: &str) -> String {
 }
 
 /// The steps that are not to run: those that were named, or those that were not selected.
-fn skipped(
-    document: &Document,
-    names: &Names<'_>,
-    options: &CompileOptions,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeSet<usize> {
-    let ids: Vec<&str> = document.steps.iter().map(|step| &*step.id.text).collect();
-    let mut find = |flag: &str, list: &[String]| -> BTreeSet<usize> {
-        let mut found = BTreeSet::new();
-        for id in list {
-            if let Some(step) = names.step(id) {
-                found.insert(step);
-                continue;
-            }
-            let diagnostic = Diagnostic::new(format!("{flag}: there is no step `{id}`"));
-            diagnostics.push(match nearest(id, ids.iter().copied()) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic.note(format!("the steps are: {}", ids.join(", "))),
-            });
-        }
-        found
-    };
-    let mut skip = find("--skip", &options.skip);
-    if !options.select.is_empty() {
-        let select = find("--select", &options.select);
-        skip.extend((0..document.steps.len()).filter(|step| !select.contains(step)));
+fn skipped(grounds: &Grounds<'_>, options: &CompileOptions, diagnostics: &mut Vec<Diagnostic>) -> BTreeSet<usize> {
+    let Grounds { document, names, instances, .. } = *grounds;
+    let selecting = Selecting { document, names, instances };
+    let looks_around = selection::needs_graph(&options.select) || selection::needs_graph(&options.skip);
+    let graph = looks_around.then(|| grounds.survey());
+    let mut skip = selecting.find("--skip", &options.skip, graph.as_ref(), diagnostics);
+    if options.select.is_empty() {
+        return skip;
     }
+    let before = diagnostics.len();
+    let select = selecting.find("--select", &options.select, graph.as_ref(), diagnostics);
+    if select.is_empty() && diagnostics.len() == before {
+        diagnostics.push(Diagnostic::new("--select: nothing is selected"));
+    }
+    let all = instances.list.len();
+    let finally = instances.shape.finally.unwrap_or(all);
+    // Who selects nothing of `finally` wants all of it: it always runs.
+    let selects_finally = select.range(finally..).next().is_some();
+    skip.extend((0..if selects_finally { all } else { finally }).filter(|step| !select.contains(step)));
     skip
+}
+
+/// What steps are checked against.
+struct Grounds<'a> {
+    document: &'a Document,
+    names: &'a Names<'a>,
+    scope: &'a Scope,
+    instances: &'a Instances,
+    unrolled: &'a Unrolled,
+    places: &'a Places,
+    mode: Mode,
+    secrets: &'a Secrets,
+    allowed: Option<&'a Allowed>,
+    unset: &'a Unset,
+    /// Inputs without a value that `registries` would need.
+    lacking: &'a BTreeSet<Arc<str>>,
+}
+
+impl<'a> Grounds<'a> {
+    fn check(&self, skip: &'a BTreeSet<usize>, diagnostics: Vec<Diagnostic>) -> Check<'a> {
+        let lacking = self.lacking.iter().map(|input| (Arc::clone(input), vec!["registries".to_owned()]));
+        let mut check = Check {
+            document: self.document,
+            names: self.names,
+            worlds: [self.scope.without_steps(), self.scope.without_steps()],
+            instances: self.instances,
+            places: self.places.clone(),
+            mode: self.mode,
+            seen: Vec::new(),
+            secrets: self.secrets,
+            allowed: self.allowed,
+            unset: self.unset,
+            needed_by: lacking.collect(),
+            skip,
+            by_selection: false,
+            ids: self.instances.list.iter().map(|instance| instance.id.name().to_owned()).collect(),
+            known: Known::default(),
+            idle: skip.clone(),
+            broken_loops: self.unrolled.broken.clone(),
+            diagnostics,
+        };
+        for opened in &self.unrolled.loops {
+            check.worlds.iter().for_each(|world| world.open_loop(opened));
+        }
+        check.lack_items(&self.unrolled.lacking);
+        check
+    }
+
+    /// The graph of all steps, whatever runs of it and whatever is wrong with it.
+    fn survey(&self) -> Graph {
+        let nothing = BTreeSet::new();
+        let mut check = Grounds { ..*self }.check(&nothing, Vec::new());
+        let parts = check.steps();
+        let known = |(at, part): (usize, Option<(Part, BTreeSet<Arc<str>>)>)| {
+            part.map(|(part, _)| part).or_else(|| check.bare_part(at))
+        };
+        let parts: Vec<Part> = parts.into_iter().enumerate().filter_map(known).collect();
+        Graph::shaped(&parts, self.instances.shape.clone())
+    }
 }
 
 /// What is known of a `when` before the run.
@@ -156,34 +229,64 @@ struct Check<'a> {
     document: &'a Document,
     names: &'a Names<'a>,
     worlds: [Scope; 2],
+    instances: &'a Instances,
     /// As the step sees them that is worked out.
     places: Places,
     mode: Mode,
     /// How many of the paths that steps write each step sees.
     seen: Vec<usize>,
     secrets: &'a Secrets,
+    allowed: Option<&'a Allowed>,
     unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
     needed_by: BTreeMap<Arc<str>, Vec<String>>,
     skip: &'a BTreeSet<usize>,
+    /// Whether steps do not run since others were selected.
+    by_selection: bool,
     ids: Vec<String>,
     known: Known,
     /// Steps that will not run, as far as that is known: they touch nothing, and what they lack is not missed.
     idle: BTreeSet<usize>,
+    /// Loops whose items could not be worked out.
+    broken_loops: BTreeSet<usize>,
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    /// What is known of every step that may run, in the order in which they would one by one.
+    fn steps(&mut self) -> Vec<Option<(Part, BTreeSet<Arc<str>>)>> {
+        let count = self.instances.list.len();
+        let mut parts = Vec::with_capacity(count);
+        for at in 0..count {
+            if self.instances.shape.finally == Some(at) {
+                let [first, second] = &self.worlds;
+                first.set_run("succeeded");
+                second.set_run("failed");
+            }
+            self.seen.push(self.places.seen());
+            parts.push(self.step(at));
+        }
+        parts
+    }
+
+    /// What the graph needs to know of a step of which little is known: what it looks at.
+    fn bare_part(&mut self, at: usize) -> Option<Part> {
+        let entry = self.entry(at)?;
+        let uses = self.look(&entry.body, at, false);
+        let data = uses.steps.into_iter().map(|(step, mention)| Need { step, mention }).collect();
+        let id = self.instances.list.get(at)?.id.clone();
+        Some(Part { id, effects: Effects::default(), gate: false, data, needs: self.needs(at, entry) })
+    }
+
     /// What the graph needs to know of the step at this place, and the secrets that it takes; nothing where it could not
     /// be worked out.
     fn step(&mut self, at: usize) -> Option<(Part, BTreeSet<Arc<str>>)> {
-        let entry = self.document.steps.get(at)?;
-        self.seen.push(self.places.seen());
-        let uses = self.names.check(&entry.body, Position::Step(at), &mut self.diagnostics);
+        let entry = self.entry(at)?;
+        let uses = self.look(&entry.body, at, true);
         let needs = self.needs(at, entry);
         let condition = self.condition(at, entry);
         // However a step before `finally` ended, what is in `finally` runs.
-        let finally = self.document.finally;
+        let finally = self.instances.shape.finally.unwrap_or(usize::MAX);
         let is_before = |step: &usize| at >= finally && *step < finally;
         let mut data = uses.steps.clone();
         for (step, mention) in condition.iter().flat_map(|condition| &condition.uses.steps) {
@@ -191,7 +294,7 @@ impl Check<'_> {
         }
         data.retain(|step, _| !is_before(step));
         if !self.skip.contains(&at) {
-            self.refuse_skipped_data(entry, &data);
+            self.refuse_skipped_data(at, entry, &data);
         }
         if condition.as_ref().is_some_and(|condition| condition.verdict == Some(false))
             || data.keys().any(|step| self.idle.contains(step))
@@ -220,13 +323,149 @@ impl Check<'_> {
             }
         };
         let data = data.into_iter().map(|(step, mention)| Need { step, mention }).collect();
-        Some((Part { id: StepId::new(at, &*entry.id.text), effects, gate, data, needs }, uses.secrets))
+        let id = self.instances.list.get(at)?.id.clone();
+        Some((Part { id, effects, gate, data, needs }, uses.secrets))
+    }
+
+    /// What the step would do and may not.
+    fn refuse_what_is_not_allowed(&self, name: &str, step: &dyn Step, span: Span) -> Option<Diagnostic> {
+        if let Some(path) = self.places.leaves_workdir(&step.effects(&self.places)) {
+            let error = PlaceError::Outside { path, workdir: self.places.workdir.clone() };
+            return Some(Diagnostic::new(error.to_string()).at(span));
+        }
+        let refusal = self.allowed?.refuses(step, &self.places)?;
+        Some(Diagnostic::new(refusal.message(name)).at(span).help(refusal.help()))
+    }
+
+    fn entry(&self, at: usize) -> Option<&'a StepEntry> {
+        self.document.steps.get(self.instances.list.get(at)?.entry)
+    }
+
+    /// One of the guesses, as the step at this place sees it.
+    fn world(&self, at: usize, world: usize) -> Scope {
+        let iteration = self.instances.list.get(at).and_then(|instance| instance.iteration);
+        let [first, second] = &self.worlds;
+        if world == 0 { first.iteration(iteration) } else { second.iteration(iteration) }
+    }
+
+    /// What a value of the step at this place looks at: steps by their places among all that run.
+    fn look(&mut self, node: &Node, at: usize, report: bool) -> Uses {
+        let Some(instance) = self.instances.list.get(at) else { return Uses::default() };
+        let mut wrong = Vec::new();
+        let mut uses = self.names.check(node, Position::Step(instance.entry), &mut wrong);
+        if !self.document.loops.is_empty() {
+            let written = std::mem::take(&mut uses.steps);
+            let beside = |(entry, mention)| Some((self.instances.beside(entry, instance, self.document)?, mention));
+            uses.steps = written.into_iter().filter_map(beside).collect();
+            for looked_at in std::mem::take(&mut uses.loops) {
+                match self.place_looked_at(&looked_at, at) {
+                    Ok(place) => self.instances.looked_at(&looked_at, place, self.document, &mut uses.steps),
+                    Err(diagnostic) => {
+                        uses.broken = true;
+                        wrong.extend(diagnostic);
+                    }
+                }
+            }
+            for (entry, ..) in &mut uses.outputs {
+                let made = self.instances.beside(*entry, instance, self.document);
+                *entry = made.or_else(|| self.instances.any(*entry, self.document)).unwrap_or(usize::MAX);
+            }
+        }
+        if report {
+            self.diagnostics.append(&mut wrong);
+        }
+        uses
+    }
+
+    /// The place of the item that a look at a loop is about; nothing where it is about all of them. An error: there is no
+    /// such item, or what is wrong was said.
+    fn place_looked_at(&self, looked_at: &LoopUse, at: usize) -> Result<Option<usize>, Option<Diagnostic>> {
+        let key = match &looked_at.key {
+            LoopKey::Each => return Ok(None),
+            LoopKey::Text(key) => Arc::clone(key),
+            LoopKey::Computed(source) => {
+                let scalar = Scalar { text: format!("${{{{ {source} }}}}").into(), style: Style::DoubleQuoted };
+                let node = Node { span: looked_at.span, kind: NodeKind::Scalar(scalar) };
+                let mut wrong = Vec::new();
+                let uses = self.names.check(&node, Position::Outputs, &mut wrong);
+                if uses.is_open() {
+                    // Only the run will tell which, so it waits for all.
+                    return Ok(None);
+                }
+                match self.world(at, 0).value(&node) {
+                    Ok(serde_json::Value::String(key)) => key.into(),
+                    Ok(value) => value.to_string().into(),
+                    Err(diagnostic) => return Err(Some(diagnostic)),
+                }
+            }
+        };
+        if let Some(place) = self.instances.place_of_key(looked_at.which, &key) {
+            return Ok(Some(place));
+        }
+        let Some(it) = self.document.loops.get(looked_at.which) else { return Err(None) };
+        if self.broken_loops.contains(&looked_at.which) {
+            return Err(None);
+        }
+        let id = &it.id.text;
+        let diagnostic = Diagnostic::new(format!("`{id}` has no item with the key `{key}`")).at(looked_at.span);
+        let mut keys: Vec<&str> = self.instances.keys(looked_at.which).collect();
+        keys.sort_unstable();
+        let kind = self.document.steps.get(it.steps.start).and_then(|step| KINDS.get(step.kind_index));
+        let is_output = kind.is_some_and(|kind| kind.has_output(&key));
+        Err(Some(if is_output && !it.is_group {
+            diagnostic.help(format!("write `steps.{id}['KEY'].{key}` for one, `steps.{id} | pluck('{key}')` for all"))
+        } else if let Some(near) = nearest(&key, keys.iter().copied()) {
+            diagnostic.label(format!("did you mean `{near}`?"))
+        } else {
+            let more = if keys.len() > 10 { format!(" and {} more", keys.len() - 10) } else { String::new() };
+            keys.truncate(10);
+            diagnostic.note(format!("its keys are: {}{more}", keys.join(", ")))
+        }))
+    }
+
+    /// Remembers the inputs that items cannot do without.
+    fn lack_items(&mut self, lacking: &BTreeMap<usize, BTreeSet<Arc<str>>>) {
+        for (which, inputs) in lacking {
+            let Some(it) = self.document.loops.get(*which) else { continue };
+            for input in inputs {
+                self.needed_by.entry(Arc::clone(input)).or_default().push(it.id.text.to_string());
+            }
+        }
+    }
+
+    /// Finds what is wrong with steps of which nothing is made, since there are no items.
+    fn look_at_what_never_runs(&mut self) {
+        for entry in 0..self.document.steps.len() {
+            let Some(step) = self.document.steps.get(entry) else { continue };
+            if step.within.is_some() && self.instances.any(entry, self.document).is_none() {
+                for node in step.when.iter().chain([&step.body]) {
+                    self.names.check(node, Position::Step(entry), &mut self.diagnostics);
+                }
+            }
+        }
     }
 
     /// What is known of the condition under which the step runs.
     fn condition(&mut self, at: usize, entry: &StepEntry) -> Option<Condition> {
-        let when = entry.when.as_ref()?;
-        let uses = self.names.check(when, Position::Step(at), &mut self.diagnostics);
+        if entry.when.is_empty() {
+            return None;
+        }
+        let mut condition = Condition { uses: Uses::default(), verdict: Some(true), is_broken: false };
+        for when in &entry.when {
+            let one = self.one_condition(at, when);
+            condition.is_broken |= one.is_broken;
+            condition.verdict = match (condition.verdict, one.verdict) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                _ => None,
+            };
+            condition.uses.steps.extend(one.uses.steps);
+        }
+        Some(condition)
+    }
+
+    fn one_condition(&mut self, at: usize, when: &Node) -> Condition {
+        let uses = self.look(when, at, true);
         let lacking = self.known.check_outputs(&uses.outputs, &self.ids);
         let mut is_broken = uses.broken || !lacking.is_empty();
         self.diagnostics.extend(lacking);
@@ -235,7 +474,7 @@ impl Check<'_> {
         let mut verdict = None;
         // A step that is not there has no output that could be compared.
         if !is_broken && !uses.steps.keys().any(|step| self.idle.contains(step)) {
-            match holds(when, &self.worlds[0]) {
+            match holds(when, &self.world(at, 0)) {
                 Ok(holds) => verdict = Some(holds).filter(|_| !uses.is_open()),
                 Err(diagnostic) => {
                     is_broken = true;
@@ -243,36 +482,41 @@ impl Check<'_> {
                 }
             }
         }
-        Some(Condition { uses, verdict, is_broken })
+        Condition { uses, verdict, is_broken }
     }
 
     fn work_out(&mut self, at: usize, entry: &StepEntry, uses: &Uses) -> Option<(Effects, bool)> {
         let kind = KINDS.get(entry.kind_index)?;
-        let [first, second] = self.worlds.clone();
+        let (first, second) = (self.world(at, 0), self.world(at, 1));
         let (step, effects) = self.decode(kind, entry, &first, true)?;
-        let id = &*entry.id.text;
+        let (id, name) = (&*entry.id.text, self.ids.get(at).cloned().unwrap_or_default());
         let mut wrong = step.check(&self.places);
         if self.idle.contains(&at) && !self.skip.contains(&at) {
             // Its own condition says that it does not run: neither its files nor its tags matter.
-            first.set_step(id, &step.foresee(&Guess { world: 0, step: id }));
-            second.set_step(id, &step.foresee(&Guess { world: 1, step: id }));
+            first.set_step(id, &step.foresee(&Guess { world: 0, step: &name }));
+            second.set_step(id, &step.foresee(&Guess { world: 1, step: &name }));
             self.diagnostics.extend(wrong);
             return Some((Effects::default(), step.is_gate()));
         }
         wrong.extend(self.known.check_sources(&*step, &self.places));
-        let mut effects = effects;
         let mut opaque = self.is_opaque(at, entry, kind, uses);
-        let outputs = [0, 1].map(|world| Guess { world, step: id });
+        let refused = self.refuse_what_is_not_allowed(&name, &*step, entry.id.span);
+        let mut refused = refused.filter(|_| !self.idle.contains(&at));
+        let mut effects = effects;
+        let outputs = [0, 1].map(|world| Guess { world, step: &name });
         if !uses.is_open() {
-            wrong.extend(self.known.check_moves(id, &*step, &self.places, entry.id.span));
+            wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
             first.set_step(id, &step.foresee(&outputs[0]));
             second.set_step(id, &step.foresee(&outputs[1]));
         } else {
             first.set_step(id, &step.foresee(&outputs[0]));
             if let Some((other, others)) = self.decode(kind, entry, &second, false) {
                 if !opaque && step.moves() == other.moves() {
-                    wrong.extend(self.known.check_moves(id, &*step, &self.places, entry.id.span));
+                    wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
                 }
+                // What both guesses would do is known; the rest is refused when it is.
+                let others_refused = self.refuse_what_is_not_allowed(&name, &*other, entry.id.span);
+                refused = refused.filter(|refused| others_refused.as_ref() == Some(refused));
                 effects = effects.common(&others);
                 second.set_step(id, &other.foresee(&outputs[1]));
             } else {
@@ -281,10 +525,12 @@ impl Check<'_> {
                 second.set_step(id, &step.foresee(&outputs[1]));
             }
             if opaque {
+                refused = None;
                 effects = effects.everywhere();
                 self.known.opaque.insert(at);
             }
         }
+        wrong.extend(refused);
         effects = self.wait_for_subject(at, entry, &*step, effects);
         let secrets = uses.secrets.iter().filter_map(|name| self.secrets.get(name)?.file());
         effects = secrets.fold(effects, |effects, file| effects.read(Thing::path(file)));
@@ -292,7 +538,7 @@ impl Check<'_> {
             let diagnostic = Diagnostic::new(format!("`{id}` is a gate: what it says must count")).at(span);
             wrong.push(diagnostic.help("leave `continue_on_error` out"));
         }
-        self.known.remember(at, id, &*step, &effects, &self.places, self.mode);
+        self.known.remember(at, &name, &*step, &effects, &self.places, self.mode);
         let written = effects.touches().iter().filter(|(access, _)| *access == Access::Write);
         self.places.add_written(written.filter_map(|(_, thing)| thing.as_path()).collect::<Vec<_>>());
         self.diagnostics.extend(wrong);
@@ -303,7 +549,7 @@ impl Check<'_> {
     /// Whether it is a gate comes back, where that can be told.
     fn look_further(&mut self, at: usize, entry: &StepEntry) -> Option<bool> {
         let kind = KINDS.get(entry.kind_index)?;
-        let [first, _] = &self.worlds;
+        let first = self.world(at, 0);
         let body = first.evaluate_known(&entry.body);
         kind.decode(&body, &mut self.diagnostics);
         let (body, is_incomplete) = body.with_stand_in(&STAND_IN.into());
@@ -324,25 +570,25 @@ impl Check<'_> {
 
     /// Whether the guesses may both be wrong: a field that says where the step works, or what it hands on, depends on what
     /// an output says, or holds an output of a step of which that is so.
-    fn is_opaque(&self, at: usize, entry: &StepEntry, kind: &Kind, uses: &Uses) -> bool {
+    fn is_opaque(&mut self, at: usize, entry: &StepEntry, kind: &Kind, uses: &Uses) -> bool {
         let may_be = uses.opaque || uses.steps.keys().any(|step| self.known.opaque.contains(step));
         if !may_be {
             return false;
         }
         let where_it_works = entry.body.without(kind.content);
-        let uses = self.names.check(&where_it_works, Position::Step(at), &mut Vec::new());
+        let uses = self.look(&where_it_works, at, false);
         uses.opaque || uses.steps.keys().any(|step| self.known.opaque.contains(step))
     }
 
     /// A digest says nothing of who brings its manifest. Where a step above hands it on that has to do with the graph of
     /// that repository, the manifest is there by then; otherwise it may come from any step that adds to the repository.
-    fn wait_for_subject(&self, at: usize, entry: &StepEntry, step: &dyn Step, effects: Effects) -> Effects {
+    fn wait_for_subject(&mut self, at: usize, entry: &StepEntry, step: &dyn Step, effects: Effects) -> Effects {
         let Some((field, subject)) = step.subject().filter(|(_, subject)| subject.digest.is_some()) else {
             return effects;
         };
         let repository = self.places.repository(&subject.repository);
         let Some(written) = entry.body.get(field) else { return effects };
-        let uses = self.names.check(written, Position::Step(at), &mut Vec::new());
+        let uses = self.look(written, at, false);
         let graph = Thing::graph(&repository);
         if uses.steps.is_empty() {
             effects.read(Thing::pushed(&repository))
@@ -380,17 +626,36 @@ impl Check<'_> {
     /// The steps that are named by hand: they stand above.
     fn needs(&mut self, at: usize, entry: &StepEntry) -> Vec<usize> {
         let mut needs = Vec::new();
+        let Some(instance) = self.instances.list.get(at) else { return needs };
+        let written = instance.entry;
         for need in &entry.needs {
-            let diagnostic = match self.names.step(need) {
-                Some(step) if step < at => {
-                    needs.push(step);
+            if let Some(step) = self.names.step_beside(need, written).filter(|step| *step < written) {
+                needs.extend(self.instances.beside(step, instance, self.document));
+                continue;
+            }
+            let needed = self.names.loop_called(need).and_then(|which| Some((which, self.document.loops.get(which)?)));
+            let diagnostic = match (self.names.step_beside(need, written), needed) {
+                (Some(step), _) if step == written => Diagnostic::new(format!("step `{}` needs itself", need.value)),
+                (None, Some((which, it))) if it.steps.end <= written => {
+                    let all = LoopUse {
+                        which,
+                        key: LoopKey::Each,
+                        step: None,
+                        mention: Arc::clone(&it.id.text),
+                        span: need.span,
+                    };
+                    let mut found = BTreeMap::new();
+                    self.instances.looked_at(&all, None, self.document, &mut found);
+                    needs.extend(found.into_keys());
                     continue;
                 }
-                Some(step) if step == at => Diagnostic::new(format!("step `{}` needs itself", need.value)),
-                Some(_) => Diagnostic::new(format!("step `{}` stands below", need.value))
+                (None, Some((_, it))) if it.steps.contains(&written) => {
+                    Diagnostic::new(format!("step `{}` needs itself", need.value))
+                }
+                (Some(_), _) | (None, Some(_)) => Diagnostic::new(format!("step `{}` stands below", need.value))
                     .help("a step may need only steps above it"),
-                None if self.names.is_unread(need) => continue,
-                None => match self.names.nearest_step(need) {
+                (None, None) if self.names.is_unread(need) => continue,
+                (None, None) => match self.names.nearest_step(need) {
                     Some(near) => Diagnostic::new(format!("there is no step `{}`", need.value))
                         .label(format!("did you mean `{near}`?")),
                     None => Diagnostic::new(format!("there is no step `{}`", need.value)),
@@ -413,12 +678,18 @@ impl Check<'_> {
         !lacking.is_empty()
     }
 
-    fn refuse_skipped_data(&mut self, entry: &StepEntry, data: &BTreeMap<usize, Arc<str>>) {
+    fn refuse_skipped_data(&mut self, at: usize, entry: &StepEntry, data: &BTreeMap<usize, Arc<str>>) {
+        let name = self.ids.get(at).cloned().unwrap_or_default();
         for (step, mention) in data.iter().filter(|(step, _)| self.skip.contains(step)) {
             let id = self.ids.get(*step).map_or("", String::as_str);
-            let message = format!("`{}` uses `{mention}`, and `{id}` is skipped", entry.id.text);
-            let diagnostic = Diagnostic::new(message).at(entry.id.span);
-            self.diagnostics.push(diagnostic.help(format!("skip `{}` too, or do not skip `{id}`", entry.id.text)));
+            let diagnostic = if self.by_selection {
+                let message = format!("`{name}` uses `{mention}`, and `{id}` is not selected");
+                Diagnostic::new(message).help(format!("select `+{name}`: it, and all that it depends on"))
+            } else {
+                let message = format!("`{name}` uses `{mention}`, and `{id}` is skipped");
+                Diagnostic::new(message).help(format!("skip `{name}` too, or do not skip `{id}`"))
+            };
+            self.diagnostics.push(diagnostic.at(entry.id.span));
         }
     }
 
@@ -428,8 +699,17 @@ impl Check<'_> {
         let uses: Vec<_> =
             outputs.map(|entry| self.names.check(&entry.value, Position::Outputs, &mut self.diagnostics)).collect();
         for uses in uses.iter().chain(self.names.var_uses()) {
-            let lacking = self.known.check_outputs(&uses.outputs, &self.ids);
+            let mut named = uses.outputs.clone();
+            for (entry, ..) in &mut named {
+                *entry = self.instances.any(*entry, self.document).unwrap_or(usize::MAX);
+            }
+            let lacking = self.known.check_outputs(&named, &self.ids);
             self.diagnostics.extend(lacking);
+            for looked_at in &uses.loops {
+                if let Err(Some(diagnostic)) = self.place_looked_at(looked_at, usize::MAX) {
+                    self.diagnostics.push(diagnostic);
+                }
+            }
         }
         for (name, steps) in &self.needed_by {
             let input = self.document.inputs.iter().find(|input| input.key.text == *name);

@@ -34,7 +34,7 @@ impl Program {
         epoch: Option<u64>,
     ) -> Option<FingerprintDraft> {
         let planned = self.steps.get(step)?;
-        let body = scope.evaluate(&planned.body).ok()?;
+        let body = scope.iteration(planned.iteration).evaluate(&planned.body).ok()?;
         let mut fields = Hasher::new(Algorithm::Sha256);
         feed(&body, &mut fields);
         Some(FingerprintDraft {

@@ -1,12 +1,16 @@
 //! A plan that can run: every name resolved, every step decoded, the graph built. What is wrong with a plan is found
 //! here, all of it at once, before anything is asked of a registry.
 
+mod allowed;
 mod compile;
 mod fingerprint;
+mod instances;
+mod items;
 mod known;
 mod options;
 mod planned;
 mod rights;
+mod selection;
 mod settings;
 
 use std::{
@@ -15,15 +19,17 @@ use std::{
     sync::Arc,
 };
 
+use self::allowed::Allowed;
 pub use self::{compile::compile, fingerprint::FingerprintDraft, options::CompileOptions, planned::Planned};
 use crate::{
     event::{Failure, FailureKind, StepId},
     graph::Graph,
     oci::RegistryName,
     output::Output,
-    plan::{Diagnostic, Scope, SourceFile, holds, yaml::Entry},
+    pack::DigestCache,
+    plan::{Diagnostic, LoopItems, Scope, SourceFile, holds, yaml::Entry},
     secret::{SecretError, Secrets},
-    step::{Access, Places, Step, Thing},
+    step::{Access, PlaceError, Places, Step, Thing},
     store::{
         RetryPolicy,
         registry::{RegistrySettings, Written},
@@ -36,6 +42,8 @@ pub struct Program {
     name: Arc<str>,
     source: SourceFile,
     scope: Scope,
+    loops: Vec<LoopItems>,
+    allowed: Option<Allowed>,
     steps: Vec<Planned>,
     outputs: Vec<Entry>,
     graph: Arc<Graph>,
@@ -91,6 +99,13 @@ impl Program {
         self.steps.get(step).map_or_else(|| self.places.clone(), |planned| self.places.seeing(planned.seen))
     }
 
+    /// The same, with what is known of the files of the plan.
+    #[must_use]
+    pub fn with_digests(mut self, digests: DigestCache) -> Self {
+        self.places.digests = Arc::new(digests);
+        self
+    }
+
     /// How registries are asked of which the plan says something.
     pub const fn registries(&self) -> &BTreeMap<RegistryName, RegistrySettings> {
         &self.registries
@@ -109,7 +124,7 @@ impl Program {
             let touches = self.steps.iter().flat_map(|step| step.effects.touches());
             touches.into_iter().any(|(access, thing)| *access == Access::Write && thing.overlaps(&file))
         };
-        let may_run = |(at, step): &(usize, &Planned)| !self.skip.contains(at) && step.when.is_none();
+        let may_run = |(at, step): &(usize, &Planned)| !self.skip.contains(at) && step.when.is_empty();
         let steps = self.steps.iter().enumerate().filter(may_run);
         let taken = steps.flat_map(|(_, step)| step.secrets.iter().map(move |name| (&step.id, name)));
         let missing = taken.filter_map(|(step, name)| {
@@ -148,14 +163,21 @@ impl Program {
 
     /// The values for one run: inputs and vars, and no step has ended yet.
     pub fn scope(&self) -> Scope {
-        self.scope.without_steps()
+        let scope = self.scope.without_steps();
+        self.loops.iter().for_each(|opened| scope.open_loop(opened));
+        scope
     }
 
     /// Whether the condition of the step at that place holds, with the outputs of the steps before it in `scope`.
     pub fn is_wanted(&self, step: usize, scope: &Scope) -> Result<bool, Failure> {
         let Some(planned) = self.steps.get(step) else { return Ok(true) };
-        let Some(when) = &planned.when else { return Ok(true) };
-        holds(when, scope).map_err(|diagnostic| self.explain(&diagnostic, planned))
+        let scope = scope.iteration(planned.iteration);
+        for when in &planned.when {
+            if !holds(when, &scope).map_err(|diagnostic| self.explain(&diagnostic, planned))? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The step at that place with the outputs of the steps before it in `scope`.
@@ -163,7 +185,10 @@ impl Program {
         let Some(planned) = self.steps.get(step) else {
             return Err(self.failure(FailureKind::Step, "there is no such step", None));
         };
-        let body = scope.evaluate(&planned.body).map_err(|diagnostic| self.explain(&diagnostic, planned))?;
+        let body = scope
+            .iteration(planned.iteration)
+            .evaluate(&planned.body)
+            .map_err(|diagnostic| self.explain(&diagnostic, planned))?;
         let mut diagnostics = Vec::new();
         let decoded = planned.kind.decode(&body, &mut diagnostics);
         let places = self.places_of(step);
@@ -172,6 +197,14 @@ impl Program {
             return Err(self.explain(diagnostic, planned));
         }
         let decoded = decoded.ok_or_else(|| self.failure(FailureKind::Step, "it cannot be read", Some(planned)))?;
+        if let Some(refusal) = self.allowed.as_ref().and_then(|allowed| allowed.refuses(&*decoded, &self.places)) {
+            let failure = self.failure(FailureKind::Step, &refusal.message(planned.id.name()), Some(planned));
+            return Err(Failure { help: vec![refusal.help()], ..failure });
+        }
+        if let Some(path) = self.places.leaves_workdir(&decoded.effects(&self.places)) {
+            let message = PlaceError::Outside { path, workdir: self.places.workdir.clone() }.to_string();
+            return Err(self.failure(FailureKind::Step, &message, Some(planned)));
+        }
         // The graph was built from what was foreseen. A step that would touch more could race, so it does not run.
         if let Some((access, thing)) = planned.effects.uncovered(&decoded.effects(&places)) {
             let message = format!("it {} {thing}, which could not be foreseen", access.verb());
@@ -189,7 +222,7 @@ impl Program {
     /// Says in `scope` what a step handed on.
     pub fn finish(&self, step: usize, output: &Output, scope: &Scope) {
         if let Some(planned) = self.steps.get(step) {
-            scope.set_step(planned.id.name(), output);
+            scope.iteration(planned.iteration).set_step(&planned.written_id, output);
         }
     }
 

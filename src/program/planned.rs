@@ -14,6 +14,10 @@ use crate::{
 pub struct Planned {
     /// Name and place.
     pub id: StepId,
+    /// What it is called beside it: the same as its name, unless a loop made it.
+    pub written_id: Arc<str>,
+    /// Of which item it is made, counted over all loops.
+    pub iteration: Option<usize>,
     /// Its kind.
     pub kind: &'static Kind,
     /// What stands under the kind's key, expressions and all.
@@ -30,8 +34,8 @@ pub struct Planned {
     pub gate: bool,
     /// How often and how long it is tried again.
     pub retry: RetryPolicy,
-    /// The condition under which it runs, expressions and all.
-    pub when: Option<Node>,
+    /// The conditions under which it runs, expressions and all.
+    pub when: Vec<Node>,
     /// How long it may take.
     pub timeout: Option<Duration>,
     /// Whether its failure does not count.

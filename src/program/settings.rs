@@ -6,10 +6,11 @@ use std::{
     sync::Arc,
 };
 
+use super::allowed::Allowed;
 use crate::{
     oci::{RegistryName, RegistryPrefix},
     plan::{
-        Diagnostic, Document, Names, Position, RegistryDeclaration, Scope, SecretDeclaration, Unset,
+        AllowDeclaration, Diagnostic, Document, Names, Position, RegistryDeclaration, Scope, SecretDeclaration, Unset,
         yaml::{Entry, Key, Node, NodeKind, Scalar, SecretName, Spanned, Style, TextOrSecret, decode},
     },
     secret::{LateSecret, SecretSource, Secrets},
@@ -22,6 +23,8 @@ use crate::{
 pub(super) struct Settings {
     pub(super) registries: BTreeMap<RegistryName, RegistrySettings>,
     pub(super) aliases: Aliases,
+    /// What the plan may do, where it says so.
+    pub(super) allowed: Option<Allowed>,
     pub(super) secrets: Secrets,
     /// Inputs without a value that they would need.
     pub(super) lacking: BTreeSet<Arc<str>>,
@@ -37,6 +40,7 @@ pub(super) fn read(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Settings {
     let mut reading = Reading { names, scope, unset, places, diagnostics, settings: Settings::default() };
+    reading.settings.allowed = document.allow.as_ref().and_then(|node| reading.allowed(node));
     let secrets = reading.secrets(&document.secrets);
     reading.registries(&document.registries, &secrets);
     reading.settings.secrets = Secrets::new(secrets.into_values().flatten());
@@ -71,6 +75,12 @@ impl Reading<'_> {
             return None;
         }
         self.scope.evaluate(node).map_err(|diagnostic| self.diagnostics.push(diagnostic)).ok()
+    }
+
+    fn allowed(&mut self, node: &Node) -> Option<Allowed> {
+        let body = self.evaluate(node)?;
+        let declaration: AllowDeclaration = decode(&body, "allow", self.diagnostics)?;
+        Some(Allowed::read(&declaration, self.places, self.diagnostics))
     }
 
     fn refuse(&mut self, node: &Spanned<impl Sized>, message: impl Into<String>, help: &str) {
@@ -111,6 +121,11 @@ impl Reading<'_> {
             (None, Some(file), None) => Some(SecretSource::File(self.places.source(&file))),
             (None, None, Some(command)) => match command.value.split_first() {
                 Some((program, arguments)) if !program.is_empty() => {
+                    let refusal = self.settings.allowed.as_ref().and_then(|it| it.refuses_program(program));
+                    if let Some(refusal) = refusal {
+                        let message = refusal.message(&entry.key.text);
+                        self.diagnostics.push(Diagnostic::new(message).at(command.span).help(refusal.help()));
+                    }
                     let arguments = arguments.to_vec();
                     Some(SecretSource::Command { program: program.clone(), arguments, folder: folder.clone() })
                 }

@@ -97,3 +97,73 @@ steps:
     assert_eq!(touches(2), ["changes any tag of localhost:5000/b", "changes the tag list of localhost:5000/b"]);
     assert_eq!(touches(3), [format!("{} everything", Access::Write.verb())]);
 }
+
+/// A release of `count` images, in five steps each.
+fn releases(count: usize) -> String {
+    let names: Vec<_> = (0..count).map(|number| format!("app{number}")).collect();
+    format!(
+        "vars: {{ APPS: [{}] }}
+steps:
+  - id: release
+    foreach: {{ in: \"${{{{ APPS }}}}\", as: app }}
+    steps:
+      - {{ id: image, push: {{ to: \"localhost:5000/${{{{ app }}}}:v1\", files: [] }} }}
+      - {{ id: check, assert: {{ present: [\"${{{{ steps.image.reference }}}}\"] }} }}
+      - {{ id: sbom, attach: {{ subject: \"${{{{ steps.image.reference }}}}\", artifact_type: a/b, annotations: {{ a: b }} }} }}
+      - {{ id: find, discover: {{ subject: \"${{{{ steps.image.reference }}}}\", expect: one }} }}
+      - {{ id: copy, copy: {{ from: \"${{{{ steps.image.reference }}}}\", to: \"localhost:5000/stable/${{{{ app }}}}:v1\" }} }}
+  - {{ id: list, list_tags: {{ repository: \"localhost:5000/stable/app7\" }} }}
+",
+        names.join(", ")
+    )
+}
+
+#[test]
+fn two_hundred_items_of_five_steps_wait_for_their_own_alone() {
+    let program = compiled(&releases(200), &options()).unwrap();
+    assert_eq!(program.steps().len(), 1001);
+    assert_eq!(program.steps()[5 * 7 + 4].id.name(), "release[app7].copy");
+    for item in [1, 100, 199] {
+        for step in 0..5 {
+            // Neither the gates of another item nor what it touches hold this one back.
+            assert_eq!(waits(&program, 3, item * 5 + step), None);
+            assert_eq!(waits(&program, 1, item * 5 + step), None);
+        }
+        assert!(waits(&program, item * 5 + 1, item * 5 + 2).is_some());
+    }
+    assert!(waits(&program, 5 * 7 + 4, 1000).is_some() && waits(&program, 5 * 8 + 4, 1000).is_none());
+    let edges = |count: usize| {
+        let program = compiled(&releases(count), &options()).unwrap();
+        program.graph().as_petgraph().edge_count()
+    };
+    // As many for each item, however many there are.
+    assert_eq!((edges(400) - edges(200)) * 2, edges(600) - edges(200));
+}
+
+#[test]
+fn a_computed_key_that_is_known_waits_for_one_item_and_any_other_for_all() {
+    let plan = "steps:
+  - { id: one, foreach: [a, b], push: { to: \"localhost:5000/${{ item }}:v1\", files: [] } }
+  - { id: own, foreach: [a, b], inspect: { reference: \"${{ steps.one[item].reference }}\" } }
+  - { id: any, assert: { that: [\"${{ steps.one['a' if steps.own['a'].digest else 'b'].changed }}\"] } }
+  - { id: all, assert: { that: [\"${{ steps.one | pluck('digest') | length == 2 }}\"] } }
+";
+    let program = compiled(plan, &options()).unwrap();
+    let names: Vec<_> = program.steps().iter().map(|step| step.id.name()).collect();
+    assert_eq!(names, ["one[a]", "one[b]", "own[a]", "own[b]", "any", "all"]);
+    assert!(waits(&program, 0, 2).is_some() && waits(&program, 1, 2).is_none());
+    assert!(waits(&program, 1, 3).is_some() && waits(&program, 0, 3).is_none());
+    for earlier in [0, 1] {
+        assert!(waits(&program, earlier, 4).is_some() && waits(&program, earlier, 5).is_some());
+    }
+}
+
+#[test]
+fn two_items_that_write_one_tag_say_so_as_two_steps_must() {
+    let plan = "steps:
+  - { id: one, foreach: [a, b], push: { to: \"localhost:5000/a:v1\", files: [{ name: f, content: \"${{ item }}\" }] } }
+";
+    assert_eq!(wrong(plan, &options()), ["`one[a]` and `one[b]` both move the tag `localhost:5000/a:v1`"]);
+    let program = compiled(&plan.replace("files", "if_exists: replace, files"), &options()).unwrap();
+    assert!(waits(&program, 0, 1).is_some());
+}

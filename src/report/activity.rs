@@ -75,6 +75,7 @@ impl Activity {
             | Event::Printed { .. }
             | Event::ProgramWrote { .. }
             | Event::Warned { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => {}
         }
     }

@@ -77,6 +77,7 @@ impl<W: Write + Send> Reporter for Github<W> {
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
             | Event::ProgramWrote { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. }
             | Event::StepFinished { .. } => Ok(()),
         }

@@ -114,7 +114,8 @@ impl<W: Write + Send> Reporter for Plain<W> {
             }
             Event::ProgramWrote { step, text, .. } => self.write(&self.lines.wrote(step, text)),
             Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepResumed { step, taken_over: false, because } => self.write(&self.lines.again(step, because)),
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 let written = self.written.take(step.index());
                 self.write(&self.lines.wrote(step, &written))?;
                 self.write(&self.lines.finished(step, outcome, output.as_deref(), *elapsed, usize::MAX))
@@ -125,6 +126,7 @@ impl<W: Write + Send> Reporter for Plain<W> {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => Ok(()),
         }
     }

@@ -61,6 +61,7 @@ impl<W: Write + Send> Reporter for Prints<W> {
             | Event::TransferFinished { .. }
             | Event::ProgramWrote { .. }
             | Event::Warned { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => Ok(()),
         }
     }

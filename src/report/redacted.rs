@@ -74,11 +74,12 @@ fn redact_event(redaction: &Redaction, event: &Event) -> Event {
             Event::ProgramWrote { step: step.clone(), stream: *stream, text: text(wrote) }
         }
         Event::Warned { step, message } => Event::Warned { step: step.clone(), message: text(message) },
-        Event::StepFinished { step, outcome, output, elapsed } => Event::StepFinished {
+        Event::StepFinished { step, outcome, output, elapsed, round_trips } => Event::StepFinished {
             step: step.clone(),
             outcome: redact_outcome(redaction, outcome),
             output: output.as_ref().map(|output| redact_output(redaction, output)),
             elapsed: *elapsed,
+            round_trips: *round_trips,
         },
         Event::RunFinished { summary } => {
             let finished = |it: &Finished| Finished {
@@ -96,6 +97,7 @@ fn redact_event(redaction: &Redaction, event: &Event) -> Event {
         // What stands in them comes from the plan and from digests.
         Event::RunStarted { .. }
         | Event::StepFingerprinted { .. }
+        | Event::StepResumed { .. }
         | Event::StepStarted { .. }
         | Event::TransferStarted { .. }
         | Event::TransferFinished { .. } => event.clone(),
@@ -200,6 +202,7 @@ mod tests {
                 outcome: failed,
                 output: Some(Arc::new(output)),
                 elapsed: Duration::ZERO,
+                round_trips: 0,
             },
             Event::RunFinished { summary: Arc::new(summary) },
         ];

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     event::{
-        Edge, Event, Failure, FailureKind, Finished, Node, Outcome, Place, ProgramStream, Reason, StepId, Summary,
-        Transfer,
+        Chain, Edge, Event, Failure, FailureKind, Finished, Node, Outcome, Place, ProgramStream, Reason, StepId,
+        Summary, Transfer,
     },
     output::Output,
     step::KINDS,
@@ -70,7 +70,9 @@ impl Replay {
                 let (step, outcome, output) = (self.step(line)?, self.outcome(line)?, output(line).map(Arc::new));
                 let finished = Finished { step: step.clone(), outcome: outcome.clone(), output: output.clone() };
                 self.finished.push(finished);
-                Event::StepFinished { step, outcome, output, elapsed: millis(line, "elapsed_ms")? }
+                let round_trips =
+                    number(line, "round_trips").and_then(|trips| trips.try_into().ok()).unwrap_or_default();
+                Event::StepFinished { step, outcome, output, elapsed: millis(line, "elapsed_ms")?, round_trips }
             }
             "run_finished" => self.run_finished(line)?,
             _ => return None,
@@ -142,8 +144,20 @@ impl Replay {
             rehearsed: None,
             outputs: line.get("outputs").and_then(Value::as_object).cloned().unwrap_or_default(),
             elapsed: millis(line, "elapsed_ms")?,
+            chain: self.chain(line),
         };
         Some(Event::RunFinished { summary: Arc::new(summary) })
+    }
+}
+
+impl Replay {
+    fn chain(&self, line: &Line) -> Chain {
+        let links = line.get("chain").and_then(Value::as_array).into_iter().flatten();
+        let read = |link: &Value| {
+            let step = self.steps.get(link.get("step")?.as_str()?)?.clone();
+            Some((step, link.get("round_trips")?.as_u64()?.try_into().ok()?))
+        };
+        Chain { links: links.filter_map(read).collect() }
     }
 }
 
@@ -209,6 +223,20 @@ fn output(line: &Line) -> Option<Output> {
 mod tests {
     use super::*;
     use crate::report::{Events, Record, Reporter, html, junit, result, testing};
+
+    #[test]
+    fn the_longest_chain_is_told_again() {
+        let lines = [
+            r#"{"event":"run_started","plan":"p","steps":[{"step":"a","kind":"push"}]}"#,
+            r#"{"event":"step_finished","step":"a","outcome":"created","elapsed_ms":1,"round_trips":5}"#,
+            r#"{"event":"run_finished","elapsed_ms":2,"chain":[{"step":"a","round_trips":5},{"step":"b","round_trips":1}]}"#,
+        ];
+        let mut replay = Replay::default();
+        let events = lines.map(|line| replay.read(&serde_json::from_str(line).unwrap()).unwrap().0);
+        let [_, Event::StepFinished { round_trips, .. }, Event::RunFinished { summary }] = events else { panic!() };
+        let told = summary.chain.to_string();
+        assert_eq!((round_trips, told.as_str()), (5, "5 round trips on the longest chain: a (5)"));
+    }
 
     #[test]
     fn what_is_told_again_gives_the_same_reports() {

@@ -110,6 +110,7 @@ impl Reporter for ReportFile {
             | Event::StepStarted { .. }
             | Event::StepRetried { .. }
             | Event::Requested { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }

@@ -76,6 +76,11 @@ impl StatusLines {
         self.line(str::to_owned, "asked", step, &detail)
     }
 
+    /// A step runs again that ended in an earlier run.
+    pub(super) fn again(self, step: &StepId, because: &str) -> String {
+        self.line(str::to_owned, "again", step, because)
+    }
+
     pub(super) fn warned(self, step: &StepId, message: &str) -> String {
         self.line(|text| self.palette.caution(text), "warning", step, message)
     }

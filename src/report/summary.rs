@@ -111,7 +111,10 @@ mod tests {
     use std::{sync::Arc, time::Duration};
 
     use super::*;
-    use crate::{event::FailureKind, report::testing};
+    use crate::{
+        event::{Chain, FailureKind},
+        report::testing,
+    };
 
     fn summary(outcomes: Vec<Outcome>) -> Summary {
         let finished = |(index, outcome)| Finished { step: testing::step(index), outcome, output: None };
@@ -122,6 +125,7 @@ mod tests {
             rehearsed: None,
             outputs: serde_json::Map::new(),
             elapsed: Duration::from_millis(1200),
+            chain: Chain::default(),
         }
     }
 

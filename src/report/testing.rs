@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Record, Reporter};
 use crate::{
     event::{
-        Change, Edge, Event, Failure, FailureKind, Finished, InjectedFault, Node, Outcome, Place, ProgramStream,
+        Chain, Change, Edge, Event, Failure, FailureKind, Finished, InjectedFault, Node, Outcome, Place, ProgramStream,
         Reason, Rehearsed, RehearsedRepository, Rights, StepId, Summary, Transfer,
     },
     oci::{Descriptor, Digest, Repository, Target},
@@ -61,7 +61,13 @@ fn edges(steps: &[StepId]) -> Vec<Edge> {
 }
 
 pub(super) fn finished(index: usize, outcome: Outcome) -> Event {
-    Event::StepFinished { step: step(index), outcome, output: None, elapsed: Duration::from_millis(120) }
+    Event::StepFinished {
+        step: step(index),
+        outcome,
+        output: None,
+        elapsed: Duration::from_millis(120),
+        round_trips: 0,
+    }
 }
 
 pub(super) fn transfer(name: &str, total: u64) -> Arc<Transfer> {
@@ -179,7 +185,7 @@ pub(super) fn events() -> Vec<Event> {
     events.extend(finished.iter().cloned().map(|Finished { step, outcome, output }| {
         let started = outcome.is_success() || matches!(outcome, Outcome::Failed(_));
         let elapsed = if started { Duration::from_millis(120) } else { Duration::ZERO };
-        Event::StepFinished { step, outcome, output, elapsed }
+        Event::StepFinished { step, outcome, output, elapsed, round_trips: 0 }
     }));
     let summary = Summary {
         steps: finished,
@@ -188,6 +194,7 @@ pub(super) fn events() -> Vec<Event> {
         rehearsed: Some(rehearsed()),
         outputs: outputs(),
         elapsed: Duration::from_millis(1234),
+        chain: Chain::default(),
     };
     events.push(Event::RunFinished { summary: Arc::new(summary) });
     events

@@ -10,7 +10,7 @@ use crate::{
 
 /// The digests of what steps handed on, for the fingerprints of those that wait for them.
 #[derive(Debug, Default)]
-pub(super) struct HandedOn {
+pub struct HandedOn {
     steps: HashMap<usize, Digest>,
     /// Of joins: worked out once, however many wait behind.
     joins: HashMap<NodeIndex, Digest>,
@@ -19,7 +19,7 @@ pub(super) struct HandedOn {
 impl HandedOn {
     /// Says what a step handed on. How it came about is no part of it: a step that finds what another run made hands on
     /// the same.
-    pub(super) fn note(&mut self, step: usize, output: &Output) {
+    pub fn note(&mut self, step: usize, output: &Output) {
         let mut hasher = Hasher::new(Algorithm::Sha256);
         for (name, value) in output.iter().filter(|(name, _)| !matches!(*name, "outcome" | "changed")) {
             hasher.update(name.as_bytes());
@@ -31,7 +31,7 @@ impl HandedOn {
     }
 
     /// What was handed on by those that `step` waits for, unless only as gates, by their names.
-    pub(super) fn before(&mut self, step: usize, graph: &Graph) -> BTreeMap<String, Digest> {
+    pub fn before(&mut self, step: usize, graph: &Graph) -> BTreeMap<String, Digest> {
         let mut before = BTreeMap::new();
         let Some(node) = graph.node(step) else { return before };
         let mut joined = Vec::new();

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::Earlier;
 use crate::{step::Mode, store::Stores};
 
 /// How a program is run.
@@ -17,6 +18,8 @@ pub struct RunOptions {
     pub skip_gates: bool,
     /// Whether the fingerprints of steps are worked out, for a journal.
     pub fingerprints: bool,
+    /// What an earlier run has done already, where this one goes on with it.
+    pub earlier: Option<Arc<Earlier>>,
     /// `SOURCE_DATE_EPOCH`, in seconds since 1970, where it is set.
     pub epoch: Option<u64>,
 }

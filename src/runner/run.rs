@@ -11,7 +11,12 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep},
 };
 
-use super::{RunOptions, handed_on::HandedOn};
+use super::{
+    EarlierStep, RunOptions,
+    handed_on::HandedOn,
+    running::{Cost, Running},
+    worked::{Worked, work, work_or_take_over},
+};
 use crate::{
     event::{Event, Failure, FailureKind, Fingerprint, Finished, Outcome, Progress, StepId, Summary},
     output::Output,
@@ -27,7 +32,7 @@ use crate::{
 /// How often reporters may draw.
 const TICK: Duration = Duration::from_millis(100);
 /// How many transfers one copy runs at a time.
-const TRANSFERS: usize = 16;
+const TRANSFERS: usize = 32;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -78,13 +83,11 @@ pub async fn run(
 
 type Joined = Result<(Id, Worked), JoinError>;
 
-/// What a task comes back with: how the step ended, and its fingerprint as far as the task could know it.
-type Worked = (Result<Done, StepError>, Option<Fingerprint>);
-
 /// A step that was started before its turn.
 struct Ahead {
     turn: watch::Sender<bool>,
     task: AbortHandle,
+    patience: Arc<Patience>,
 }
 
 struct Run<'a> {
@@ -101,11 +104,12 @@ struct Run<'a> {
     schedule: Schedule,
     settled: Vec<Settled>,
     tasks: JoinSet<Worked>,
-    running: HashMap<Id, (usize, Instant)>,
+    running: HashMap<Id, Running>,
     ahead: HashMap<usize, Ahead>,
     handed_on: HandedOn,
     started: Vec<bool>,
     finished: Vec<Option<Finished>>,
+    round_trips: Vec<u32>,
     interrupted: bool,
     /// Whether what runs is broken off, and nothing starts any more, not even `finally`.
     aborted: bool,
@@ -147,6 +151,7 @@ impl<'a> Run<'a> {
             handed_on: HandedOn::default(),
             started: vec![false; count],
             finished: vec![None; count],
+            round_trips: vec![0; count],
             interrupted: false,
             aborted: false,
             in_finally: false,
@@ -170,7 +175,7 @@ impl<'a> Run<'a> {
             self.start(step);
         }
         // What has gone ahead and is blocked by a failure leaves blobs, which a copy that still runs would tell.
-        while self.tasks.len() < jobs && !self.options.keep_going {
+        while self.tasks.len() < jobs && !self.options.keep_going && self.options.earlier.is_none() {
             let Some(step) = self.schedule.start_ahead() else { break };
             self.start_ahead(step);
         }
@@ -183,9 +188,17 @@ impl<'a> Run<'a> {
         }
         self.tell(&Event::StepStarted { step: id });
         if let Some(ahead) = self.ahead.remove(&step) {
-            self.running.insert(ahead.task.id(), (step, Instant::now()));
+            self.running.insert(ahead.task.id(), Running::new(step, ahead.patience));
             ahead.turn.send_replace(true);
             return;
+        }
+        match self.earlier(step).cloned() {
+            Some(EarlierStep::Done { output }) => {
+                self.tell_resumed(step, true, "marked as done".into());
+                return self.finish(step, Outcome::Unchanged, Some(output), Duration::ZERO);
+            }
+            Some(EarlierStep::Again { because }) => self.tell_resumed(step, false, because),
+            Some(EarlierStep::Ended(_)) | None => {}
         }
         let is_wanted = self.program.is_wanted(step, &self.scope);
         let instance = is_wanted.and_then(|is_wanted| {
@@ -194,10 +207,10 @@ impl<'a> Run<'a> {
         let instance = match instance {
             Ok(Some(instance)) => instance,
             Ok(None) => return self.pass_over(step),
-            Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Duration::ZERO),
+            Err(failure) => return self.finish(step, Outcome::Failed(Arc::new(failure)), None, Cost::default()),
         };
         let task = self.spawn(step, instance, Turn::now());
-        self.running.extend(task.map(|task| (task.id(), (step, Instant::now()))));
+        self.running.extend(task.map(|(task, patience)| (task.id(), Running::new(step, patience))));
     }
 
     /// Starts a step before its turn. Whatever is wrong with it is found again when its turn has come.
@@ -209,12 +222,12 @@ impl<'a> Run<'a> {
             return;
         };
         let (turn, come) = Turn::later();
-        if let Some(task) = self.spawn(step, instance, come) {
-            self.ahead.insert(step, Ahead { turn, task });
+        if let Some((task, patience)) = self.spawn(step, instance, come) {
+            self.ahead.insert(step, Ahead { turn, task, patience });
         }
     }
 
-    fn spawn(&mut self, step: usize, instance: Arc<dyn Step>, turn: Turn) -> Option<AbortHandle> {
+    fn spawn(&mut self, step: usize, instance: Arc<dyn Step>, turn: Turn) -> Option<(AbortHandle, Arc<Patience>)> {
         let id = self.id(step)?;
         let cx = StepContext {
             turn: turn.clone(),
@@ -234,13 +247,32 @@ impl<'a> Run<'a> {
         let policy = planned.map_or_else(|| self.program.retry(), |planned| planned.retry);
         let limit = planned.and_then(|planned| planned.timeout);
         let patience = Patience::new(policy, &self.patience, Some(cx.progress.clone()));
+        let earlier = match self.earlier(step) {
+            Some(EarlierStep::Ended(ended)) => Some((ended.clone(), self.handed_on.before(step, self.program.graph()))),
+            _ => None,
+        };
         let draft = self.options.fingerprints.then(|| self.fingerprint(step, &*instance)).flatten();
-        Some(self.tasks.spawn(patience.scope(async move {
-            let (done, fingerprint) = tokio::join!(within(limit, &*instance, &cx), read(draft));
+        let task = self.tasks.spawn(Arc::clone(&patience).scope(async move {
+            let run = within(limit, &*instance, &cx);
+            let worked = match earlier {
+                Some((ended, before)) => work_or_take_over(&*instance, &cx, run, draft, &ended, before).await,
+                None => work(run, draft).await,
+            };
             // What goes wrong ahead is not told before its turn: in file order, something else may go wrong first.
             turn.wait().await;
-            (done, fingerprint)
-        })))
+            worked
+        }));
+        Some((task, patience))
+    }
+
+    fn earlier(&self, step: usize) -> Option<&EarlierStep> {
+        self.options.earlier.as_ref()?.steps.get(&step)
+    }
+
+    fn tell_resumed(&mut self, step: usize, taken_over: bool, because: Arc<str>) {
+        if let Some(id) = self.id(step) {
+            self.tell(&Event::StepResumed { step: id, taken_over, because });
+        }
     }
 
     fn fingerprint(&self, step: usize, instance: &dyn Step) -> Option<FingerprintDraft> {
@@ -260,18 +292,26 @@ impl<'a> Run<'a> {
             Ok((task, _)) => *task,
             Err(error) => error.id(),
         };
-        let Some((step, since)) = self.running.remove(&task) else {
+        let Some(running) = self.running.remove(&task) else {
             // One that had gone ahead broke off: it starts anew in its turn.
             self.ahead.retain(|_, ahead| ahead.task.id() != task);
             return;
         };
+        let (step, cost) = (running.step, running.cost());
         let place = self.program.steps().get(step).map(|planned| self.program.source().place(planned.span.start));
         let (outcome, output) = match joined {
-            Ok((_, (Ok(done), fingerprint))) => {
-                self.tell_fingerprint(step, fingerprint);
-                (done.outcome, Some(Arc::new(done.output)))
+            Ok((_, Worked { done, fingerprint, resumed })) => {
+                if let Some((taken_over, because)) = resumed {
+                    self.tell_resumed(step, taken_over, because.into());
+                }
+                match done {
+                    Ok(done) => {
+                        self.tell_fingerprint(step, fingerprint);
+                        (done.outcome, Some(Arc::new(done.output)))
+                    }
+                    Err(error) => (Outcome::Failed(Arc::new(error.failure(place))), None),
+                }
             }
-            Ok((_, (Err(error), _))) => (Outcome::Failed(Arc::new(error.failure(place))), None),
             Err(error) if error.is_cancelled() => (Outcome::Cancelled, None),
             Err(error) => {
                 let message = format!("the step broke off, which is a mistake of consign: {error}");
@@ -279,13 +319,13 @@ impl<'a> Run<'a> {
                 (Outcome::Failed(Arc::new(failure)), None)
             }
         };
-        self.finish(step, outcome, output, since.elapsed());
+        self.finish(step, outcome, output, cost);
     }
 
     /// Ends a step whose condition does not hold.
     fn pass_over(&mut self, step: usize) {
         let settled = self.schedule.pass_over(step);
-        self.conclude(step, Outcome::Skipped { because: "`when` is false".into() }, None, Duration::ZERO);
+        self.conclude(step, Outcome::Skipped { because: "`when` is false".into() }, None, Cost::default());
         self.settle(settled);
     }
 
@@ -301,7 +341,7 @@ impl<'a> Run<'a> {
         Outcome::Failed(Arc::new(Failure { kind, ..Failure::clone(failure) }))
     }
 
-    fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+    fn finish(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, cost: Cost) {
         let outcome = self.weigh(step, outcome);
         if let Some(output) = &output {
             self.handed_on.note(step, output);
@@ -311,17 +351,21 @@ impl<'a> Run<'a> {
         if self.schedule.is_draining() {
             self.drain();
         }
-        self.conclude(step, outcome, output, elapsed);
+        self.conclude(step, outcome, output, cost);
         self.settle(settled);
     }
 
     /// Says how a step ended, once.
-    fn conclude(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, elapsed: Duration) {
+    fn conclude(&mut self, step: usize, outcome: Outcome, output: Option<Arc<Output>>, cost: Cost) {
         let Some(id) = self.id(step) else { return };
         if let Some(place) = self.finished.get_mut(step) {
             *place = Some(Finished { step: id.clone(), outcome: outcome.clone(), output: output.clone() });
         }
-        self.tell(&Event::StepFinished { step: id, outcome, output, elapsed });
+        if let Some(place) = self.round_trips.get_mut(step) {
+            *place = cost.round_trips;
+        }
+        let Cost { elapsed, round_trips } = cost;
+        self.tell(&Event::StepFinished { step: id, outcome, output, elapsed, round_trips });
     }
 
     fn settle(&mut self, settled: Vec<Settled>) {
@@ -329,7 +373,7 @@ impl<'a> Run<'a> {
             if let Some(ahead) = self.ahead.remove(&step) {
                 ahead.task.abort();
             }
-            self.conclude(step, outcome, None, Duration::ZERO);
+            self.conclude(step, outcome, None, Cost::default());
         }
     }
 
@@ -402,7 +446,7 @@ impl<'a> Run<'a> {
         // A report that broke only at the end has stopped nothing.
         self.interrupted |= self.report_error.is_some() && !unstarted.is_empty();
         for step in unstarted {
-            self.conclude(step, Outcome::Cancelled, None, Duration::ZERO);
+            self.conclude(step, Outcome::Cancelled, None, Cost::default());
         }
         self.end_programs(interrupts).await;
         let unsettled = self.make_sure(interrupts).await;
@@ -420,6 +464,7 @@ impl<'a> Run<'a> {
             rehearsed,
             outputs: self.reporter.members(&self.program.outputs(&self.scope)),
             elapsed: self.begun.elapsed(),
+            chain: self.program.graph().longest_chain(|step| self.round_trips.get(step).copied().unwrap_or_default()),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
         Ended { summary, report_error: self.report_error }
@@ -483,12 +528,6 @@ async fn within(limit: Option<Duration>, step: &dyn Step, cx: &StepContext) -> R
     tokio::select! {
         biased;
         done = work => done,
-        () = out_of_time => Err(StepError::OutOfTime { limit, is_temporary: !step.runs_a_program() }),
+        () = out_of_time => Err(StepError::OutOfTime { limit, is_temporary: step.runs().is_none() }),
     }
-}
-
-/// Reads the files that a step reads, beside it.
-async fn read(draft: Option<FingerprintDraft>) -> Option<Fingerprint> {
-    let draft = draft?;
-    tokio::task::spawn_blocking(|| draft.read()).await.ok().flatten()
 }

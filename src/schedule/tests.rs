@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     event::{Failure, FailureKind},
-    graph::{Need, Part},
+    graph::{Need, Part, Shape},
     oci::Reference,
     step::{Effects, Thing},
 };
@@ -109,7 +109,8 @@ fn a_tolerated_failure_stops_nothing_but_what_uses_its_outputs() {
 #[test]
 fn finally_begins_when_it_is_entered_and_goes_on_after_failures() {
     let parts = [part(0, &[]), part(1, &[0]), part(2, &[]), part(3, &[]), part(4, &[3]), part(5, &[])];
-    let graph = || Arc::new(Graph::with_finally(&parts, 3));
+    let finally = |place| Shape { finally: Some(place), ..Shape::default() };
+    let graph = || Arc::new(Graph::shaped(&parts, finally(3)));
     let (mut schedule, _) = Schedule::new(graph(), Options::default());
     assert_eq!((schedule.start(), schedule.start(), schedule.start()), (Some(0), Some(2), None));
     schedule.finish(2, &Outcome::Created);
@@ -131,7 +132,10 @@ fn finally_begins_when_it_is_entered_and_goes_on_after_failures() {
 
 #[test]
 fn finally_begins_also_where_nothing_stands_before_it() {
-    let (mut schedule, _) = Schedule::new(Arc::new(Graph::with_finally(&[part(0, &[])], 0)), Options::default());
+    let (mut schedule, _) = Schedule::new(
+        Arc::new(Graph::shaped(&[part(0, &[])], Shape { finally: Some(0), ..Shape::default() })),
+        Options::default(),
+    );
     assert_eq!(schedule.start(), None);
     schedule.enter_finally(&[false]);
     assert_eq!(schedule.start(), Some(0));
@@ -215,4 +219,44 @@ fn nothing_goes_ahead_of_its_data_of_a_gate_or_after_a_failure() {
     assert_eq!((failing.start(), failing.start()), (Some(0), Some(1)));
     failing.finish(0, &failed());
     assert_eq!(failing.start_ahead(), None);
+}
+
+/// A loop over `items` of two steps each, the second of which waits for the first.
+fn looping(items: usize, most: usize) -> Schedule {
+    let parts: Vec<_> =
+        (0..items * 2).map(|index| part(index, &if index % 2 == 1 { vec![index - 1] } else { vec![] })).collect();
+    let iterations = (0..items * 2).map(|index| (index, (0, index / 2))).collect();
+    let shape = Shape { finally: None, iterations, max_parallel: [(0, most)].into() };
+    Schedule::new(Arc::new(Graph::shaped(&parts, shape)), Options::default()).0
+}
+
+#[test]
+fn of_a_limited_loop_the_next_item_starts_when_one_has_ended() {
+    let mut schedule = looping(4, 2);
+    assert_eq!((schedule.start(), schedule.start(), schedule.start()), (Some(0), Some(2), None));
+    schedule.finish(2, &Outcome::Created);
+    assert_eq!((schedule.start(), schedule.start()), (Some(3), None));
+    schedule.finish(3, &Outcome::Created);
+    assert_eq!((schedule.start(), schedule.start()), (Some(4), None));
+    schedule.finish(0, &Outcome::Created);
+    schedule.finish(4, &Outcome::Created);
+    assert_eq!((schedule.start(), schedule.start(), schedule.start()), (Some(1), Some(5), None));
+    schedule.finish(5, &Outcome::Created);
+    assert_eq!((schedule.start(), schedule.start()), (Some(6), None));
+}
+
+#[test]
+fn a_limited_loop_whose_items_wait_for_one_another_does_not_stand_still() {
+    // The first item waits for a step before the loop; the second could start, and then would wait for the first.
+    let mut parts = vec![part(0, &[]), part(1, &[0]), part(2, &[]), part(3, &[2, 1])];
+    parts[3].needs.push(1);
+    let iterations = [(1, (0, 0)), (2, (0, 1)), (3, (0, 1))].into();
+    let shape = Shape { finally: None, iterations, max_parallel: [(0, 1)].into() };
+    let (mut schedule, _) = Schedule::new(Arc::new(Graph::shaped(&parts, shape)), Options::default());
+    let mut order = Vec::new();
+    while let Some(step) = schedule.start() {
+        order.push(step);
+        schedule.finish(step, &Outcome::Created);
+    }
+    assert_eq!(order, [0, 1, 2, 3]);
 }

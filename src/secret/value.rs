@@ -1,5 +1,7 @@
 use std::fmt;
 
+use zeroize::Zeroize;
+
 /// A password or token: a text that is never shown, only handed to the place that needs it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(Box<str>);
@@ -13,6 +15,13 @@ impl Secret {
     /// The value itself, for the request that carries it. Whoever calls this must not log, print or keep it.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl Drop for Secret {
+    /// What it said does not stay in memory.
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     artifact::{self, annotations, check_artifact_type, check_created},
     file::{self, FileSpec, Layer},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    platforms::{check_platform, for_platform, platform},
     publish::push_blobs,
     reading::{append_effects, check_subject},
 };
@@ -33,6 +34,9 @@ pub struct Attach {
     /// What it is, as `type/subtype`.
     #[schemars(with = "String")]
     pub artifact_type: Spanned<String>,
+    /// Where the subject is an index: it is about its manifest for this platform, `os/architecture[/variant]`.
+    #[schemars(with = "Option<String>")]
+    pub platform: Option<Spanned<String>>,
     /// What is in it, in order. It may be left out where there are `annotations`.
     #[serde(default)]
     pub files: Vec<FileSpec>,
@@ -115,7 +119,7 @@ impl Step for Attach {
         });
         let files = self.files.iter().flat_map(FileSpec::check);
         let texts = [check_artifact_type(Some(&self.artifact_type)), check_created(self.created.as_ref())];
-        let subject = check_subject(&self.subject);
+        let subject = check_subject(&self.subject).into_iter().chain(check_platform(self.platform.as_ref()));
         files.chain(nothing).chain(subject).chain(texts.into_iter().flatten()).collect()
     }
 
@@ -128,7 +132,8 @@ impl Step for Attach {
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
-        let subject = self.subject.digest.clone().unwrap_or_else(|| guess.digest("subject_digest"));
+        let subject = self.subject.digest.clone().filter(|_| self.platform.is_none());
+        let subject = subject.unwrap_or_else(|| guess.digest("subject_digest"));
         guess
             .manifest(&self.subject.repository)
             .with("subject_digest", subject.to_string())
@@ -144,7 +149,13 @@ impl Step for Attach {
         let mut blobs = file::layers(cx, &self.files, Compression::Gzip).await?;
         blobs.push(Layer::bytes(Descriptor::empty(), &b"{}"[..]));
         self.go_ahead(cx, &*store, &blobs).await;
-        let subject = cx.resolve(&self.subject).await?;
+        let subject = match platform(self.platform.as_ref())? {
+            Some(platform) => {
+                let manifest = cx.manifest(&self.subject).await?;
+                for_platform(&*store, manifest, &self.subject, &platform).await?.descriptor()
+            }
+            None => cx.resolve(&self.subject).await?,
+        };
         let manifest = self.manifest(cx, &subject, blobs.split_last().map_or(&[], |(_, layers)| layers))?;
         // Nothing of this plan can be attached to what this run brought, unless it was attached by this run.
         let is_new = cx.made.contains(store.repository(), &subject.digest);

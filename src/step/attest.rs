@@ -11,7 +11,7 @@ use super::{
     reading::{append_effects, check_subject},
     signature::{
         PredicateName,
-        cosign::{Look, Signer, private_key},
+        cosign::{Look, Signer, Signers, private_key},
     },
 };
 use crate::{
@@ -98,8 +98,8 @@ impl Attest {
         signer: &Signer,
         statement: &Statement,
     ) -> Result<Option<Digest>, StepError> {
-        let keys = [signer.public().clone()];
-        let look = Look { store, subject, keys: &keys, annotations: &BTreeMap::new() };
+        let signers = Signers::Keys(vec![signer.public().clone()]);
+        let look = Look { store, subject, signers: &signers, annotations: &BTreeMap::new() };
         let is_equal = |said: &Statement| {
             said.predicate_type() == statement.predicate_type() && said.predicate() == statement.predicate()
         };

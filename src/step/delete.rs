@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Declare, Done, Effects, Guess, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, Effects, Guess, Overwritten, Places, Step, StepContext, StepError, Thing,
     kind::{OutputInfo, output},
     reading::check_subject,
     several::several,
@@ -185,8 +185,25 @@ impl Step for Delete {
         diagnostics
     }
 
+    fn deletes(&self) -> Option<&Reference> {
+        Some(&self.reference)
+    }
+
     fn foresee(&self, guess: &Guess<'_>) -> Output {
         guess.output().with("deleted", json!([guess.digest("deleted").to_string()]))
+    }
+
+    async fn missing(
+        &self,
+        cx: &StepContext,
+        _: &Output,
+        overwritten: Overwritten<'_>,
+    ) -> Result<Option<String>, StepError> {
+        let repository = cx.places.repository(&self.reference.repository);
+        if overwritten(&Thing::graph(&repository)) || cx.find(&self.reference).await?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(format!("{} is there again", self.reference.value)))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

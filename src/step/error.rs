@@ -83,6 +83,14 @@ pub enum StepError {
         /// Why.
         source: KeyFileError,
     },
+    /// A file with authorities and logs cannot be used.
+    #[error("`{path}` is no trusted root: {problem}; `cosign trusted-root create` writes one")]
+    TrustedRoot {
+        /// As written.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// What is vouched for is not what its type says.
     #[error("{problem}")]
     Predicate {
@@ -217,6 +225,24 @@ pub enum StepError {
         /// What would be right.
         wanted: &'static str,
     },
+    /// There is no manifest for the platform.
+    #[error("`{reference}` has nothing for {platform}")]
+    NoPlatform {
+        /// What was asked.
+        reference: String,
+        /// What was asked for.
+        platform: String,
+        /// What there is, sorted.
+        there: Vec<String>,
+    },
+    /// Two manifests of an index could not be told apart.
+    #[error("two manifests are for {platform}: clients take the first and never see the other")]
+    SamePlatform {
+        /// What both are for.
+        platform: String,
+        /// Where they were named, or their digests.
+        manifests: [String; 2],
+    },
     /// A task of the step broke off.
     #[error("the step broke off: {message}")]
     BrokenOff {
@@ -271,6 +297,9 @@ impl StepError {
         match self {
             Self::TagElsewhere { there, here, .. } => vec![format!("there: {there}"), format!("here:  {here}")],
             Self::Refused { found, .. } => found.clone(),
+            Self::NoPlatform { there, .. } if there.is_empty() => vec!["it is for no platform".to_owned()],
+            Self::NoPlatform { there, .. } => vec![format!("there is: {}", there.join(", "))],
+            Self::SamePlatform { manifests, .. } => manifests.to_vec(),
             Self::Store { source, .. } => source.notes(),
             _ => Vec::new(),
         }
@@ -287,6 +316,9 @@ impl StepError {
             ],
             Self::TooManyTags { .. } => {
                 vec!["say `all_tags: true` to delete it with every tag that names it".to_owned()]
+            }
+            Self::SamePlatform { .. } => {
+                vec!["leave one out, or tell them apart by `platform` (a variant) or `annotations`".to_owned()]
             }
             Self::OutOfTime { .. } => {
                 vec!["raise `timeout` where it takes longer; what was done is found when it runs again".to_owned()]

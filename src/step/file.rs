@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -6,10 +10,10 @@ use serde_json::Value;
 
 use super::{Places, StepContext, StepError};
 use crate::{
-    oci::{Descriptor, annotation, media_type},
-    pack::{self, Compression, LayerContent, LayerOptions, PackError},
+    oci::{Descriptor, Digest, Repository, annotation, media_type},
+    pack::{self, Compression, DigestCache, LayerContent, LayerOptions, PackError},
     plan::{Diagnostic, yaml::Spanned},
-    store::Source,
+    store::{Source, Store},
 };
 
 /// A file or folder that becomes a layer: `path`, or `content`, or `json`.
@@ -68,6 +72,10 @@ pub(super) struct Layer {
     pub(super) descriptor: Descriptor,
     /// Its bytes.
     pub(super) source: Source,
+    /// The repository that has it, where another one can take it from there.
+    pub(super) from: Option<Repository>,
+    /// The file that it is, where it is one as it stands.
+    pub(super) file: Option<PathBuf>,
     /// Keeps the bytes where the source finds them.
     _content: Option<LayerContent>,
 }
@@ -104,9 +112,9 @@ impl FileSpec {
     }
 
     /// The layers that this file makes: one, or as many as the glob finds. Blocking.
-    fn pack(&self, places: &Places, options: &LayerOptions) -> Result<Vec<Layer>, PackError> {
+    fn pack(&self, places: &Places, options: &LayerOptions, hashed: &Hashed) -> Result<Vec<Layer>, PackError> {
         let bytes = match (&self.path, &self.content, &self.json) {
-            (Some(pattern), ..) => return self.pack_paths(pattern, places.source_root(pattern), options),
+            (Some(pattern), ..) => return self.pack_paths(pattern, places.source_root(pattern), options, hashed),
             (None, Some(text), _) => text.clone().into_bytes(),
             (None, None, Some(value)) => value.to_string().into_bytes(),
             (None, None, None) => return Err(PackError::NotFound { path: places.plan_folder.clone() }),
@@ -114,10 +122,16 @@ impl FileSpec {
         let media_type = self.media_type.as_ref().map_or(media_type::LAYER_TAR, |given| given.value.as_str());
         let mut descriptor = Descriptor::of(media_type, &bytes);
         self.annotate(&mut descriptor, self.name.as_ref().map_or("", |name| name.value.as_str()));
-        Ok(vec![Layer { descriptor, source: Source::bytes(bytes), _content: None }])
+        Ok(vec![Layer { descriptor, source: Source::bytes(bytes), from: None, file: None, _content: None }])
     }
 
-    fn pack_paths(&self, pattern: &str, root: &Path, options: &LayerOptions) -> Result<Vec<Layer>, PackError> {
+    fn pack_paths(
+        &self,
+        pattern: &str,
+        root: &Path,
+        options: &LayerOptions,
+        hashed: &Hashed,
+    ) -> Result<Vec<Layer>, PackError> {
         let paths = pack::expand(root, pattern)?;
         let several = paths.len() > 1;
         let pack = |path: &std::path::PathBuf| {
@@ -132,17 +146,19 @@ impl FileSpec {
                 None => written.trim_end_matches('/').to_owned(),
             };
             pack::check_title(&title)?;
-            self.pack_path(&root.join(path), &title, options)
+            self.pack_path(&root.join(path), &title, options, hashed)
         };
         paths.iter().map(pack).collect()
     }
 
-    fn pack_path(&self, path: &Path, title: &str, options: &LayerOptions) -> Result<Layer, PackError> {
+    fn pack_path(&self, path: &Path, title: &str, options: &LayerOptions, hashed: &Hashed) -> Result<Layer, PackError> {
         let given = self.media_type.as_ref().map(|given| given.value.clone());
         if !path.is_dir() {
-            let mut descriptor = pack::describe_file(path, given.as_deref().unwrap_or(media_type::LAYER_TAR))?;
+            let media_type = given.as_deref().unwrap_or(media_type::LAYER_TAR);
+            let mut descriptor = hashed.describe(path, media_type)?;
             self.annotate(&mut descriptor, title);
-            return Ok(Layer { descriptor, source: Source::file(path), _content: None });
+            let file = Some(path.to_owned());
+            return Ok(Layer { descriptor, source: Source::file(path), from: None, file, _content: None });
         }
         let options = LayerOptions { prefix: title.to_owned(), ..options.clone() };
         let packed = pack::pack_directory(path, &options)?;
@@ -156,7 +172,7 @@ impl FileSpec {
         insert(annotation::ORAS_CONTENT_DIGEST, packed.diff_id.to_string());
         insert(annotation::ORAS_UNPACK, "true".to_owned());
         let source = source_of(&packed.content);
-        Ok(Layer { descriptor, source, _content: Some(packed.content) })
+        Ok(Layer { descriptor, source, from: None, file: None, _content: Some(packed.content) })
     }
 
     fn annotate(&self, descriptor: &mut Descriptor, title: &str) {
@@ -168,12 +184,18 @@ impl FileSpec {
 impl Layer {
     /// A layer that is packed already.
     pub(super) fn packed(descriptor: Descriptor, content: LayerContent) -> Self {
-        Self { descriptor, source: source_of(&content), _content: Some(content) }
+        Self { descriptor, source: source_of(&content), from: None, file: None, _content: Some(content) }
+    }
+
+    /// A layer that another repository has.
+    pub(super) fn in_store(descriptor: Descriptor, store: &Arc<dyn Store>) -> Self {
+        let from = Some(store.repository().clone());
+        Self { descriptor, source: Source::blob(Arc::clone(store)), from, file: None, _content: None }
     }
 
     /// Bytes in memory.
     pub(super) fn bytes(descriptor: Descriptor, bytes: impl Into<bytes::Bytes>) -> Self {
-        Self { descriptor, source: Source::bytes(bytes), _content: None }
+        Self { descriptor, source: Source::bytes(bytes), from: None, file: None, _content: None }
     }
 }
 
@@ -184,18 +206,50 @@ fn source_of(content: &LayerContent) -> Source {
     }
 }
 
+/// Files whose digests are known.
+#[derive(Debug)]
+pub(super) struct Hashed {
+    /// Hashed when they were sent: digest and size by path.
+    pub(super) sent: HashMap<PathBuf, (Digest, u64)>,
+    cache: Arc<DigestCache>,
+}
+
+impl Hashed {
+    /// Those that an earlier run has hashed.
+    pub(super) fn before(cx: &StepContext) -> Self {
+        Self { sent: HashMap::new(), cache: Arc::clone(&cx.places.digests) }
+    }
+
+    fn describe(&self, path: &Path, media_type: &str) -> Result<Descriptor, PackError> {
+        match self.sent.get(path) {
+            Some((digest, size)) => Ok(Descriptor::new(media_type, digest.clone(), *size)),
+            None => self.cache.describe(path, media_type),
+        }
+    }
+}
+
 /// The layers of `files`, in their order. Two of one name are an error: one would overwrite the other when pulled.
 pub(super) async fn layers(
     cx: &StepContext,
     files: &[FileSpec],
     compression: Compression,
 ) -> Result<Vec<Layer>, StepError> {
+    layers_hashed(cx, files, compression, Hashed::before(cx)).await
+}
+
+/// The same, of which some were sent already.
+pub(super) async fn layers_hashed(
+    cx: &StepContext,
+    files: &[FileSpec],
+    compression: Compression,
+    hashed: Hashed,
+) -> Result<Vec<Layer>, StepError> {
     let (files, places) = (files.to_vec(), Arc::clone(&cx.places));
     let options = LayerOptions { compression, modified: cx.epoch.unwrap_or(0), ..LayerOptions::artifact("") };
     let packed = tokio::task::spawn_blocking(move || {
         let mut layers: Vec<Layer> = Vec::new();
         for file in &files {
-            for layer in file.pack(&places, &options)? {
+            for layer in file.pack(&places, &options, &hashed)? {
                 let title = layer.descriptor.title().unwrap_or_default().to_owned();
                 if layers.iter().any(|other| other.descriptor.title() == Some(&title)) {
                     return Err(PackError::DuplicateTitle { title });

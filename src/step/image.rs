@@ -8,13 +8,17 @@ use serde::Deserialize;
 use super::{
     Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
     artifact::{annotations, check_created, created},
+    base::{self, Base, Bases},
     file::Layer,
+    image_config::{self, Added},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
-    publish::{Publication, check_target, moves, target_effects},
+    platforms::{check_platform, platform},
+    publish::{Part, Publication, check_target, moves, target_effects},
+    reading::{check_subject, read_effects},
 };
 use crate::{
     oci::{
-        ContainerConfig, Descriptor, Digest, ImageConfig, ImageManifest, Manifest, Platform, Reference, Repository,
+        ContainerConfig, Descriptor, ImageConfig, ImageManifest, Index, Manifest, Platform, Reference, Repository,
         RootFs, Tag, media_type,
     },
     output::Output,
@@ -25,26 +29,29 @@ use crate::{
 /// Makes a container image from files and pushes it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{ "required": ["platform"] }, { "required": ["base"] }]))]
 pub struct Image {
     /// The repository, and the tag that is to point to the image. Without a tag it is pushed by its digest.
     #[schemars(with = "String")]
     pub to: Spanned<Reference>,
-    /// What is in it, lowest first.
+    /// What is in it, lowest first; on a base, what comes on top.
     pub layers: Vec<ImageLayer>,
-    /// What it runs on: `os/architecture[/variant]`. Never taken from the machine that builds it.
-    #[schemars(with = "String")]
-    pub platform: Spanned<String>,
-    /// The program that a container of it runs, with its first arguments.
-    #[serde(default)]
-    pub entrypoint: Vec<String>,
+    /// The image that it is made on. Its layers are taken over, its config is added to. Of an image for several platforms
+    /// one is made for each, and an index of them, unless `platform` chooses one.
+    #[schemars(with = "Option<String>")]
+    pub base: Option<Spanned<Reference>>,
+    /// What it runs on: `os/architecture[/variant]`. Required without a base; never taken from the machine that builds it.
+    #[schemars(with = "Option<String>")]
+    pub platform: Option<Spanned<String>>,
+    /// The program that a container of it runs, with its first arguments. On a base, it also drops the base's `cmd`.
+    pub entrypoint: Option<Vec<String>>,
     /// The arguments that a user may replace.
-    #[serde(default)]
-    pub cmd: Vec<String>,
-    /// The environment of the program.
+    pub cmd: Option<Vec<String>>,
+    /// The environment of the program; on a base, what is added to it or replaced.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, String>")]
     pub env: IndexMap<String, String>,
-    /// Free text in the image's config.
+    /// Free text in the image's config; on a base, what is added to it or replaced.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// Who runs the program: `user[:group]`.
@@ -89,14 +96,27 @@ entrypoint: [/app/net-monitor]
         MEDIA_TYPE,
         SIZE,
         output("tag", "the tag of `to`, where it has one"),
-        output("config_digest", "of the image's config"),
+        output("config_digest", "of the image's config; an image for several platforms has none"),
     ];
     const CONTENT: &'static [&'static str] =
         &["entrypoint", "cmd", "env", "labels", "user", "workdir", "annotations", "created"];
 }
 
+/// A layer that was packed, and what the history says of it.
+struct Packed {
+    layer: PackedLayer,
+    created_by: String,
+}
+
+/// The manifest of an image, and where its config is.
+struct MadeImage {
+    manifest: Manifest,
+    platform: Platform,
+    config: Descriptor,
+}
+
 impl Image {
-    async fn pack(&self, cx: &StepContext) -> Result<Vec<PackedLayer>, StepError> {
+    async fn pack(&self, cx: &StepContext) -> Result<Vec<Packed>, StepError> {
         let (layers, places, modified) = (self.layers.clone(), cx.places.clone(), cx.epoch.unwrap_or(0));
         let packed = tokio::task::spawn_blocking(move || {
             let mut packed = Vec::new();
@@ -104,12 +124,14 @@ impl Image {
                 let options = LayerOptions { modified, ..LayerOptions::image(&layer.at) };
                 let root = places.source_root(&layer.path);
                 for path in pack::expand(root, &layer.path)? {
+                    let created_by = format!("consign: {} at {}", path.display(), layer.at);
                     let path = root.join(path);
-                    packed.push(if path.is_dir() {
+                    let layer = if path.is_dir() {
                         pack::pack_directory(&path, &options)?
                     } else {
                         pack::pack_file_layer(&path, &options)?
-                    });
+                    };
+                    packed.push(Packed { layer, created_by });
                 }
             }
             Ok::<_, PackError>(packed)
@@ -118,7 +140,8 @@ impl Image {
         packed.map_err(StepError::pack("pack the layers"))
     }
 
-    fn config(&self, platform: &Platform, diff_ids: Vec<Digest>, epoch: Option<u64>) -> ImageConfig {
+    /// The config of an image that is made on nothing.
+    fn config(&self, platform: &Platform, packed: &[Packed], epoch: Option<u64>) -> ImageConfig {
         ImageConfig {
             created: created(self.created.as_ref(), epoch),
             architecture: platform.architecture.clone(),
@@ -127,13 +150,71 @@ impl Image {
             config: ContainerConfig {
                 user: self.user.clone(),
                 env: self.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
-                entrypoint: self.entrypoint.clone(),
-                cmd: self.cmd.clone(),
+                entrypoint: self.entrypoint.clone().unwrap_or_default(),
+                cmd: self.cmd.clone().unwrap_or_default(),
                 working_dir: self.workdir.clone(),
                 labels: self.labels.clone(),
             },
-            rootfs: RootFs { kind: "layers".to_owned(), diff_ids },
+            rootfs: RootFs {
+                kind: "layers".to_owned(),
+                diff_ids: packed.iter().map(|packed| packed.layer.diff_id.clone()).collect(),
+            },
         }
+    }
+
+    /// One image; its blobs go into `blobs`, but for the layers that were packed.
+    fn make(
+        &self,
+        cx: &StepContext,
+        base: Option<Base>,
+        packed: &[Packed],
+        annotations: &BTreeMap<String, String>,
+        blobs: &mut Vec<Layer>,
+    ) -> Result<MadeImage, StepError> {
+        let (config, platform, below, store) = match base {
+            Some(base) => {
+                let added: Vec<_> = packed.iter().map(Packed::added).collect();
+                let created = created(self.created.as_ref(), cx.epoch);
+                let config = image_config::on_base(self, &base.config, base.diff_ids.len(), &added, created.as_deref());
+                (serde_json::to_vec(&config), base.platform, base.layers, Some(base.store))
+            }
+            None => {
+                let platform = platform(self.platform.as_ref())?;
+                let missing = || StepError::BrokenOff { message: "`platform` is missing".to_owned() };
+                let platform = platform.ok_or_else(missing)?;
+                (serde_json::to_vec(&self.config(&platform, packed, cx.epoch)), platform, Vec::new(), None)
+            }
+        };
+        let content = config.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
+        let config = Descriptor::of(media_type::IMAGE_CONFIG, &content);
+        let mut manifest = ImageManifest::new(config.clone());
+        manifest.annotations = annotations.clone();
+        blobs.push(Layer::bytes(config.clone(), content));
+        for layer in below {
+            if let Some(store) = store.as_ref().filter(|_| !media_type::is_foreign(&layer.media_type)) {
+                blobs.push(Layer::in_store(layer.clone(), store));
+            }
+            manifest.layers.push(layer);
+        }
+        manifest.layers.extend(packed.iter().map(|packed| packed.layer.descriptor.clone()));
+        Ok(MadeImage { manifest: Manifest::from_image(manifest)?, platform, config })
+    }
+
+    /// The base as it is now, and what the image says of it.
+    async fn bases(&self, cx: &StepContext) -> Result<(Option<Bases>, BTreeMap<String, String>), StepError> {
+        let mut said = annotations(&self.annotations, self.created.as_ref(), cx.epoch);
+        let Some(reference) = &self.base else { return Ok((None, said)) };
+        let (digest, bases) = base::read(cx, reference, platform(self.platform.as_ref())?.as_ref()).await?;
+        for (key, value) in base::annotations(reference, &digest) {
+            said.entry(key).or_insert(value);
+        }
+        Ok((Some(bases), said))
+    }
+}
+
+impl Packed {
+    fn added(&self) -> Added {
+        Added { created_by: self.created_by.clone(), diff_id: self.layer.diff_id.clone() }
     }
 }
 
@@ -142,14 +223,22 @@ impl Step for Image {
     fn effects(&self, places: &Places) -> Effects {
         let sources =
             self.sources().into_iter().fold(Effects::default(), |effects, path| effects.read(places.read_thing(path)));
-        target_effects(sources, &self.to, &[], places)
+        let read = self.base.iter().fold(sources, |effects, base| read_effects(effects, base, places));
+        target_effects(read, &self.to, &[], places)
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        let platform = self.platform.parse::<Platform>().err();
-        let platform = platform.map(|error| Diagnostic::new(error.to_string()).at(self.platform.span));
+        let needs = |what: &str, help: &str| Diagnostic::new(what).at(self.to.span).help(help);
+        let no_platform = (self.base.is_none() && self.platform.is_none()).then(|| {
+            needs("`image` needs `platform`, or a `base` to be made on", "it is never taken from this machine")
+        });
+        let no_layers = (self.base.is_none() && self.layers.is_empty())
+            .then(|| needs("`image` needs at least one of `layers`", "only on a `base` an image may add none"));
+        let platform = check_platform(self.platform.as_ref());
+        let base = self.base.as_ref().and_then(check_subject);
         let created = check_created(self.created.as_ref());
-        platform.into_iter().chain(created).chain(check_target(&self.to)).collect()
+        let wrong = [no_platform, no_layers, platform, base, created, check_target(&self.to)];
+        wrong.into_iter().flatten().collect()
     }
 
     fn sources(&self) -> Vec<&Spanned<String>> {
@@ -170,28 +259,43 @@ impl Step for Image {
     }
 
     fn goes_ahead(&self) -> bool {
-        self.to.repository.is_registry()
+        // A base may be what a step before this one makes.
+        self.base.is_none() && self.to.repository.is_registry()
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
-        let platform = self.platform.parse::<Platform>();
-        let platform = platform.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
         let packed = self.pack(cx).await?;
-        let diff_ids = packed.iter().map(|layer| layer.diff_id.clone()).collect();
-        let config = serde_json::to_vec(&self.config(&platform, diff_ids, cx.epoch));
-        let config = config.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
-        let descriptor = Descriptor::of(media_type::IMAGE_CONFIG, &config);
-        let config_digest = descriptor.digest.to_string();
-        let mut manifest = ImageManifest::new(descriptor.clone());
-        manifest.annotations = annotations(&self.annotations, self.created.as_ref(), cx.epoch);
-        let mut blobs = vec![Layer::bytes(descriptor, config)];
-        for layer in packed {
-            manifest.layers.push(layer.descriptor.clone());
-            blobs.push(Layer::packed(layer.descriptor, layer.content));
-        }
-        let manifest = Manifest::from_image(manifest)?;
-        let publication = Publication { to: &self.to, tags: &[], if_exists: self.if_exists, manifest, blobs };
+        let (bases, annotations) = self.bases(cx).await?;
+        let mut blobs = Vec::new();
+        let mut parts = Vec::new();
+        let (manifest, config) = match bases {
+            None => {
+                let made = self.make(cx, None, &packed, &annotations, &mut blobs)?;
+                (made.manifest, Some(made.config))
+            }
+            Some(Bases::One(base)) => {
+                let made = self.make(cx, Some(base), &packed, &annotations, &mut blobs)?;
+                (made.manifest, Some(made.config))
+            }
+            Some(Bases::Several(bases)) => {
+                let mut entries = Vec::new();
+                for base in bases {
+                    let made = self.make(cx, Some(base), &packed, &annotations, &mut blobs)?;
+                    entries.push(Descriptor { platform: Some(made.platform), ..made.manifest.descriptor() });
+                    parts.push(Part::Made { manifest: made.manifest });
+                }
+                let mut index = Index::new(entries);
+                index.annotations = annotations;
+                (Manifest::from_index(index)?, None)
+            }
+        };
+        blobs.extend(packed.into_iter().map(|packed| Layer::packed(packed.layer.descriptor, packed.layer.content)));
+        let publication = Publication { to: &self.to, tags: &[], if_exists: self.if_exists, manifest, blobs, parts };
         let (done, _) = publication.publish(cx).await?;
-        Ok(Done { output: done.output.with("config_digest", config_digest), ..done })
+        let output = match config {
+            Some(config) => done.output.with("config_digest", config.digest.to_string()),
+            None => done.output,
+        };
+        Ok(Done { output, ..done })
     }
 }

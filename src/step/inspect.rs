@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    platforms::{CONFIG_LIMIT, check_platform, for_platform, platform},
     reading::{check_subject, read_effects},
 };
 use crate::{
@@ -23,6 +24,9 @@ pub struct Inspect {
     /// The manifest, by tag or digest.
     #[schemars(with = "String")]
     pub reference: Spanned<Reference>,
+    /// Of an index the manifest for this platform, `os/architecture[/variant]`, instead of the index itself.
+    #[schemars(with = "Option<String>")]
+    pub platform: Option<Spanned<String>>,
     /// What to print; nothing by default.
     pub print: Option<InspectPrint>,
 }
@@ -57,9 +61,6 @@ print: manifest
         output("platforms", "a list of the platforms that an index has"),
     ];
 }
-
-/// The largest config that is printed, in bytes.
-const CONFIG_LIMIT: u64 = 4 * 1024 * 1024;
 
 impl Inspect {
     async fn text(&self, store: &dyn Store, manifest: &Manifest, print: InspectPrint) -> Result<String, StepError> {
@@ -99,7 +100,7 @@ impl Step for Inspect {
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        check_subject(&self.reference).into_iter().collect()
+        check_subject(&self.reference).into_iter().chain(check_platform(self.platform.as_ref())).collect()
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
@@ -113,7 +114,10 @@ impl Step for Inspect {
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let store = cx.open(&self.reference.repository);
-        let manifest = cx.manifest(&self.reference).await?;
+        let mut manifest = cx.manifest(&self.reference).await?;
+        if let Some(platform) = platform(self.platform.as_ref())? {
+            manifest = for_platform(&*store, manifest, &self.reference, &platform).await?;
+        }
         if let Some(print) = self.print {
             cx.progress.print(self.text(&*store, &manifest, print).await?);
         }

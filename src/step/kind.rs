@@ -72,6 +72,7 @@ pub const KINDS: &[Kind] = &[
     kind::<super::discover::Discover>(),
     kind::<super::exec::Exec>(),
     kind::<super::image::Image>(),
+    kind::<super::index::Index>(),
     kind::<super::inspect::Inspect>(),
     kind::<super::list_tags::ListTags>(),
     kind::<super::pull::Pull>(),
@@ -103,6 +104,11 @@ impl Kind {
     pub fn infos() -> Vec<KindInfo> {
         let names = |kind: &Self| kind.outputs.iter().map(|output| output.name).chain(["outcome", "changed"]).collect();
         KINDS.iter().map(|kind| KindInfo { name: kind.name, outputs: names(kind) }).collect()
+    }
+
+    /// Whether steps of this kind can have that output.
+    pub fn has_output(&self, name: &str) -> bool {
+        self.outputs.iter().any(|output| output.name == name) || matches!(name, "outcome" | "changed")
     }
 
     /// The step that `body` describes, every expression in it evaluated.
@@ -207,8 +213,8 @@ impl<'a> Reading<'a> {
             return self.takes(only);
         }
         if !ways.is_empty() {
-            let ways: Vec<_> = ways.into_iter().map(|way| self.takes(way).0).collect();
-            return (ways.join(", "), None);
+            let (ways, nested): (Vec<_>, Vec<_>) = ways.into_iter().map(|way| self.takes(way)).unzip();
+            return (ways.join(", "), nested.into_iter().flatten().next());
         }
         if let Some(value) = field["const"].as_str() {
             return (value.to_owned(), None);

@@ -4,10 +4,12 @@
 //! one file and one line in `KINDS`; parser, schema, `consign kinds` and the example test follow from that list.
 
 mod aliases;
+mod arriving;
 mod artifact;
 mod assert;
 mod attach;
 mod attest;
+mod base;
 mod context;
 mod copy;
 mod delete;
@@ -19,9 +21,12 @@ mod exec;
 mod expect;
 mod file;
 mod file_or_secret;
+mod flat;
 mod guess;
 mod if_exists;
 mod image;
+mod image_config;
+mod index;
 mod inspect;
 mod kind;
 mod leaves;
@@ -30,13 +35,16 @@ mod made;
 mod mode;
 mod pins;
 mod places;
+mod platforms;
 mod publish;
 mod pull;
 mod push;
 mod reading;
+mod remains;
 mod several;
 mod sign;
 mod signature;
+mod streamed;
 mod tag;
 #[cfg(test)]
 mod testing;
@@ -68,6 +76,7 @@ pub use self::{
     guess::Guess,
     if_exists::IfExists,
     image::{Image, ImageLayer},
+    index::{Index, IndexEntry},
     inspect::{Inspect, InspectPrint},
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
     leaves::Leaves,
@@ -78,10 +87,11 @@ pub use self::{
     places::{PlaceError, Places},
     pull::{Pull, PullPrint},
     push::Push,
+    remains::Overwritten,
     sign::Sign,
     signature::{
-        Demand, EnvelopeName, IfSigned, Lifetime, PluginKey, PredicateName, Requirement, SignatureFormat,
-        TimestampService,
+        Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
+        SignatureFormat, TimestampService,
     },
     tag::TagStep,
     thing::Thing,
@@ -149,9 +159,25 @@ pub trait Step: Debug + Send + Sync {
         false
     }
 
-    /// Whether what it waits for is a program on this machine, not a registry.
-    fn runs_a_program(&self) -> bool {
-        false
+    /// The program on this machine that it runs, as it is written.
+    fn runs(&self) -> Option<&str> {
+        None
+    }
+
+    /// What it deletes.
+    fn deletes(&self) -> Option<&Reference> {
+        None
+    }
+
+    /// What is missing of what it made in an earlier run, when it handed on `output`, in words. What was `overwritten` since
+    /// is not looked at.
+    async fn missing(
+        &self,
+        cx: &StepContext,
+        output: &Output,
+        overwritten: Overwritten<'_>,
+    ) -> Result<Option<String>, StepError> {
+        remains::missing(self, cx, output, overwritten).await
     }
 
     /// Does the work. It converges: what is there already is left alone.

@@ -3,8 +3,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{Aliases, Thing};
-use crate::oci::{Reference, Repository};
+use globset::GlobMatcher;
+
+use super::{Access, Aliases, Effects, Thing};
+use crate::{
+    oci::{Reference, Repository},
+    pack::DigestCache,
+};
 
 /// Where the local paths of a plan lead: what is read starts at the plan's folder, what is written at the work folder.
 #[derive(Debug, Clone)]
@@ -19,13 +24,17 @@ pub struct Places {
     written: Arc<Vec<PathBuf>>,
     /// How many of these are written by steps above the one that asks.
     visible: usize,
+    /// What may be written outside of the work folder, as absolute paths.
+    pub outside: Arc<[GlobMatcher]>,
+    /// What is known of the files there; nothing unless somebody says otherwise.
+    pub digests: Arc<DigestCache>,
 }
 
 /// Why a path cannot be written to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceError {
     /// It leads out of the work folder.
-    #[error("`{path}` leads out of the work folder {}: write below it, or choose another with --workdir", workdir.display())]
+    #[error("`{path}` leads out of the work folder {}: write below it, choose another with --workdir, or allow it: `allow: {{ write: [\"file:…\"] }}`", workdir.display())]
     Outside {
         /// As written.
         path: String,
@@ -41,6 +50,8 @@ impl Places {
             plan_folder: plan_folder.into(),
             workdir: workdir.into(),
             aliases: Aliases::default(),
+            outside: Arc::default(),
+            digests: Arc::default(),
             written: Arc::default(),
             visible: 0,
         }
@@ -90,11 +101,25 @@ impl Places {
     /// The file or folder to write, absolute; it stays under the work folder.
     pub fn target(&self, path: &str) -> Result<PathBuf, PlaceError> {
         let target = normalize(&self.workdir.join(path));
-        if target.starts_with(normalize(&self.workdir)) {
+        if self.may_write(&target) {
             Ok(target)
         } else {
             Err(PlaceError::Outside { path: path.to_owned(), workdir: self.workdir.clone() })
         }
+    }
+
+    /// Whether something may be written there: under the work folder, or where the plan says so.
+    fn may_write(&self, target: &Path) -> bool {
+        target.starts_with(normalize(&self.workdir)) || self.outside.iter().any(|glob| glob.is_match(target))
+    }
+
+    /// The image layout that such a step would write where nothing may be written.
+    pub fn leaves_workdir(&self, effects: &Effects) -> Option<String> {
+        let written = effects.touches().iter().filter(|(access, _)| *access != Access::Read);
+        written.filter_map(|(_, thing)| thing.in_repository()).find_map(|repository| match repository {
+            Repository::Layout(path) if !self.may_write(&path) => Some(path.display().to_string()),
+            _ => None,
+        })
     }
 
     /// The same repository; under the name of the registry behind an alias, the path of an image layout made absolute.

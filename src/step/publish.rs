@@ -1,6 +1,6 @@
 //! Bringing a manifest that consign made to its repository, and its tags to it: what `push`, `image` and `index` share.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::ready, sync::Arc};
 
 use futures_util::future::try_join_all;
 
@@ -10,7 +10,7 @@ use crate::{
     oci::{Descriptor, Manifest, Reference, Repository, Tag, Target, annotation, media_type},
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
-    store::Store,
+    store::{self, CopyOptions, Store},
 };
 
 /// A manifest with all that it needs.
@@ -25,6 +25,16 @@ pub(super) struct Publication<'a> {
     pub(super) manifest: Manifest,
     /// Its config and layers.
     pub(super) blobs: Vec<Layer>,
+    /// The manifests that it lists.
+    pub(super) parts: Vec<Part>,
+}
+
+/// A manifest that an index lists.
+pub(super) enum Part {
+    /// In another repository, from which it is copied with all that it needs.
+    Found { store: Arc<dyn Store>, manifest: Manifest },
+    /// Made here, of blobs of the publication.
+    Made { manifest: Manifest },
 }
 
 /// How many blobs of one step are sent at a time; the registry's own limit holds besides.
@@ -77,6 +87,7 @@ impl Publication<'_> {
                 cx.made.add_tag(store.repository(), tag);
             }
             push_blobs(cx, &*store, &self.blobs).await?;
+            self.bring_parts(cx, &store).await?;
         }
         let fail = || StepError::store("push", self.to);
         let mut moving = moving.into_iter();
@@ -114,6 +125,26 @@ impl Publication<'_> {
         }
         cx.made.add(store.repository(), self.manifest.digest());
         Ok(false)
+    }
+
+    /// Brings what an index lists. Where the same content is needed twice, it is sent once: they go one after the other.
+    async fn bring_parts(&self, cx: &StepContext, target: &Arc<dyn Store>) -> Result<(), StepError> {
+        for part in &self.parts {
+            let (store, manifest) = match part {
+                Part::Found { store, manifest } => (store, manifest),
+                Part::Made { manifest } => {
+                    let pushed = target.push_manifest(manifest, None).await;
+                    pushed.map_err(StepError::store("push", self.to))?;
+                    continue;
+                }
+            };
+            let options = CopyOptions { referrers: false, concurrency: cx.concurrency };
+            let copied = store::copy(store, manifest, target, &options, &cx.progress, ready(true)).await;
+            let name = Reference::by_digest(store.repository().clone(), manifest.digest().clone());
+            copied.map_err(StepError::store("copy", &name))?;
+        }
+        cx.made.arrived(target.repository());
+        Ok(())
     }
 
     fn by_digest(&self) -> Target {
@@ -157,7 +188,12 @@ pub(super) async fn push_blobs(cx: &StepContext, store: &dyn Store, blobs: &[Lay
     let distinct: BTreeMap<_, _> = blobs.iter().map(|blob| (&blob.descriptor.digest, blob)).collect();
     let pushes = distinct.into_values().map(|blob| async move {
         let source = blob.source.clone().watched(cx.progress.clone());
-        let pushed = store.push_blob(&blob.descriptor, &source, None).await;
+        let from = blob.from.as_ref().filter(|from| store::is_beside(from, store.repository()));
+        let pushed = store.push_blob(&blob.descriptor, &source, from).await;
+        if let (Err(_), Some(file)) = (&pushed, &blob.file) {
+            // Perhaps it is not what it was hashed to.
+            cx.places.digests.forget(file);
+        }
         let name = blob.descriptor.title().unwrap_or(&blob.descriptor.media_type).to_owned();
         pushed.map_err(StepError::store("push", &name))
     });

@@ -1,5 +1,6 @@
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -9,11 +10,13 @@ use futures_util::StreamExt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::io::{AsyncWriteExt, BufWriter};
+use tokio_util::task::TaskTracker;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, Effects, Guess, IfExists, Overwritten, Places, Step, StepContext, StepError, Thing,
+    arriving::Arriving,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    platforms::{check_platform, for_platform, platform},
     reading::{check_subject, read_effects},
     several::several,
 };
@@ -46,6 +49,9 @@ pub struct Pull {
     /// Restores the files of its subject too, and of the subject's subject.
     #[serde(default)]
     pub include_subject: bool,
+    /// Of an index the manifest for this platform, `os/architecture[/variant]`.
+    #[schemars(with = "Option<String>")]
+    pub platform: Option<Spanned<String>>,
     /// What to print; nothing by default.
     pub print: Option<PullPrint>,
 }
@@ -104,7 +110,11 @@ struct Wanted {
 impl Pull {
     /// The manifest, and those that it is about, where they are asked for.
     async fn manifests(&self, cx: &StepContext, store: &dyn Store) -> Result<Vec<Manifest>, StepError> {
-        let mut manifests = vec![cx.manifest(&self.from).await?];
+        let mut manifest = cx.manifest(&self.from).await?;
+        if let Some(platform) = platform(self.platform.as_ref())? {
+            manifest = for_platform(store, manifest, &self.from, &platform).await?;
+        }
+        let mut manifests = vec![manifest];
         while let Some(subject) = manifests.last().and_then(Manifest::subject).filter(|_| self.include_subject) {
             if manifests.iter().any(|seen| *seen.digest() == subject.digest) || manifests.len() > SUBJECTS {
                 break;
@@ -125,7 +135,7 @@ impl Pull {
                 return Err(StepError::WrongManifest {
                     reference: self.from.value.to_string(),
                     what: "an index".to_owned(),
-                    wanted: "name one of its manifests by digest",
+                    wanted: "choose one of its manifests with `platform`, or name it by digest",
                 });
             };
             for layer in &image.layers {
@@ -146,45 +156,48 @@ impl Pull {
         Ok(titled)
     }
 
-    /// Fetches every layer to the side, unpacks there, and moves everything into place at the end.
+    /// Fetches every layer to the side, unpacks it there while it arrives, and moves everything into place at the end.
     async fn restore(&self, cx: &StepContext, store: &dyn Store, wanted: Wanted) -> Result<Outcome, StepError> {
         let doing = format!("pull {}", self.from.value);
-        let folder = wanted.folder.clone();
-        let mut staging = blocking(move || Staging::new(&folder)).await?.map_err(StepError::pack(&doing))?;
-        let mut places = Vec::new();
-        for (number, titled) in wanted.layers.iter().enumerate() {
-            places.push(if titled.is_archive {
-                staging.scratch().join(number.to_string())
-            } else {
-                staging.file(&titled.title).map_err(StepError::pack(&doing))?
-            });
-        }
-        let fetches = wanted.layers.iter().zip(&places).map(|(titled, path)| async move {
-            let fetched = fetch(cx, store, &titled.layer, path).await;
-            fetched.map_err(StepError::store("fetch", &titled.title))
-        });
-        several(TRANSFERS, fetches.collect()).await?;
+        let wanted = Arc::new(wanted);
+        let prepared = Arc::clone(&wanted);
+        let prepared = blocking(move || prepared.stage()).await?;
+        let (staging, places) = prepared.map_err(StepError::pack(&doing))?;
+        // It goes away with the last who writes to it, also where nobody waits for that any more.
+        let staging = Arc::new(staging);
+        let writing = TaskTracker::new();
+        let fetch = |titled, path| {
+            let (staging, writing, doing) = (&staging, &writing, &doing);
+            async move {
+                let titled: &Titled = titled;
+                if titled.is_archive {
+                    unpack(cx, store, titled, path, staging, writing, doing).await
+                } else {
+                    let fetched = fetch(cx, store, &titled.layer, path, writing).await;
+                    fetched.map_err(StepError::store("fetch", &titled.title))
+                }
+            }
+        };
+        let layers = || wanted.layers.iter().zip(&places);
+        let fetched = if wanted.is_tangled() {
+            // What is in an archive must not come before the files beside it, nor between those of another archive.
+            let in_turn = layers().filter(|it| !it.0.is_archive).chain(layers().filter(|it| it.0.is_archive));
+            several(1, in_turn.map(|(titled, path)| fetch(titled, path)).collect()).await
+        } else {
+            several(TRANSFERS, layers().map(|(titled, path)| fetch(titled, path)).collect()).await
+        };
+        writing.close();
+        writing.wait().await;
+        fetched?;
         let existing = match self.if_exists {
             IfExists::Fail => Existing::Fail,
             IfExists::Replace => Existing::Replace,
             IfExists::Keep => Existing::Keep,
         };
-        let placement = blocking(move || {
-            for (titled, path) in wanted.layers.iter().zip(&places).filter(|(titled, _)| titled.is_archive) {
-                let directory = staging.directory(&titled.title)?;
-                let archive = File::open(path).map_err(PackError::io(path))?;
-                let expected = titled.layer.annotations.get(annotation::ORAS_CONTENT_DIGEST);
-                let options = UnpackOptions {
-                    strip_title: Some(titled.title.clone()),
-                    expected: expected.and_then(|digest| digest.parse().ok()),
-                    ..UnpackOptions::default()
-                };
-                let compression = Compression::of_media_type(&titled.layer.media_type);
-                pack::unpack(archive, compression, &directory, &options)?;
-            }
-            staging.commit(existing)
-        });
-        let placement = placement.await?.map_err(StepError::pack(doing))?;
+        let staging = Arc::into_inner(staging);
+        let staging =
+            staging.ok_or_else(|| StepError::BrokenOff { message: "a layer is still being written".into() })?;
+        let placement = blocking(move || staging.commit(existing)).await?.map_err(StepError::pack(doing))?;
         Ok(match (placement.created, placement.replaced) {
             (_, 1..) => Outcome::Updated,
             (1.., 0) => Outcome::Created,
@@ -194,6 +207,27 @@ impl Pull {
 }
 
 impl Wanted {
+    /// Where to make all of it, and the place of each layer: a file that is not there, or a directory that is. Blocking.
+    fn stage(&self) -> Result<(Staging, Vec<PathBuf>), PackError> {
+        let mut staging = Staging::new(&self.folder)?;
+        let mut places = vec![PathBuf::new(); self.layers.len()];
+        for are_archives in [false, true] {
+            for (titled, place) in self.layers.iter().zip(&mut places) {
+                if titled.is_archive == are_archives {
+                    *place = if are_archives { staging.directory(&titled.title) } else { staging.file(&titled.title) }?;
+                }
+            }
+        }
+        Ok((staging, places))
+    }
+
+    /// Whether a layer lies in the directory of another one.
+    fn is_tangled(&self) -> bool {
+        let titles = || self.layers.iter().map(|titled| Path::new(&titled.title));
+        let archives = self.layers.iter().filter(|titled| titled.is_archive).map(|titled| Path::new(&titled.title));
+        archives.into_iter().any(|archive| titles().any(|other| other != archive && other.starts_with(archive)))
+    }
+
     /// What restoring would come to, where not every file is there already. Blocking, for a moment.
     fn foresee(&self, if_exists: IfExists) -> Result<Outcome, PackError> {
         let there = self.layers.iter().map(|titled| (titled, self.folder.join(&titled.title)));
@@ -252,19 +286,67 @@ impl Wanted {
     }
 }
 
-/// Writes a blob to a file, verified by the store while it passes.
-async fn fetch(cx: &StepContext, store: &dyn Store, layer: &Descriptor, path: &Path) -> Result<(), StoreError> {
+/// Unpacks a layer while it arrives. What is wrong with its bytes counts before what that does to the archive.
+async fn unpack(
+    cx: &StepContext,
+    store: &dyn Store,
+    titled: &Titled,
+    directory: &Path,
+    staging: &Arc<Staging>,
+    writing: &TaskTracker,
+    doing: &str,
+) -> Result<(), StepError> {
+    let fail = || StepError::store("fetch", &titled.title);
+    let mut content = store.blob(&titled.layer).await.map_err(fail())?;
+    let transfer = cx.progress.transfer(&titled.layer);
+    let expected = titled.layer.annotations.get(annotation::ORAS_CONTENT_DIGEST);
+    let options = UnpackOptions {
+        strip_title: Some(titled.title.clone()),
+        expected: expected.and_then(|digest| digest.parse().ok()),
+        ..UnpackOptions::default()
+    };
+    let compression = Compression::of_media_type(&titled.layer.media_type);
+    let (tx, arriving) = Arriving::new();
+    let (directory, staging) = (directory.to_owned(), Arc::clone(staging));
+    let unpacked = writing.spawn_blocking(move || {
+        let _keeps_the_folder = staging;
+        pack::unpack(arriving, compression, &directory, &options)
+    });
+    while let Some(bytes) = content.next().await {
+        let bytes = bytes.map_err(fail())?;
+        transfer.advance(bytes.len() as u64);
+        // Who reads no more has found a mistake; whether the bytes are what was wanted is still to be seen.
+        let _ = tx.send(bytes).await;
+    }
+    drop(tx);
+    let unpacked = unpacked.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
+    unpacked.map(drop).map_err(StepError::pack(doing))
+}
+
+/// Writes a blob to a file that is not there, verified by the store while it passes.
+async fn fetch(
+    cx: &StepContext,
+    store: &dyn Store,
+    layer: &Descriptor,
+    path: &Path,
+    writing: &TaskTracker,
+) -> Result<(), StoreError> {
     let mut content = store.blob(layer).await?;
-    let fail = |source| StoreError::Io { path: path.to_owned(), source };
     let transfer = cx.progress.transfer(layer);
-    let file = tokio::fs::File::create(path).await.map_err(fail)?;
-    let mut file = BufWriter::with_capacity(1024 * 1024, file);
+    let (tx, mut arriving) = Arriving::new();
+    let place = path.to_owned();
+    let written = writing.spawn_blocking(move || arriving.write_to(&mut File::create_new(place)?));
     while let Some(bytes) = content.next().await {
         let bytes = bytes?;
-        file.write_all(&bytes).await.map_err(fail)?;
-        transfer.advance(bytes.len() as u64);
+        let length = bytes.len() as u64;
+        if tx.send(bytes).await.is_err() {
+            break;
+        }
+        transfer.advance(length);
     }
-    file.flush().await.map_err(fail)
+    drop(tx);
+    let written = written.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+    written.map_err(|source| StoreError::Io { path: path.to_owned(), source })
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, StepError> {
@@ -282,7 +364,8 @@ impl Step for Pull {
     fn check(&self, places: &Places) -> Vec<Diagnostic> {
         let outside = places.target(&self.to).err();
         let outside = outside.map(|error| Diagnostic::new(error.to_string()).at(self.to.span));
-        check_subject(&self.from).into_iter().chain(outside).collect()
+        let platform = check_platform(self.platform.as_ref());
+        check_subject(&self.from).into_iter().chain(platform).chain(outside).collect()
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
@@ -290,6 +373,22 @@ impl Step for Pull {
             .manifest(&self.from.repository)
             .with("files", json!([guess.text("files")]))
             .with("directory", self.to.as_str())
+    }
+
+    async fn missing(
+        &self,
+        cx: &StepContext,
+        output: &Output,
+        overwritten: Overwritten<'_>,
+    ) -> Result<Option<String>, StepError> {
+        let folder = cx.places.target(&self.to)?;
+        if overwritten(&Thing::path(&folder)) {
+            return Ok(None);
+        }
+        let files = output.get("files").and_then(serde_json::Value::as_array).into_iter().flatten();
+        let mut files = files.filter_map(serde_json::Value::as_str);
+        let gone = files.find(|file| folder.join(file).symlink_metadata().is_err());
+        Ok(gone.map(|file| format!("{}/{file} is not there any more", self.to.as_str())))
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

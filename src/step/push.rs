@@ -11,6 +11,7 @@ use super::{
     file::{self, CompressionName, FileSpec, Layer},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::{Publication, check_target, moves, target_effects},
+    streamed,
 };
 use crate::{
     oci::{Descriptor, ImageManifest, Manifest, Reference, Repository, Tag, annotation, media_type},
@@ -73,7 +74,8 @@ files:
 
 impl Push {
     async fn manifest(&self, cx: &StepContext) -> Result<(Manifest, Vec<Layer>), StepError> {
-        let mut blobs = file::layers(cx, &self.files, self.compression.into()).await?;
+        let hashed = streamed::send(cx, &self.to, &self.files).await;
+        let mut blobs = file::layers_hashed(cx, &self.files, self.compression.into(), hashed).await?;
         let mut manifest = match &self.config {
             None => ImageManifest::new(Descriptor::empty()),
             Some(config) => {
@@ -146,7 +148,14 @@ impl Step for Push {
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let (manifest, blobs) = self.manifest(cx).await?;
         let layers: Vec<_> = manifest.as_image().map_or(&[][..], |image| &image.layers).iter().map(describe).collect();
-        let publication = Publication { to: &self.to, tags: &self.tags, if_exists: self.if_exists, manifest, blobs };
+        let publication = Publication {
+            to: &self.to,
+            tags: &self.tags,
+            if_exists: self.if_exists,
+            manifest,
+            blobs,
+            parts: Vec::new(),
+        };
         let (done, _) = publication.publish(cx).await?;
         Ok(Done { output: done.output.with("layers", layers), ..done })
     }

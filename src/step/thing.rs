@@ -100,6 +100,14 @@ impl Thing {
         }
     }
 
+    /// The tag's name, where this is one tag.
+    pub fn tag_name(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [root, _, _, what, tag] if **root == *REGISTRY && **what == *TAG => Some(tag),
+            _ => None,
+        }
+    }
+
     /// The parts from the root down.
     pub fn parts(&self) -> &[Arc<str>] {
         &self.0

@@ -17,8 +17,10 @@ mod overlay;
 pub mod patience;
 pub mod registry;
 mod rehearsal;
+mod round_trips;
 mod source;
 mod staged;
+mod unhashed;
 mod walk;
 
 use std::{collections::HashSet, fmt::Debug};
@@ -27,7 +29,7 @@ use async_trait::async_trait;
 
 pub use self::{
     content::{ByteStream, read, verified},
-    copy::{Copied, CopyOptions, copy},
+    copy::{Copied, CopyOptions, copy, is_beside},
     delivery::Delivery,
     error::{ContentError, StoreError},
     host::{Condition, Host, Hosted, Matches},
@@ -38,8 +40,10 @@ pub use self::{
     overlay::OverlayStore,
     patience::{OutOfPatience, Patience, RetryPolicy, RunPatience},
     rehearsal::{Fault, FaultError, Faults, Rehearsal, Seed, SeedError},
+    round_trips::{RoundTrip, RoundTrips},
     source::Source,
     staged::Staged,
+    unhashed::Unhashed,
     walk::{Graph, referrers_graph},
 };
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
@@ -107,6 +111,12 @@ pub trait Store: Debug + Send + Sync {
         source: &Source,
         from: Option<&Repository>,
     ) -> Result<Delivery, StoreError>;
+
+    /// Stores a file whose digest is not known yet, hashed while it is sent, and says what it is. `None`: that is not done
+    /// here or did not work, and it must be hashed and pushed as a blob.
+    async fn push_unhashed(&self, _content: &Unhashed) -> Option<Digest> {
+        None
+    }
 
     /// Removes a tag and leaves its manifest. `false`: it was not there.
     async fn untag(&self, tag: &Tag) -> Result<bool, StoreError>;

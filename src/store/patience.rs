@@ -12,6 +12,7 @@ use std::{
 
 use tokio::{task_local, time::Instant};
 
+use super::RoundTrips;
 use crate::event::{Event, Progress, StepId};
 
 /// How often and how long is tried again.
@@ -30,6 +31,7 @@ pub struct Patience {
     step: Budget,
     run: Arc<RunPatience>,
     progress: Option<Progress>,
+    trips: RoundTrips,
     /// Until when this step was said to wait because a registry wants peace.
     told: Mutex<Option<Instant>>,
 }
@@ -89,7 +91,14 @@ impl Patience {
     /// The patience of a step of that run, which tells `progress` of every try.
     pub fn new(policy: RetryPolicy, run: &Arc<RunPatience>, progress: Option<Progress>) -> Arc<Self> {
         let step = Budget::new(policy.budget);
-        Arc::new(Self { policy, step, run: Arc::clone(run), progress, told: Mutex::default() })
+        Arc::new(Self {
+            policy,
+            step,
+            run: Arc::clone(run),
+            progress,
+            trips: RoundTrips::default(),
+            told: Mutex::default(),
+        })
     }
 
     /// Runs `future` with this patience.
@@ -109,6 +118,11 @@ impl Patience {
     /// The step that has it, where one has.
     pub fn step(&self) -> Option<&StepId> {
         self.progress.as_ref().map(Progress::step)
+    }
+
+    /// What its requests wait for.
+    pub const fn trips(&self) -> &RoundTrips {
+        &self.trips
     }
 
     /// Tries of one request.

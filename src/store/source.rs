@@ -1,11 +1,14 @@
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
-use super::{ByteStream, Store, StoreError, verified};
+use super::{ByteStream, Store, StoreError, Unhashed, verified};
 use crate::{event::Progress, oci::Descriptor};
 
 /// Where content comes from when it is pushed. It can be opened again and again: a retry starts from the beginning.
@@ -20,6 +23,7 @@ enum Origin {
     Bytes(Bytes),
     File(PathBuf),
     Blob(Arc<dyn Store>),
+    Unhashed(Unhashed),
 }
 
 impl Source {
@@ -41,6 +45,11 @@ impl Source {
         Self { origin: Origin::Blob(store), progress: None }
     }
 
+    /// A file whose digest is not known yet. No descriptor can verify it; it has a digest once it was read.
+    pub(super) const fn unhashed(content: Unhashed) -> Self {
+        Self { origin: Origin::Unhashed(content), progress: None }
+    }
+
     /// The same, telling `progress` of every byte.
     #[must_use]
     pub fn watched(self, progress: Progress) -> Self {
@@ -51,7 +60,7 @@ impl Source {
     pub const fn as_bytes(&self) -> Option<&Bytes> {
         match &self.origin {
             Origin::Bytes(bytes) => Some(bytes),
-            Origin::File(_) | Origin::Blob(_) => None,
+            Origin::File(_) | Origin::Blob(_) | Origin::Unhashed(_) => None,
         }
     }
 
@@ -59,17 +68,9 @@ impl Source {
     pub async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream, StoreError> {
         let stream = match &self.origin {
             Origin::Bytes(bytes) => verified(descriptor, stream::iter([Ok(bytes.clone())])),
-            Origin::File(path) => {
-                let fail = |path: &PathBuf, source| StoreError::Io { path: path.clone(), source };
-                let mut file = File::open(path).await.map_err(|source| fail(path, source))?;
-                file.set_max_buf_size(Self::PIECE);
-                let path = path.clone();
-                verified(
-                    descriptor,
-                    ReaderStream::with_capacity(file, Self::PIECE).map_err(move |source| fail(&path, source)),
-                )
-            }
+            Origin::File(path) => verified(descriptor, read_file(path).await?),
             Origin::Blob(store) => store.blob(descriptor).await?,
+            Origin::Unhashed(content) => content.open().await?,
         };
         let Some(progress) = &self.progress else {
             return Ok(stream);
@@ -81,4 +82,14 @@ impl Source {
             }
         })))
     }
+}
+
+/// The content of a file, in large pieces.
+pub(super) async fn read_file(path: &Path) -> Result<ByteStream, StoreError> {
+    let fail = |path: &Path, source| StoreError::Io { path: path.to_owned(), source };
+    let mut file = File::open(path).await.map_err(|source| fail(path, source))?;
+    file.set_max_buf_size(Source::PIECE);
+    let path = path.to_owned();
+    let pieces = ReaderStream::with_capacity(file, Source::PIECE);
+    Ok(Box::pin(pieces.map_err(move |source| fail(&path, source))))
 }

@@ -150,11 +150,14 @@ fn the_kinds() {
     discover   Lists what refers to a manifest, on all levels.
     exec       Runs a program, without a shell.
     image      Makes a container image from files and pushes it.
+    index      Makes an index of manifests, an image for several platforms, and pushes it.
     inspect    Fetches a manifest and hands on what it says.
     list_tags  Lists the tags of a repository.
     pull       Restores the files of an artifact.
     push       Packs files and folders into an artifact and pushes it.
+    sign       Signs manifests, so that others can tell who vouches for them.
     tag        Points tags to a manifest that is there.
+    verify     Makes sure that a manifest is signed by somebody who is trusted.
 
     `consign kinds KIND` shows the fields, the outputs and an example.
     ");

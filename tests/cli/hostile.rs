@@ -309,7 +309,7 @@ steps:
     assert_snapshot!(Test::new(plan).run("run plan.yaml").shown(), @r#"
     exit code 2
     --- stderr
-    error: `../download` leads out of the work folder [FOLDER]: write below it, or choose another with --workdir
+    error: `../download` leads out of the work folder [FOLDER]: write below it, choose another with --workdir, or allow it: `allow: { write: ["file:…"] }`
      --> plan.yaml:8:48
       |
     8 |     pull: { from: "localhost:5000/app:v1", to: "${{ TO }}" }

@@ -296,6 +296,6 @@ steps:
     4 |     pull: { from: localhost:5000/app:v1, to: download, prnt: tree }
       |                                                        ^^^^ did you mean `print`?
       |
-      = note: pull takes: from, to, if_exists, unpack, include_subject, print
+      = note: pull takes: from, to, if_exists, unpack, include_subject, platform, print
     ");
 }

@@ -53,7 +53,7 @@ steps:
     6 |     psuh:
       |     ^^^^ did you mean `push`?
       |
-      = note: a step takes: id, description, when, needs, timeout, retry, continue_on_error, assert, attach, copy, delete, discover, exec, image, inspect, list_tags, pull, push, tag
+      = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
     ");
 }
 
@@ -292,7 +292,7 @@ steps:
     11 |     inspect: { reference: "${{ steps.docs.reference }}", prnt: manifest }
        |                                                          ^^^^ did you mean `print`?
        |
-       = note: inspect takes: reference, print
+       = note: inspect takes: reference, platform, print
     "#);
 }
 
@@ -490,7 +490,7 @@ fn all_ten_in_one_file() {
     16 |       artifact_typ: text/example
        |       ^^^^^^^^^^^^ did you mean `artifact_type`?
        |
-       = note: attach takes: subject, artifact_type, files, annotations, created
+       = note: attach takes: subject, artifact_type, platform, files, annotations, created
 
     error: a step has one kind, this one has two: `tag` and `delete`
       --> plan.yaml:22:5
@@ -549,7 +549,7 @@ fn what_rehearses_and_runs_says_the_same_and_starts_nothing() {
     4 |     inspect: { reference: ubuntu, prnt: x }
       |                                   ^^^^ did you mean `print`?
       |
-      = note: inspect takes: reference, print
+      = note: inspect takes: reference, platform, print
     ");
     assert_eq!(test.run("rehearse plan.yaml").shown(), checked);
     assert_eq!(test.run("run plan.yaml --events - --outputs -").shown(), checked);

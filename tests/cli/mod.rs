@@ -1,12 +1,16 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
+mod allow;
 mod control;
 mod doctor;
 mod exec;
+mod foreach;
 mod graph;
 mod hostile;
+mod images;
 mod inputs;
 mod journal;
+mod keys;
 mod login;
 mod mistakes;
 mod names;

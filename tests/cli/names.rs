@@ -220,13 +220,13 @@ steps:
     assert_snapshot!(test.run("check plan.yaml --select again").shown(), @"
     exit code 2
     --- stderr
-    error: `again` uses `steps.show.reference`, and `show` is skipped
+    error: `again` uses `steps.show.reference`, and `show` is not selected
      --> plan.yaml:5:9
       |
     5 |   - id: again
       |         ^^^^^
       |
-      = help: skip `again` too, or do not skip `show`
+      = help: select `+again`: it, and all that it depends on
     ");
     assert_snapshot!(test.run("check plan.yaml --skip show,again").shown(), @"
     exit code 0
@@ -242,7 +242,7 @@ fn mistakes_as_json() {
     exit code 2
     --- stderr
     {"message":"`ubuntu` names no registry: write the registry too, such as `docker.io/library/ubuntu` or `localhost:5000/ubuntu`","label":"","file":"plan.yaml","line":4,"column":27,"end_line":4,"end_column":33,"notes":[]}
-    {"message":"unknown key `prnt` in inspect","label":"did you mean `print`?","file":"plan.yaml","line":4,"column":35,"end_line":4,"end_column":39,"notes":["inspect takes: reference, print"]}
+    {"message":"unknown key `prnt` in inspect","label":"did you mean `print`?","file":"plan.yaml","line":4,"column":35,"end_line":4,"end_column":39,"notes":["inspect takes: reference, platform, print"]}
     "#);
     assert_snapshot!(test.run("check nowhere.yaml --error-format json").shown(), @r#"
     exit code 2
@@ -387,7 +387,7 @@ steps:
     14 |   - id: nothing
        |     ^^
        |
-       = note: the kinds are: assert, attach, copy, delete, discover, exec, image, inspect, list_tags, pull, push, tag
+       = note: the kinds are: assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
     ");
 }
 

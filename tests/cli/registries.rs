@@ -536,7 +536,7 @@ registries:
     7 |   A: { file: "${{ steps.show.digest }}" }
       |                         ^^^^
       |
-      = help: `registries` and `secrets` are read before any step runs: use inputs, and vars without steps
+      = help: `registries`, `secrets` and `allow` are read before any step runs: use inputs, and vars without steps
 
     error: `LATE` looks at step `show`
      --> plan.yaml:9:3
@@ -544,7 +544,7 @@ registries:
     9 |   ${{ LATE | registry }}: {}
       |   ^^^^^^^^^^^^^^^^^^^^^^
       |
-      = help: `registries` and `secrets` are read before any step runs: use inputs, and vars without steps
+      = help: `registries`, `secrets` and `allow` are read before any step runs: use inputs, and vars without steps
 
     error: no such name `RATE`
       --> plan.yaml:10:29

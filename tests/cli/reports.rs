@@ -277,9 +277,9 @@ fn gitlab_takes_outputs_of_one_word() {
     --- stdout
     localhost:5000/app:v1
     └── sbom/example
-        └── sha256:0
+        └── sha256:491f2198df87e8f791c604b68e4fdbcce87ed86d308539e9bc3d98508bc99371
     --- stderr
     error: out.env: left out `kind`: a dotenv report holds no spaces and no line ends; `--outputs FILE` has all outputs
     ");
-    insta::assert_snapshot!(fs::read_to_string(test.path("out.env")).unwrap(), @"digest=sha256:0");
+    insta::assert_snapshot!(fs::read_to_string(test.path("out.env")).unwrap(), @"digest=sha256:384b3d79aa5309448d009c2f983009656d40cdbcf7aa21812329c5521ee7b1eb");
 }

@@ -17,8 +17,9 @@ fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
     let running =
         ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--report", "--outputs"];
-    let commands: [(&str, Vec<&str>); 13] = [
+    let commands: [(&str, Vec<&str>); 14] = [
         ("run", [&values[..], &running, &["--wait", "--approved"]].concat()),
+        ("resume", [&["--workdir"], &running[..], &["--dry-run", "--redo", "--mark-done", "--wait"]].concat()),
         ("plan", [&values[..], &["--out", "--exit-code", "--jobs", "--plain-http"]].concat()),
         ("rehearse", [&values[..], &running, &["--read-through", "--seed", "--keep", "--fault"]].concat()),
         ("check", values.to_vec()),
@@ -30,6 +31,7 @@ fn help_of_every_command_lists_its_flags() {
             vec!["--username", "--password-stdin", "--identity-token-stdin", "--authfile", "--ca-file", "--plain-http"],
         ),
         ("logout", vec!["--authfile"]),
+        ("keys", vec!["--password-stdin"]),
         (
             "serve",
             vec!["--listen", "--root", "--read-only", "--no-referrers", "--max-blob-size", "--htpasswd", "--tls-cert"],

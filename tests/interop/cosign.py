@@ -25,7 +25,7 @@ from notation import (
     sign_step as notation_step,
     verify_step as notation_check,
 )
-from programs import ENVIRONMENT, LIMIT, Failed, oras
+from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras
 from registries import TOOLS, Registry, stop_on_signals
 from tls import openssl
 
@@ -175,6 +175,7 @@ def registry_checks(ring, name, folder, subjects, house):
     check("a wrong password, no signature, a stranger and a moved one are told apart", apart)
     check("what was tampered with is refused by both", tampered)
     check("a copy elsewhere counts for both", promoted)
+    check("cosign signs with a key that consign made, and opens it with its password alone", made_key)
 
 
 def ours(folder, subjects, house, key, envelope):
@@ -352,6 +353,24 @@ def promoted(folder, subjects, house):
     refused(run(folder, steps), "has no signature", code=3)
     if "withheld" in oras("repo", "ls", subjects.registry.address).decode().split():
         raise Failed("it was copied all the same")
+
+
+def made_key(folder, subjects, house):
+    name = f"made-{subjects.registry.address.rpartition(':')[2]}"
+    made = subprocess.run(
+        [CONSIGN, "keys", name, "--password-stdin"], cwd=house.folder, input=PASSWORD.encode(), capture_output=True, timeout=LIMIT
+    )
+    if made.returncode != 0:
+        raise Failed(f"consign keys ended with {made.returncode}:\n{made.stderr.decode(errors='replace')}")
+    code, said = house.run("public-key", "--key", house.key(name))
+    if code != 0 or house.public(name).read_text().strip() not in said:
+        raise Failed(f"cosign reads another key: {said}")
+    reference = subjects.fresh()
+    house.sign(reference, name)
+    accepted(run(folder, [verify_step(house, reference, name)]))
+    other = subjects.fresh()
+    accepted(run(folder, [sign_step(house, other, name)]))
+    accepted(house.verify(other, name))
 
 
 def mixed(folder, subjects, house, authorities, home):

@@ -83,6 +83,11 @@ class Registry:
             self._process.kill()
             self._process.wait()
 
+    def processor_time(self):
+        """What it has used so far, in seconds."""
+        fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def _command(self, program):
         storage = self.folder / "storage"
         if self.name == "ferro-oci-server":

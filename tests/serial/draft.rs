@@ -30,7 +30,7 @@ pub(super) fn plans() -> impl Strategy<Value = Plan> {
     prop::collection::vec(seed, 4..15).prop_map(|seeds| Plan(plan(&seeds)))
 }
 
-const KINDS: u8 = 24;
+const KINDS: u8 = 26;
 const REPOSITORIES: [&str; 3] = ["localhost:5000/a", "localhost:5000/b/x", "localhost:5000/c"];
 /// The same repositories, spelled otherwise.
 const ALIASES: [&str; 3] = ["127.0.0.1:5000/a", "127.0.0.1:5000/b/x", "[::1]:5000/c"];
@@ -47,7 +47,8 @@ fn plan(seeds: &[Seed]) -> String {
         let tolerates = draft.one_in(6);
         draft.step(step, seed.kind);
         let is_gate = ["expect:", "contains:", "assert:"].iter().any(|word| draft.steps[before..].contains(word));
-        if tolerates && !is_gate {
+        let is_loop = draft.steps[before..].contains("foreach:");
+        if tolerates && !is_gate && !is_loop {
             let _ = writeln!(draft.steps, "    continue_on_error: true");
         }
         if let Some(condition) = condition {
@@ -76,6 +77,8 @@ struct Draft {
     counted: Vec<usize>,
     /// Steps with an output `tags`, and how many there are at least.
     listed: Vec<(usize, usize)>,
+    /// Loops, and the keys of each.
+    looped: Vec<(usize, Vec<&'static str>)>,
     /// Var names that were given.
     var_count: usize,
 }
@@ -259,6 +262,7 @@ impl Draft {
             20 => self.untag(step),
             21 => self.assert(step),
             22 => self.inspect(step),
+            24 | 25 => self.items(step),
             _ => self.pull(step),
         }
     }
@@ -320,6 +324,47 @@ impl Draft {
         }
         self.line(&format!("files: [{{ name: f{}, content: \"{text}\" }}]", content % 2));
         self.named.push((step, repository, id));
+    }
+
+    /// A push of each of several tags with something attached to it, and now and then a step for each item of such a loop.
+    fn items(&mut self, step: usize) {
+        let loops = self.looped.clone();
+        if let Some((of, keys)) = self.choose(&loops)
+            && self.one_in(2)
+        {
+            let repository = REPOSITORIES[self.pick(3)];
+            let _ = writeln!(self.steps, "    foreach: [{}]", keys.join(", "));
+            self.kind("copy");
+            self.line(&format!("from: \"${{{{ steps.s{of}[item].p.reference }}}}\""));
+            self.line(&format!("to: \"{repository}:s{step}-${{{{ item }}}}\""));
+            return;
+        }
+        let repository = self.pick(3);
+        let name = self.repository(repository);
+        let keys = TAGS[..=self.pick(3)].to_vec();
+        let limit = if self.one_in(3) { ", max_parallel: 1" } else { "" };
+        // All of one tag, or each of its own; of the same content or not.
+        let one_tag = self.one_in(3);
+        let content = if self.one_in(3) { "content 0" } else { "of ${{ tag }}" };
+        let to = if one_tag { "v1" } else { "${{ tag }}" };
+        let _ = writeln!(self.steps, "    foreach: {{ in: [{}], as: tag{limit} }}", keys.join(", "));
+        let _ = writeln!(self.steps, "    steps:\n      - id: p");
+        let files = format!("files: [{{ name: f, content: \"{content}\" }}]");
+        let _ = writeln!(self.steps, "        push: {{ to: \"{name}:{to}\", if_exists: replace, {files} }}");
+        let _ = writeln!(self.steps, "      - id: a\n        attach:");
+        let _ = writeln!(
+            self.steps,
+            "          subject: \"${{{{ steps.p.reference }}}}\"\n          artifact_type: test/t0"
+        );
+        let _ = writeln!(self.steps, "          files: [{{ name: r, content: \"${{{{ tag }}}}\" }}]");
+        for key in &keys {
+            let id = content.replace("${{ tag }}", key);
+            let tag = if one_tag { "v1" } else { key };
+            self.world[repository].manifests.insert(id.clone(), None);
+            self.world[repository].manifests.insert(format!("{key} on ({id})"), Some(id.clone()));
+            self.world[repository].tags.insert(tag.to_owned(), id);
+        }
+        self.looped.push((step, keys));
     }
 
     fn attach(&mut self, step: usize) {

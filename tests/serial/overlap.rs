@@ -194,3 +194,57 @@ async fn many_attaches_are_all_listed_and_no_more_run_at_once_than_may() {
     assert_eq!(most.load(Ordering::SeqCst), 16);
     assert_eq!(run.seen.steps.iter().filter(|(outcome, _)| *outcome == "created").count(), 65);
 }
+
+/// Eight items of four steps each; `tag` says which tag each pushes.
+fn items(tag: &str) -> String {
+    format!(
+        "consign: 1
+steps:
+  - id: release
+    foreach: [a, b, c, d, e, f, g, h]
+    steps:
+      - id: image
+        push: {{ to: 'localhost:5000/{tag}', if_exists: replace, files: [{{ name: f, content: '${{{{ item }}}}' }}] }}
+      - id: check
+        assert: {{ present: ['${{{{ steps.image.reference }}}}'] }}
+      - id: sbom
+        attach: {{ subject: '${{{{ steps.image.reference }}}}', artifact_type: test/a, annotations: {{ n: x }} }}
+  - id: copy
+    foreach: [a, b, c, d, e, f, g, h]
+    copy: {{ from: '${{{{ steps.release[item].image.reference }}}}', to: 'localhost:5000/copy/${{{{ item }}}}:v1' }}
+"
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_that_have_nothing_to_do_with_each_other_overlap_and_gates_hold_back_their_own_alone() {
+    let own = items("${{ item }}:v1");
+    succeeds(&own, &meeting(8, |call| call.what == What::Push && !call.to.contains("copy")), 8).await;
+    succeeds(&own, &meeting(8, |call| call.what == What::Attach && !call.to.contains("copy")), 8).await;
+    succeeds(&own, &meeting(8, |call| call.what == What::Push && call.to.contains("copy")), 8).await;
+    let pushes = || meeting(8, |call| call.what == What::Push && !call.to.contains("copy"));
+    let limited = own.replace(
+        "foreach: [a, b, c, d, e, f, g, h]\n    steps",
+        "foreach: { in: [a, b, c, d, e, f, g, h], max_parallel: 7 }\n    steps",
+    );
+    assert!(ends(&limited, &pushes(), 8).await.is_none(), "seven cannot be eight");
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_that_write_one_tag_do_not_overlap() {
+    let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&most);
+    let registry = Registry::hooked(move |call| {
+        if call.what == What::Push && call.to == "localhost:5000/one" {
+            if call.answered {
+                running.fetch_sub(1, Ordering::SeqCst);
+            } else {
+                counted.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            }
+        }
+        tokio::task::yield_now().boxed()
+    });
+    let plan = items("one:v1");
+    let run = succeeds(&plan[..plan.find("  - id: copy").unwrap()], &registry, 16).await;
+    assert_eq!((most.load(Ordering::SeqCst), run.outcomes.len()), (1, 24));
+}

@@ -92,6 +92,7 @@ pub(super) async fn rehearse(plan: &str, registry: &Registry, jobs: usize, keep_
         keep_going,
         skip_gates: false,
         fingerprints: true,
+        earlier: None,
         epoch: None,
     };
     let mut printed = Vec::new();

@@ -2,4 +2,6 @@
 //! that was killed goes on.
 
 mod plan;
+mod proxy;
 pub(crate) mod registry;
+mod resume;

@@ -1,7 +1,8 @@
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -46,6 +47,26 @@ impl Registry {
         let mut requests = self.requests();
         requests.retain(|(method, _)| !["GET", "HEAD"].contains(&method.as_str()));
         requests
+    }
+
+    /// Every manifest and tag, by repository: what can be seen of the registry.
+    pub(crate) fn content(&self) -> BTreeMap<String, serde_json::Value> {
+        let root = self.root();
+        let indexes = walkdir::WalkDir::new(&root).into_iter().filter_map(Result::ok);
+        let indexes = indexes.filter(|entry| entry.file_name() == "index.json");
+        let content = indexes.map(|entry| {
+            let text = fs::read(entry.path()).unwrap();
+            let mut index: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            let manifests = index["manifests"].as_array_mut().unwrap();
+            manifests.sort_by_key(ToString::to_string);
+            let name = entry.path().parent().unwrap().strip_prefix(&root).unwrap();
+            (name.to_str().unwrap().to_owned(), index["manifests"].take())
+        });
+        content.filter(|(_, manifests)| manifests.as_array().is_some_and(|manifests| !manifests.is_empty())).collect()
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
     }
 }
 

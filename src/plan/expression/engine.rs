@@ -38,6 +38,7 @@ pub(super) const FILTERS: &[&str] = &[
     "max",
     "min",
     "oci_tag",
+    "pluck",
     "registry",
     "reject",
     "rejectattr",
@@ -66,8 +67,20 @@ pub(super) const FILTERS: &[&str] = &[
 ];
 
 /// The filters whose value holds the text that they are given, or a part of it that does not depend on its meaning.
-pub(super) const TEXT_FILTERS: &[&str] =
-    &["hex", "lower", "oci_tag", "registry", "repository", "short", "string", "tag_of", "digest_of", "trim", "upper"];
+pub(super) const TEXT_FILTERS: &[&str] = &[
+    "hex",
+    "lower",
+    "oci_tag",
+    "pluck",
+    "registry",
+    "repository",
+    "short",
+    "string",
+    "tag_of",
+    "digest_of",
+    "trim",
+    "upper",
+];
 
 /// Every test that may follow `is`.
 pub(super) const TESTS: &[&str] = &[

@@ -1,8 +1,11 @@
 //! The filters that minijinja does not have: parts of references, digests and versions.
 
-use minijinja::{Environment, Error, ErrorKind};
+use minijinja::{Environment, Error, ErrorKind, Value, value::ValueKind};
 
-use crate::oci::{Digest, Reference, Repository};
+use crate::{
+    oci::{Digest, Reference, Repository},
+    plan::loop_outputs::LoopOutputs,
+};
 
 pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("hex", |text: &str| digest(text).map(|digest| digest.hex().to_owned()));
@@ -26,9 +29,33 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("semver_minor", |text: &str| {
         version(text).map(|version| format!("{}.{}", version.major, version.minor))
     });
+    environment.add_filter("pluck", |of: &Value, what: &str| pluck(of, what));
     environment.add_filter("basename", |text: &str| {
         text.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned()
     });
+}
+
+/// What each of the values has under that name, or of several names with dots between, in the order of the values.
+fn pluck(of: &Value, what: &str) -> Result<Value, Error> {
+    // What a step that did not run would hand on is not there; where that may be is checked before the run.
+    let may_lack = of.downcast_object_ref::<LoopOutputs>().is_some();
+    let keys = of.try_iter()?;
+    let values: Vec<Value> = match of.kind() {
+        ValueKind::Map => keys.map(|key| of.get_item(&key)).collect::<Result<_, _>>()?,
+        _ => keys.collect(),
+    };
+    let mut plucked = Vec::with_capacity(values.len());
+    for value in values {
+        let found = what
+            .split('.')
+            .try_fold(value, |value, part| if value.is_undefined() { Ok(value) } else { value.get_attr(part) })?;
+        if !found.is_undefined() {
+            plucked.push(found);
+        } else if !may_lack {
+            return Err(wrong(format!("not each of the values has `{what}`")));
+        }
+    }
+    Ok(Value::from(plucked))
 }
 
 fn wrong(message: String) -> Error {

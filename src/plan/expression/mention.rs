@@ -45,13 +45,26 @@ pub struct OutputMention {
     pub output: Option<(String, Range<usize>)>,
     /// What follows the output's dot, where something does.
     pub member: Option<String>,
+    /// Everything that follows the step's name: of a `foreach`, a key and what stands behind it.
+    pub rest: Vec<(String, Range<usize>)>,
+    /// What the first of the rest stands for, where it is not text as it is written.
+    pub key: Option<KeyMention>,
     /// Whether the whole has a default: `steps.x.y | default(…)`.
     pub has_default: bool,
 }
 
+/// A key that is not written out, where the first of the rest has an empty name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyMention {
+    /// Each of them: `steps.publish | pluck('digest')`.
+    Each,
+    /// What this expression gives.
+    Computed(String),
+}
+
 /// Finds the names in `expression`, which stands `offset` bytes into its text, and what is wrong with it by itself.
-pub(super) fn find(expression: &Expr<'_>, offset: usize) -> (Mentions, Vec<Mistake>) {
-    let mut walk = Walk { offset, mentions: Mentions::default(), mistakes: Vec::new() };
+pub(super) fn find(expression: &Expr<'_>, source: &str, offset: usize) -> (Mentions, Vec<Mistake>) {
+    let mut walk = Walk { offset, source, mentions: Mentions::default(), mistakes: Vec::new() };
     walk.visit(expression, false);
     (walk.mentions, walk.mistakes)
 }
@@ -79,13 +92,14 @@ pub(super) fn plain_path(source: &str, offset: usize) -> Option<(Mentions, Vec<B
     if trimmed == "steps" {
         return None;
     }
-    let mut walk = Walk { offset, mentions: Mentions::default(), mistakes: Vec::new() };
-    walk.record(&path, false);
+    let mut walk = Walk { offset, source, mentions: Mentions::default(), mistakes: Vec::new() };
+    walk.record(&path, None, false);
     Some((walk.mentions, trimmed.split('.').map(Box::from).collect()))
 }
 
-struct Walk {
+struct Walk<'s> {
     offset: usize,
+    source: &'s str,
     mentions: Mentions,
     mistakes: Vec<Mistake>,
 }
@@ -93,10 +107,23 @@ struct Walk {
 /// A chain of names such as `steps.a.digest`, each with its place.
 type Path<'a> = Vec<(&'a str, Range<usize>)>;
 
-impl Walk {
+impl Walk<'_> {
     fn visit(&mut self, expression: &Expr<'_>, has_default: bool) {
         if let Some(path) = self.path(expression) {
-            self.record(&path, has_default);
+            self.record(&path, None, has_default);
+            return;
+        }
+        if let Some((path, subscript)) = self.keyed_path(expression) {
+            let source = path.get(1).and_then(|(_, range)| self.bracketed(range.end)).unwrap_or_default();
+            self.record(&path, Some(KeyMention::Computed(source.to_owned())), has_default);
+            self.visit(subscript, false);
+            return;
+        }
+        if let Expr::Filter(filter) = expression
+            && filter.name == "pluck"
+            && let Some(path) = self.plucked_path(filter.expr.as_ref(), &filter.args)
+        {
+            self.record(&path, Some(KeyMention::Each), has_default);
             return;
         }
         match expression {
@@ -141,7 +168,7 @@ impl Walk {
                     self.unknown("filter", filter.name, range, engine::FILTERS);
                 }
                 self.mentions.opaque |= !engine::TEXT_FILTERS.contains(&filter.name);
-                let has_default = matches!(filter.name, "default" | "d");
+                let has_default = matches!(filter.name, "default" | "d") || has_default && filter.name == "pluck";
                 filter.expr.iter().for_each(|part| self.visit(part, has_default));
                 self.arguments(&filter.args);
             }
@@ -193,7 +220,7 @@ impl Walk {
         });
     }
 
-    fn record(&mut self, path: &Path<'_>, has_default: bool) {
+    fn record(&mut self, path: &Path<'_>, key: Option<KeyMention>, has_default: bool) {
         let mut parts = path.iter();
         let Some((root, range)) = parts.next() else { return };
         let mut next = || parts.next().map(|(name, range)| ((*name).to_owned(), range.clone()));
@@ -210,9 +237,11 @@ impl Walk {
             self.mistakes.push(mistake.help("name a step and its output: `steps.<id>.<output>`"));
             return;
         };
-        let output = next();
-        let member = next().map(|(name, _)| name);
-        self.mentions.list.push(Mention::Output(OutputMention { step, step_range, output, member, has_default }));
+        let rest: Vec<_> = std::iter::from_fn(next).collect();
+        let output = rest.first().cloned();
+        let member = rest.get(1).map(|(name, _)| name.clone());
+        let mention = OutputMention { step, step_range, output, member, rest, key, has_default };
+        self.mentions.list.push(Mention::Output(mention));
     }
 
     /// `a.b.c` and `a['b'].c` as a chain of names; nothing where a part is not constant.
@@ -232,6 +261,65 @@ impl Walk {
             }
             _ => None,
         }
+    }
+
+    /// `steps.a[key].b` as a chain of names with an empty one in the place of the key, and the key.
+    fn keyed_path<'a, 'e>(&self, expression: &'a Expr<'e>) -> Option<(Path<'a>, &'a Expr<'e>)> {
+        match expression {
+            Expr::GetAttr(attribute) => {
+                let (mut path, key) = self.keyed_path(&attribute.expr)?;
+                path.push((attribute.name, self.named(attribute.name, attribute.span())));
+                Some((path, key))
+            }
+            Expr::GetItem(item) => {
+                if let Expr::Const(subscript) = &item.subscript_expr
+                    && let Some((mut path, key)) = self.keyed_path(&item.expr)
+                {
+                    path.push((subscript.value.as_str()?, self.range(subscript.span())));
+                    return Some((path, key));
+                }
+                let mut path = self.path(&item.expr).filter(|path| path.len() == 2)?;
+                if !matches!(path.first(), Some(("steps", _))) {
+                    return None;
+                }
+                path.push(("", self.range(item.subscript_expr.span())));
+                Some((path, &item.subscript_expr))
+            }
+            _ => None,
+        }
+    }
+
+    /// What stands in the first `[ ]` at or after that place.
+    fn bracketed(&self, from: usize) -> Option<&str> {
+        let rest = self.source.get(from.checked_sub(self.offset)?..)?;
+        let inside = rest.get(rest.find('[')? + 1..)?;
+        let (mut quote, mut depth, mut escaped) = (None, 0_usize, false);
+        for (at, letter) in inside.char_indices() {
+            match (quote, letter) {
+                (Some(_), _) if escaped => escaped = false,
+                (Some(_), '\\') => escaped = true,
+                (Some(open), close) if open == close => quote = None,
+                (None, '\'' | '"') => quote = Some(letter),
+                (None, '[') => depth += 1,
+                (None, ']') if depth == 0 => return inside.get(..at),
+                (None, ']') => depth -= 1,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// `steps.a | pluck('b.c')` as a chain of names with an empty one in the place of the key.
+    fn plucked_path<'a>(&self, of: Option<&'a Expr<'_>>, arguments: &'a [CallArg<'_>]) -> Option<Path<'a>> {
+        let mut path = self.path(of?).filter(|path| path.len() == 2)?;
+        let [CallArg::Pos(Expr::Const(what))] = arguments else { return None };
+        if !matches!(path.first(), Some(("steps", _))) {
+            return None;
+        }
+        let range = self.range(what.span());
+        path.push(("", range.clone()));
+        path.extend(what.value.as_str()?.split('.').map(|part| (part, range.clone())));
+        Some(path)
     }
 
     /// The last `name` within a span: names come last in attributes, filters and tests.

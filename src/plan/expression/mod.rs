@@ -11,7 +11,7 @@ mod syntax;
 mod template;
 
 pub use self::{
-    mention::{Mention, Mentions, OutputMention},
+    mention::{KeyMention, Mention, Mentions, OutputMention},
     mistake::Mistake,
     template::{Expression, Piece, Template},
 };

@@ -62,6 +62,10 @@ fn find_end(text: &str) -> Option<usize> {
 
 /// What people who come from GitHub Actions write, with what to write instead.
 pub(super) fn foreign(source: &str) -> Option<Mistake> {
+    // Most expressions have none of these at all.
+    if !source.contains(['&', '|', '!']) {
+        return None;
+    }
     let bare = blank_quotes(source);
     for (theirs, ours) in [("&&", "and"), ("||", "or")] {
         if let Some(at) = bare.find(theirs) {
@@ -81,26 +85,21 @@ pub(super) fn foreign(source: &str) -> Option<Mistake> {
 /// The same text with everything in quotes made blank, byte for byte.
 fn blank_quotes(source: &str) -> String {
     let (mut quote, mut escaped) = (None, false);
-    let blank = |letter: char| " ".repeat(letter.len_utf8());
-    source
-        .chars()
-        .map(|letter| match quote {
-            Some(_) if escaped => {
-                escaped = false;
-                blank(letter)
-            }
+    let mut bare = String::with_capacity(source.len());
+    for letter in source.chars() {
+        match quote {
+            Some(_) if escaped => escaped = false,
             Some(open) => {
                 escaped = letter == '\\';
-                if open == letter {
-                    quote = None;
-                }
-                blank(letter)
+                quote = quote.filter(|_| open != letter);
             }
-            None if matches!(letter, '\'' | '"') => {
-                quote = Some(letter);
-                blank(letter)
+            None if matches!(letter, '\'' | '"') => quote = Some(letter),
+            None => {
+                bare.push(letter);
+                continue;
             }
-            None => letter.to_string(),
-        })
-        .collect()
+        }
+        bare.extend(std::iter::repeat_n(' ', letter.len_utf8()));
+    }
+    bare
 }

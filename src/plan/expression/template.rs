@@ -137,7 +137,7 @@ impl Expression {
             one(shift(mistake.label(error.detail().unwrap_or("syntax error").to_owned())))
         };
         let (mentions, mistakes) = match parse_expr(source) {
-            Ok(parsed) => mention::find(&parsed, range.start),
+            Ok(parsed) => mention::find(&parsed, source, range.start),
             Err(error) => return Err(explain(&error)),
         };
         if !mistakes.is_empty() {

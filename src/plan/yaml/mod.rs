@@ -14,6 +14,7 @@ mod secret_name;
 mod spanned;
 mod syntax;
 
+pub(crate) use self::decode::TEXT_OR_MAPPING;
 pub use self::{
     decode::decode,
     node::{Entry, Key, Node, NodeKind, Scalar, Style},

@@ -124,6 +124,15 @@ pub(super) enum EventLine<'a> {
         /// In words.
         message: &'a str,
     },
+    /// An earlier run knew the step, and this one goes on with that.
+    StepResumed {
+        /// Its id.
+        step: &'a str,
+        /// Whether what was done then is taken over, so that it does not run.
+        taken_over: bool,
+        /// Why, or why not.
+        because: &'a str,
+    },
     /// A step ended, or will never start. Comes once for each step.
     StepFinished {
         /// Its id.
@@ -144,6 +153,10 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "millis")]
         #[schemars(with = "u64")]
         elapsed_ms: Duration,
+        /// How many round trips stood one after another.
+        #[serde(skip_serializing_if = "is_none")]
+        #[schemars(skip)]
+        round_trips: u32,
         /// What it hands on, by name.
         #[serde(skip_serializing_if = "Option::is_none")]
         output: Option<Map<String, Value>>,
@@ -170,7 +183,18 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "millis")]
         #[schemars(with = "u64")]
         elapsed_ms: Duration,
+        /// The steps that waited for each other the longest.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[schemars(skip)]
+        chain: Vec<LinkLine<'a>>,
     },
+}
+
+/// A step of the longest chain.
+#[derive(Debug, Serialize)]
+pub(super) struct LinkLine<'a> {
+    step: &'a str,
+    round_trips: u32,
 }
 
 /// A step of the plan.
@@ -200,6 +224,9 @@ impl<'a> EventLine<'a> {
                 Self::Requested { step: step.name(), request, answer, elapsed_ms: *elapsed }
             }
             Event::StepFingerprinted { .. } => return None,
+            Event::StepResumed { step, taken_over, because } => {
+                Self::StepResumed { step: step.name(), taken_over: *taken_over, because }
+            }
             Event::TransferStarted { step, transfer } => {
                 let (name, digest, bytes) = parts(transfer);
                 Self::TransferStarted { step: step.name(), name, digest, bytes }
@@ -213,7 +240,7 @@ impl<'a> EventLine<'a> {
                 Self::ProgramWrote { step: step.name(), stream: stream.word(), text }
             }
             Event::Warned { step, message } => Self::Warned { step: step.name(), message },
-            Event::StepFinished { step, outcome, output: handed_on, elapsed } => {
+            Event::StepFinished { step, outcome, output: handed_on, elapsed, round_trips } => {
                 let (mut because, mut by, mut failure) = (None, None, None);
                 match outcome {
                     Outcome::Skipped { because: reason } => because = Some(&**reason),
@@ -229,7 +256,8 @@ impl<'a> EventLine<'a> {
                 let about = handed_on.as_deref().and_then(Output::subject);
                 let output = handed_on.as_deref().map(output);
                 let (step, outcome) = (step.name(), outcome.word());
-                Self::StepFinished { step, outcome, because, by, failure, elapsed_ms: *elapsed, output, about }
+                let (elapsed_ms, round_trips) = (*elapsed, *round_trips);
+                Self::StepFinished { step, outcome, because, by, failure, elapsed_ms, round_trips, output, about }
             }
             Event::RunFinished { summary } => Self::RunFinished {
                 counts: counts(summary),
@@ -238,6 +266,7 @@ impl<'a> EventLine<'a> {
                 outputs: &summary.outputs,
                 unsettled: summary.unsettled.as_ref().map(FailureJson::of),
                 elapsed_ms: summary.elapsed,
+                chain: links(summary),
             },
         })
     }
@@ -245,6 +274,16 @@ impl<'a> EventLine<'a> {
 
 fn parts(transfer: &Transfer) -> (&str, &Digest, u64) {
     (transfer.name(), transfer.digest(), transfer.total())
+}
+
+fn links(summary: &Summary) -> Vec<LinkLine<'_>> {
+    let links = summary.chain.links.iter();
+    links.map(|(step, round_trips)| LinkLine { step: step.name(), round_trips: *round_trips }).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+const fn is_none(count: &u32) -> bool {
+    *count == 0
 }
 
 fn counts(summary: &Summary) -> BTreeMap<&'static str, usize> {

@@ -13,9 +13,10 @@
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
 //! | `warned` | `step`, `message` |
-//! | `step_finished` | `step`, `outcome`, `because` (of `skipped`), `by` (of `blocked`: the step that failed), `failure` (of `failed`), `elapsed_ms`, `output` (an object, by name), `about` (what it was about, where that is not its `reference`) |
+//! | `step_resumed` | `step`, `taken_over` (whether an earlier run did it, so that it does not run), `because` |
+//! | `step_finished` | `step`, `outcome`, `because` (of `skipped`), `by` (of `blocked`: the step that failed), `failure` (of `failed`), `elapsed_ms`, `round_trips` (how many stood one after another, where there were any), `output` (an object, by name), `about` (what it was about, where that is not its `reference`) |
 //! | `rehearsed` | `repositories`: a list of `{repository, rights, changes}`, sorted; `faults`: a list of `{spec, wanted, injected}`; `tries` (how many more they cost). Once, in a rehearsal, before the last event |
-//! | `run_finished` | `counts` (an object: how many steps, by outcome), `interrupted`, `exit_code`, `outputs` (an object, by name), `unsettled` (a failure after the last step), `elapsed_ms` |
+//! | `run_finished` | `counts` (an object: how many steps, by outcome), `interrupted`, `exit_code`, `outputs` (an object, by name), `unsettled` (a failure after the last step), `elapsed_ms`, `chain` (the steps that waited for each other the longest in round trips, where there were any: a list of `{step, round_trips}`) |
 //!
 //! Every object ends with `at_ms`: how long after the first event it was heard. An edge leads from a step to one that waits
 //! for it; an end that begins with `+` is a join: all that have an edge to it hold back all that have one from it. A reason

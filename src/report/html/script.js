@@ -43,6 +43,9 @@
     });
   }
 
+  // The first steps stand in the middle.
+  for (const picture of all(".picture")) picture.scrollLeft = (picture.scrollWidth - picture.clientWidth) / 2;
+
   // Light what a step waits for and what waits for it.
   const dag = document.querySelector(".dag");
   if (!dag) return;

@@ -66,12 +66,15 @@ impl Record {
             }),
             Event::Printed { step, text } => self.step(step, |record| record.printed.push_str(text)),
             Event::Warned { step, message } => self.step(step, |record| record.warnings.push(message.to_string())),
-            Event::StepFinished { step, outcome, output, elapsed } => self.step(step, |record| {
+            Event::StepFinished { step, outcome, output, elapsed, .. } => self.step(step, |record| {
                 record.outcome = Some(outcome.clone());
                 record.output.clone_from(output);
                 record.elapsed = *elapsed;
             }),
-            Event::Requested { .. } | Event::ProgramWrote { .. } | Event::StepFingerprinted { .. } => {}
+            Event::Requested { .. }
+            | Event::ProgramWrote { .. }
+            | Event::StepResumed { .. }
+            | Event::StepFingerprinted { .. } => {}
             Event::RunFinished { summary } => self.summary = Some(Arc::clone(summary)),
         }
     }

@@ -142,7 +142,8 @@ impl Reporter for Terminal {
                 self.pending += &self.lines.retried(step, *attempt, *wait, request, error);
             }
             Event::Warned { step, message } => self.pending += &self.lines.warned(step, message),
-            Event::StepFinished { step, outcome, output, elapsed } => {
+            Event::StepResumed { step, taken_over: false, because } => self.pending += &self.lines.again(step, because),
+            Event::StepFinished { step, outcome, output, elapsed, .. } => {
                 let written = self.written.take(step.index());
                 if let Outcome::Failed(_) = outcome {
                     self.pending += &self.lines.wrote(step, &written);
@@ -164,6 +165,7 @@ impl Reporter for Terminal {
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
             | Event::ProgramWrote { .. }
+            | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => {}
         }
         Ok(())

@@ -49,6 +49,7 @@ fn middle(columns: u16) -> String {
         outcome: Outcome::Created,
         output: Some(Arc::new(testing::output())),
         elapsed: Duration::from_millis(120),
+        round_trips: 0,
     });
     let transfers: Vec<_> = (1..=10)
         .map(|index| testing::transfer("application/vnd.oci.image.layer.v1.tar+gzip", index * 1024 * 1024 * 100))

@@ -167,6 +167,11 @@ impl Bundle {
         })
     }
 
+    /// What it would say, if the signature were right.
+    pub(super) fn statement(&self) -> Result<Statement, Refusal> {
+        Statement::read(&self.payload)
+    }
+
     /// What one of the keys signed, with that key.
     pub fn verify<'a>(&self, keys: &'a [PublicKey]) -> Result<(Statement, &'a PublicKey), Refusal> {
         let message = dsse::encode(dsse::IN_TOTO, &self.payload);
@@ -175,7 +180,7 @@ impl Bundle {
             let says_ours = keys.iter().any(|key| self.hint.as_ref().is_some_and(|said| *said == hint(key)));
             return Err(if says_ours { Refusal::Broken } else { Refusal::Stranger { hint: self.hint.clone() } });
         };
-        Ok((Statement::read(&self.payload)?, signer))
+        Ok((self.statement()?, signer))
     }
 }
 

@@ -21,6 +21,9 @@ pub enum KeyFileError {
         /// How many at once.
         p: u32,
     },
+    /// It could not be made.
+    #[error("the key could not be encrypted")]
+    NotSealed,
     /// The password is another one, or the file was changed.
     #[error("the password does not open the encrypted key")]
     Password,

@@ -1,7 +1,8 @@
-//! Signatures of Sigstore made with keys, as cosign writes and reads them: bundles, the older layout under a tag, key files.
+//! Signatures of Sigstore, as cosign writes and reads them: bundles, the older layout under a tag, key files; and verifying
+//! those that were made without a key.
 //!
-//! What is read here was signed by a key that the caller holds, or it is a [`Refusal`]. Nothing here knows of stores, logs
-//! or authorities.
+//! What is read here was signed by somebody whom the caller names, or it is a [`Refusal`]. Nothing here knows of stores, or
+//! asks anybody.
 //!
 //! <https://github.com/sigstore/protobuf-specs/blob/v0.5.0/protos/sigstore_bundle.proto>
 
@@ -10,6 +11,7 @@ mod bundle_manifest;
 mod dsse;
 mod key_file;
 mod key_file_error;
+mod keyless;
 mod predicate;
 mod predicate_type;
 mod refusal;
@@ -23,6 +25,7 @@ pub use self::{
     bundle_manifest::BundleManifest,
     key_file::KeyFile,
     key_file_error::KeyFileError,
+    keyless::{Identity, Keyless},
     predicate::check_predicate,
     predicate_type::PredicateType,
     refusal::Refusal,

@@ -24,6 +24,14 @@ pub enum Refusal {
         /// The key that it names: base64 of the SHA-256 of its `SubjectPublicKeyInfo`.
         hint: Option<String>,
     },
+    /// Somebody else made it.
+    #[error("the signer is not trusted: `{subject}` made it, as `{issuer}` says")]
+    Identity {
+        /// Who signed.
+        subject: String,
+        /// Who says so.
+        issuer: String,
+    },
     /// It vouches for something else than what is asked for.
     #[error("it is an attestation of type `{found}`, not {wanted}")]
     Predicate {
@@ -51,7 +59,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn bad(problem: impl Into<String>) -> Self {
+    /// It is not a signature, for that reason.
+    pub fn bad(problem: impl Into<String>) -> Self {
         Self::Bad { problem: problem.into() }
     }
 }

@@ -54,6 +54,15 @@ impl Statement {
         }
     }
 
+    /// The same, which says this besides of each of its subjects.
+    #[must_use]
+    pub fn saying(mut self, name: &str, value: &str) -> Self {
+        for subject in &mut self.subject {
+            subject.annotations.insert(name.to_owned(), value.to_owned());
+        }
+        self
+    }
+
     /// As it is signed.
     pub fn to_bytes(&self) -> Vec<u8> {
         // A statement has text for keys, and nothing that JSON cannot hold.

@@ -244,6 +244,23 @@ fn a_key_file_cannot_ask_for_more_work_than_cosign_does() {
 }
 
 #[test]
+fn a_new_key_is_sealed_as_cosign_seals_it() {
+    let der = PrivateKey::new_pkcs8().unwrap();
+    let key = PrivateKey::from_pkcs8_der(&der).unwrap();
+    let password = Secret::new("test123");
+    let text = KeyFile::seal(&der, &password).unwrap();
+    assert!(KeyFile::is(&text) && text.lines().all(|line| line.len() <= 64), "{text}");
+    assert_eq!(KeyFile::open(&text, &password).unwrap().public(), key.public());
+    assert_eq!(KeyFile::open(&text, &Secret::new("")).unwrap_err(), KeyFileError::Password);
+    let (_, json) = der::pem::decode_vec(text.as_bytes()).unwrap();
+    let sealed: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(sealed["kdf"]["params"], json!({ "N": 65536, "r": 8, "p": 1 }));
+    // Neither the salt nor the nonce is used again.
+    assert_ne!(KeyFile::seal(&der, &password).unwrap(), text);
+    assert_eq!(PublicKey::from_pem(&key.public().to_pem()).as_ref(), Ok(key.public()));
+}
+
+#[test]
 fn predicate_types_have_short_names() {
     assert_eq!(PredicateType::parse("spdxjson").unwrap().as_str(), PredicateType::SPDX);
     assert_eq!(PredicateType::parse("https://example.com/p/v1").unwrap().as_str(), "https://example.com/p/v1");

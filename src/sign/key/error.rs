@@ -21,6 +21,9 @@ pub enum KeyError {
         /// What kind it is.
         kind: KeyKind,
     },
+    /// There was nothing to make one from.
+    #[error("a new key could not be made")]
+    NotMade,
     /// Signing went wrong.
     #[error("the key did not sign")]
     NotSigned,

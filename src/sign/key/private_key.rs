@@ -12,6 +12,7 @@ use aws_lc_rs::{
     },
 };
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, pem::PemObject};
+use zeroize::Zeroizing;
 
 use super::{Hash, KeyError, KeyKind, PublicKey, Scheme};
 
@@ -40,9 +41,7 @@ const CURVES: [(&EcdsaSigningAlgorithm, &EcdsaSigningAlgorithm); 3] = [
 impl PrivateKey {
     /// A new key, on P-256, that is nowhere else.
     pub fn generate() -> Result<Self, KeyError> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::Malformed)?;
-        let der = pair.to_pkcs8v1().map_err(|_| KeyError::Malformed)?;
-        Self::from_pkcs8_der(der.as_ref())
+        Self::from_pkcs8_der(&Self::new_pkcs8()?)
     }
 
     /// Reads PEM that is not encrypted: PKCS#8, SEC 1 or PKCS#1.
@@ -86,6 +85,13 @@ impl PrivateKey {
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(|_| KeyError::Malformed)?;
         let public = PublicKey::from_spki_der(public.as_ref())?;
         Ok(Self { pair: Pair::Rsa(pair), public })
+    }
+
+    /// A new key on P-256, PKCS#8, that is not encrypted.
+    pub fn new_pkcs8() -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::NotMade)?;
+        let document = pair.to_pkcs8v1().map_err(|_| KeyError::NotMade)?;
+        Ok(Zeroizing::new(document.as_ref().to_vec()))
     }
 
     /// The key that verifies what this one signs.

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
     RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use const_oid::db::{rfc5912, rfc8410};
-use der::{Decode, Sequence, asn1::UintRef};
+use der::{Decode, Sequence, asn1::UintRef, pem};
 use spki::SubjectPublicKeyInfoRef;
 use tokio_rustls::rustls::pki_types::{SubjectPublicKeyInfoDer, pem::PemObject};
 
@@ -64,6 +64,12 @@ impl PublicKey {
     /// `SubjectPublicKeyInfo`.
     pub fn spki_der(&self) -> &[u8] {
         &self.spki
+    }
+
+    /// The same as PEM.
+    pub fn to_pem(&self) -> String {
+        // The label is one that PEM can hold.
+        pem::encode_string("PUBLIC KEY", pem::LineEnding::LF, &self.spki).unwrap_or_default()
     }
 
     /// What kind of key it is.

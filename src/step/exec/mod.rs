@@ -227,6 +227,10 @@ impl Step for Exec {
         self.gate
     }
 
+    fn runs(&self) -> Option<&str> {
+        Some(self.program())
+    }
+
     fn lacks(&self, mode: Mode) -> &'static [(&'static str, &'static str)] {
         let says_stdout = self.rehearse.as_ref().is_some_and(|rehearse| rehearse.stdout.is_some());
         match self.capture {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Finding, PredicateName, Requirement, SignatureFormat, Trusted, notation};
+use super::{Finding, IdentityFields, PredicateName, Requirement, SignatureFormat, Trusted, notation};
 use crate::{
     oci::{Descriptor, Digest, Reference, Repository},
     plan::{Diagnostic, Span, yaml::Spanned},
@@ -48,6 +48,8 @@ macro_rules! demand {
             #[serde(default)]
             #[schemars(with = "Vec<String>")]
             pub keys: Vec<Spanned<String>>,
+            /// Who signs without a key; with `format: cosign`.
+            pub identity: Option<IdentityFields>,
             /// What a signature must say, at least.
             #[serde(default)]
             pub annotations: BTreeMap<String, String>,
@@ -85,6 +87,7 @@ impl VerifyFields {
             trust_store,
             key,
             keys,
+            identity,
             annotations,
             require,
         } = self;
@@ -97,6 +100,7 @@ impl VerifyFields {
             trust_store,
             key,
             keys,
+            identity,
             annotations,
             require,
         };
@@ -122,12 +126,18 @@ impl Demand {
                 wrong.extend(self.check_trust());
                 wrong.extend(self.key.iter().map(|key| foreign("key", key.span, "notation")));
                 wrong.extend(self.keys.first().map(|key| foreign("keys", key.span, "notation")));
+                let identity = self.identity.as_ref().map(|identity| identity.trusted_root.span);
+                wrong.extend(identity.map(|span| foreign("identity", span, "notation")));
                 let attested = self.require.iter().filter_map(|requirement| requirement.predicate_type.as_ref());
                 wrong.extend(attested.map(|one| foreign("predicate_type", one.span, "notation")));
             }
             SignatureFormat::Cosign => {
-                if self.key.is_none() && self.keys.is_empty() {
-                    wrong.push(nobody("write `key: FILE`, the public key of the signer"));
+                if self.all_keys().next().is_none() && self.identity.is_none() {
+                    wrong.push(nobody("write `key: FILE`, the public key of the signer, or `identity`"));
+                }
+                if let Some(identity) = self.identity.as_ref().filter(|_| self.all_keys().next().is_some()) {
+                    let diagnostic = Diagnostic::new("`verify` trusts keys or an identity, not both");
+                    wrong.push(diagnostic.at(identity.trusted_root.span).help("make them two steps"));
                 }
                 wrong.extend(self.certificates.first().map(|one| foreign("certificates", one.span, "cosign")));
                 wrong.extend(self.trust_policy.iter().map(|one| foreign("trust_policy", one.span, "cosign")));
@@ -182,7 +192,8 @@ impl Demand {
     /// The files that it reads.
     pub(in crate::step) fn sources(&self) -> Vec<&Spanned<String>> {
         let policy = self.trust_policy.iter().filter(|policy| policy.value != notation::NOTATION);
-        let files = self.certificates.iter().chain(&self.timestamp_certificates).chain(self.all_keys());
+        let roots = self.identity.iter().map(|identity| &identity.trusted_root);
+        let files = self.certificates.iter().chain(&self.timestamp_certificates).chain(self.all_keys()).chain(roots);
         files.chain(policy).chain(&self.trust_store).collect()
     }
 

@@ -10,6 +10,7 @@ mod envelope_name;
 mod files;
 mod finding;
 mod format;
+mod identity_fields;
 mod if_signed;
 mod key_fields;
 mod lifetime;
@@ -30,6 +31,7 @@ pub use self::{
     demand::Demand,
     envelope_name::EnvelopeName,
     format::SignatureFormat,
+    identity_fields::IdentityFields,
     if_signed::IfSigned,
     key_fields::{PluginKey, TimestampService},
     lifetime::Lifetime,

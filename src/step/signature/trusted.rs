@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::{Demand, Finding, SignatureFormat, cosign, notation};
 use crate::{
     oci::{Descriptor, Repository},
-    sign::{cosign::PredicateType, key::PublicKey, notation::Trust},
+    sign::{cosign::PredicateType, notation::Trust},
     step::{StepContext, StepError},
     store::Store,
 };
@@ -15,8 +15,8 @@ pub(super) enum Trusted {
     Notation(Trust),
     /// A policy says that nothing is looked at.
     Anybody,
-    /// Who has a key.
-    Cosign(Vec<PublicKey>),
+    /// Who has a key, or a name.
+    Cosign(cosign::Signers),
 }
 
 impl Trusted {
@@ -26,7 +26,10 @@ impl Trusted {
             SignatureFormat::Notation => {
                 notation::trust(cx, demand, scope).await?.map_or(Self::Anybody, Self::Notation)
             }
-            SignatureFormat::Cosign => Self::Cosign(cosign::public_keys(cx, demand.all_keys()).await?),
+            SignatureFormat::Cosign => Self::Cosign(match &demand.identity {
+                Some(identity) => cosign::Signers::identity(cx, identity).await?,
+                None => cosign::Signers::Keys(cosign::public_keys(cx, demand.all_keys()).await?),
+            }),
         })
     }
 
@@ -41,7 +44,7 @@ impl Trusted {
         match self {
             Self::Anybody => Ok(Vec::new()),
             Self::Notation(trust) => notation::Look { cx, store, subject, trust, annotations }.all().await,
-            Self::Cosign(keys) => cosign::Look { store, subject, keys, annotations }.signatures().await,
+            Self::Cosign(signers) => cosign::Look { store, subject, signers, annotations }.signatures().await,
         }
     }
 
@@ -55,9 +58,9 @@ impl Trusted {
         match self {
             // Notary Project has none.
             Self::Notation(_) | Self::Anybody => Ok(Vec::new()),
-            Self::Cosign(keys) => {
+            Self::Cosign(signers) => {
                 let annotations = &BTreeMap::new();
-                cosign::Look { store, subject, keys, annotations }.attestations(wanted).await
+                cosign::Look { store, subject, signers, annotations }.attestations(wanted).await
             }
         }
     }

@@ -16,6 +16,7 @@ use std::{pin::pin, sync::Arc};
 
 use tokio::sync::{Semaphore, mpsc};
 
+pub use self::mover::is_beside;
 use self::{discover::discover, mover::Mover};
 use super::{Store, StoreError};
 use crate::{

@@ -89,7 +89,7 @@ impl Mover {
         Self {
             source: Arc::clone(source),
             target: Arc::clone(target),
-            mount_from: mountable(source.repository(), target.repository()).cloned(),
+            mount_from: Some(source.repository()).filter(|from| is_beside(from, target.repository())).cloned(),
             progress: progress.clone(),
             permits: Arc::clone(permits),
             tasks: JoinSet::new(),
@@ -314,10 +314,10 @@ impl Mover {
     }
 }
 
-/// The source's repository, where the target's registry can see it.
-fn mountable<'a>(source: &'a Repository, target: &Repository) -> Option<&'a Repository> {
-    let (there, here) = (source.registry()?, target.registry()?);
-    (there.identity() == here.identity() && source.identity() != target.identity()).then_some(source)
+/// Whether the registry of `target` can take blobs from `source`: it is another of its repositories.
+pub fn is_beside(source: &Repository, target: &Repository) -> bool {
+    let (Some(there), Some(here)) = (source.registry(), target.registry()) else { return false };
+    there.identity() == here.identity() && source.identity() != target.identity()
 }
 
 /// The content that the descriptor carries itself: it need not be fetched.

@@ -1,10 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    env,
-    ffi::OsString,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, env, ffi::OsString, path::PathBuf, sync::Arc};
 
 use tokio::sync::OnceCell;
 
@@ -81,7 +75,7 @@ impl Credentials {
     /// first that knows a registry decides.
     pub fn from_environment() -> Self {
         let literal = variable(LITERAL).map(|text| Secret::new(text.to_string_lossy()));
-        Self { literal, ..Self::from_files(credential_files(variable)) }
+        Self { literal, ..Self::from_files(credential_files(variable, user())) }
     }
 
     /// The credential files to read, the first one that knows a registry decides. A file that is not there is empty.
@@ -150,36 +144,54 @@ fn variable(name: &str) -> Option<OsString> {
 
 /// The file that logins are kept in: the one that is read first.
 pub(super) fn login_file() -> Result<PathBuf, CredentialError> {
-    credential_files(variable).into_iter().next().ok_or(CredentialError::NoFile)
+    credential_files(variable, None).into_iter().next().ok_or(CredentialError::NoFile)
+}
+
+/// The number of the user whom this process works for, where the system tells.
+fn user() -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata("/proc/self").ok().map(|process| process.uid())
+    }
+    #[cfg(not(unix))]
+    None
 }
 
 /// The files in the order in which they are asked, where `variable` reads the environment.
-fn credential_files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+///
+/// <https://github.com/containers/image/blob/v5.36.0/docs/containers-auth.json.5.md>
+fn credential_files(variable: impl Fn(&str) -> Option<OsString>, user: Option<u32>) -> Vec<PathBuf> {
     let folder = |name: &str| variable(name).map(PathBuf::from);
     if let Some(file) = folder("REGISTRY_AUTH_FILE") {
         return vec![file];
     }
     let home = folder("HOME").or_else(|| folder("USERPROFILE"));
     let docker = folder("DOCKER_CONFIG").or_else(|| home.as_ref().map(|home| home.join(".docker")));
-    let run_time = folder("XDG_RUNTIME_DIR");
+    // Podman's own default where nobody has made a folder for the session of the user.
+    let run_time = match folder("XDG_RUNTIME_DIR") {
+        Some(folder) => Some(folder.join("containers/auth.json")),
+        None => user.map(|user| PathBuf::from(format!("/run/containers/{user}/auth.json"))),
+    };
     let config = folder("XDG_CONFIG_HOME").or_else(|| home.map(|home| home.join(".config")));
-    let podman = |folder: PathBuf| folder.join(Path::new("containers/auth.json"));
     docker
         .map(|folder| folder.join("config.json"))
         .into_iter()
-        .chain(run_time.map(podman))
-        .chain(config.map(podman))
+        .chain(run_time)
+        .chain(config.map(|folder| folder.join("containers/auth.json")))
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn files(environment: &[(&str, &str)]) -> Vec<String> {
         let variable =
             |name: &str| environment.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value));
-        credential_files(variable).iter().map(|path| path.display().to_string()).collect()
+        credential_files(variable, None).iter().map(|path| path.display().to_string()).collect()
     }
 
     #[test]
@@ -191,6 +203,8 @@ mod tests {
         );
         assert_eq!(files(&[("DOCKER_CONFIG", "/d")]), ["/d/config.json"]);
         assert!(files(&[]).is_empty());
+        let nothing = |_: &str| None;
+        assert_eq!(credential_files(nothing, Some(1000)), [PathBuf::from("/run/containers/1000/auth.json")]);
     }
 
     /// The user for a registry as a whole, and where it was found below `folder`.

@@ -186,14 +186,16 @@ impl Http {
         } else {
             None
         };
-        let begun = Instant::now();
+        let (begun, patience) = (Instant::now(), Patience::current());
+        let trip = patience.trips().begin();
         let answered = sending.watch(builder.send()).await;
         let said = |answer: &dyn Display| {
             let request = || format!("{} {}", request.method, shown(url));
-            Patience::current().tell_of_answer(request, answer, begun.elapsed());
+            patience.tell_of_answer(request, answer, begun.elapsed());
         };
         let problem = match answered {
             Ok(Ok(response)) => {
+                trip.end();
                 said(&response.status());
                 return Ok((response, permits));
             }
@@ -253,6 +255,22 @@ mod tests {
             format!("GET http://{}/v2/a/tags/list: 503 Service Unavailable (tried 8 times over 0.0", server.name);
         assert!(error.to_string().starts_with(&expected), "{error}");
         assert_eq!((error.is_temporary(), server.log().len()), (true, 8));
+    }
+
+    #[tokio::test]
+    async fn round_trips_that_wait_for_each_other_are_counted() {
+        let server = Server::start().await;
+        let store = server.store("a");
+        let policy = RetryPolicy::default();
+        let patience = Patience::new(policy, &RunPatience::new(policy), None);
+        let asking = async {
+            store.tags().await.unwrap();
+            let (blob, other) = (Descriptor::of("a/b", b"x"), Descriptor::of("a/b", b"y"));
+            let (one, two) = tokio::join!(store.has_blob(&blob), store.has_blob(&other));
+            assert!(!one.unwrap() && !two.unwrap());
+        };
+        Arc::clone(&patience).scope(asking).await;
+        assert_eq!((server.log().len(), patience.trips().count()), (3, 2));
     }
 
     #[tokio::test]

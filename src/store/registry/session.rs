@@ -114,7 +114,7 @@ impl Session {
         let size = content.blob.size;
         match way {
             Way::Whole => return self.end(content, Some(0..size)).await,
-            Way::Stream => self.patch(content, 0..size, false).await?,
+            Way::Stream => self.stream(content).await?,
             Way::Chunks(chunk) => {
                 while self.at < size {
                     let part = self.at..size.min(self.at.saturating_add(chunk.max(self.least).max(1)));
@@ -122,6 +122,16 @@ impl Session {
                 }
             }
         }
+        self.close(content).await
+    }
+
+    /// Sends all content at once, and does not end the session.
+    pub(super) async fn stream(&mut self, content: &Outgoing<'_>) -> Result<(), Setback> {
+        self.patch(content, 0..content.blob.size, false).await
+    }
+
+    /// Ends the session: what was sent is the blob of that digest.
+    pub(super) async fn close(&mut self, content: &Outgoing<'_>) -> Result<(), Setback> {
         self.end(content, None).await
     }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     oci::{Descriptor, Digest, Manifest, Repository, RepositoryName, Tag, Target},
-    store::{ByteStream, Delivery, Source, Store, StoreError},
+    store::{ByteStream, Delivery, Source, Store, StoreError, Unhashed},
 };
 
 /// One repository of a registry.
@@ -97,6 +97,10 @@ impl Store for RegistryStore {
         from: Option<&Repository>,
     ) -> Result<Delivery, StoreError> {
         self.bring(blob, source, from).await
+    }
+
+    async fn push_unhashed(&self, content: &Unhashed) -> Option<Digest> {
+        self.send_unhashed(content).await
     }
 
     async fn untag(&self, tag: &Tag) -> Result<bool, StoreError> {

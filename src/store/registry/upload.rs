@@ -13,8 +13,8 @@ use super::{
     session::{Session, Setback, SetbackKind, Way},
 };
 use crate::{
-    oci::{Descriptor, Repository, RepositoryName},
-    store::{Delivery, Source, StoreError},
+    oci::{Descriptor, Digest, Repository, RepositoryName, media_type},
+    store::{Delivery, Source, StoreError, Unhashed},
 };
 
 /// Up to this size a blob is sent without asking whether it is there: asking takes as long.
@@ -144,6 +144,23 @@ impl RegistryStore {
             // Whole content needs a session with nothing in it.
             session = session.filter(|session| way != Way::Whole || session.at == 0);
         }
+    }
+
+    /// Sends content whose digest is not known, in one stream that is closed with the digest. It is tried once: what does
+    /// not go well is done again with the digest, in every way that there is.
+    pub(super) async fn send_unhashed(&self, content: &Unhashed) -> Option<Digest> {
+        if self.registry.known.upload_way(content.size()) != Way::Stream {
+            return None;
+        }
+        let mut session = self.start().await.ok()?;
+        // The size is what it says; the digest is nobody's.
+        let unknown = Descriptor::new(media_type::LAYER_TAR, Digest::sha256(b""), content.size());
+        let source = Source::unhashed(content.clone());
+        session.stream(&Outgoing::new(&unknown, &source)).await.ok()?;
+        let blob = Descriptor { digest: content.digest()?, ..unknown };
+        session.close(&Outgoing::new(&blob, &source)).await.ok()?;
+        self.registry.known.blob_is_there(&self.name, &blob.digest);
+        Some(blob.digest)
     }
 
     /// Another repository of this registry that has the blob.

@@ -21,6 +21,7 @@ use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 
+pub(crate) use self::value::TEXT_OR_MAPPING;
 pub(super) use self::value::{NODE, SECRET, SPANNED, TEXT_OR_SECRET, handed_over};
 use self::{context::Context, error::Error, name::Name};
 use super::{Node, NodeKind};

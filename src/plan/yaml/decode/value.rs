@@ -26,6 +26,9 @@ pub(in crate::plan::yaml) const SECRET: &str = "$consign::Secret";
 /// The name under which [`TextOrSecret`](crate::plan::yaml::TextOrSecret) asks for either.
 pub(in crate::plan::yaml) const TEXT_OR_SECRET: &str = "$consign::TextOrSecret";
 
+/// The name under which a struct asks to be read from text as well.
+pub(crate) const TEXT_OR_MAPPING: &str = "$consign::TextOrMapping";
+
 pub(super) const A_LIST: &str = "a list";
 pub(super) const A_MAPPING: &str = "a mapping";
 
@@ -234,10 +237,13 @@ impl<'de> Deserializer<'de> for ValueDeserializer<'_> {
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _: &'static str,
+        name: &'static str,
         keys: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
+        if name == TEXT_OR_MAPPING && !matches!(self.node.kind, NodeKind::Mapping(_)) {
+            return visitor.visit_string(self.text("text or a mapping")?);
+        }
         let NodeKind::Mapping(entries) = &self.node.kind else { return Err(Error::takes(A_MAPPING)) };
         visitor.visit_map(Entries::new(self.cx, self.node, entries, self.name, Some(keys)))
     }

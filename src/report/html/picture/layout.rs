@@ -11,7 +11,7 @@ pub(super) const BESIDE: f64 = 16.0;
 /// Around what is framed.
 const FRAME: f64 = 10.0;
 /// Wider rows are broken.
-const WIDEST: f64 = 900.0;
+pub(super) const WIDEST: f64 = 900.0;
 /// More steps than this beside each other are drawn small.
 const MANY: usize = 8;
 
@@ -249,6 +249,16 @@ mod tests {
         for count in [4, 9, 40, 150] {
             is_sound(count, &some_edges(count));
         }
+    }
+
+    #[test]
+    fn a_wide_net_is_broken_into_rows() {
+        // 60 pairs in which two wait for one, and one of them for the one of the pair before, too.
+        let edges: Vec<_> = (0..60).flat_map(|pair| [(3 * pair, 3 * pair + 1), (3 * pair, 3 * pair + 2)]).collect();
+        let tied = (1..60).map(|pair| (3 * (pair - 1), 3 * pair + 2));
+        let edges: Vec<_> = edges.into_iter().chain(tied).collect();
+        is_sound(180, &edges);
+        assert!(layout(180, &edges).size.0 < 2_500.0, "{:?}", layout(180, &edges).size);
     }
 
     #[test]

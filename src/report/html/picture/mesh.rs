@@ -1,14 +1,14 @@
 //! A net in layers: what waits stands below what it waits for, and few lines cross.
 
 use super::{
-    layout::{BESIDE, Layout, Line, Point},
+    layout::{BESIDE, Layout, Line, Point, WIDEST},
     shape::Shape,
 };
 
 /// Between layers, with room for lines that bend.
 const LAYER: f64 = 56.0;
 /// What a line takes that passes a layer.
-const LANE: f64 = 12.0;
+const LANE: f64 = 9.0;
 /// How often layers are sorted and shifted by what is above and below them. Few are enough.
 const SWEEPS: usize = 8;
 
@@ -21,6 +21,13 @@ struct Cell {
     x: f64,
     above: Vec<usize>,
     below: Vec<usize>,
+}
+
+impl Cell {
+    /// What it takes of a layer. Lines may run close to each other.
+    fn room(&self) -> f64 {
+        self.width + if self.part.is_some() { BESIDE } else { 0.0 }
+    }
 }
 
 /// The parts, and lines for the edges, which lead from earlier parts to later ones.
@@ -38,6 +45,7 @@ pub(super) fn layout(parts: &[Shape], layouts: &[Layout], edges: &[(usize, usize
         })
         .collect();
     assign_layers(&mut cells, edges);
+    break_wide(&mut cells);
     let chains: Vec<Vec<usize>> = edges.iter().map(|(from, to)| chain(&mut cells, *from, *to)).collect();
     let mut layers: Vec<Vec<usize>> = vec![Vec::new(); cells.iter().map(|cell| cell.layer + 1).max().unwrap_or(0)];
     for (place, cell) in cells.iter().enumerate() {
@@ -111,6 +119,27 @@ fn assign_layers(cells: &mut [Cell], edges: &[(usize, usize)]) {
     }
 }
 
+/// Breaks layers that are too wide: what stands in one may as well stand in several, one below the other.
+fn break_wide(cells: &mut [Cell]) {
+    let mut layers: Vec<Vec<usize>> = vec![Vec::new(); cells.iter().map(|cell| cell.layer + 1).max().unwrap_or(0)];
+    for (place, cell) in cells.iter().enumerate() {
+        layers[cell.layer].push(place);
+    }
+    let mut next = 0;
+    for layer in layers {
+        let mut width = 0.0;
+        for place in layer {
+            if width > 0.0 && width + cells[place].width > WIDEST {
+                next += 1;
+                width = 0.0;
+            }
+            width += cells[place].width + BESIDE;
+            cells[place].layer = next;
+        }
+        next += 1;
+    }
+}
+
 /// The cells that a line passes between its ends, made here.
 fn chain(cells: &mut Vec<Cell>, from: usize, to: usize) -> Vec<usize> {
     let mut passed = Vec::new();
@@ -157,7 +186,7 @@ fn spread(cells: &mut [Cell], layer: &[(usize, f64)]) {
     // Groups of cells that touch; each stands where its cells want to be on average.
     let mut groups: Vec<(Vec<usize>, f64, f64)> = Vec::new();
     for (place, wanted) in layer {
-        let width = cells[*place].width + BESIDE;
+        let width = cells[*place].room();
         // Of the left end: where this cell wants it to be.
         let mut group = (vec![*place], wanted - width / 2.0, width);
         while let Some(last) = groups.last()
@@ -174,7 +203,7 @@ fn spread(cells: &mut [Cell], layer: &[(usize, f64)]) {
     for (members, start, _) in groups {
         let mut left = start;
         for place in members {
-            let width = cells[place].width + BESIDE;
+            let width = cells[place].room();
             cells[place].x = left + width / 2.0;
             left += width;
         }

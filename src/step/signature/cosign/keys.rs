@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use super::StandIn;
 use crate::{
     plan::yaml::{SecretName, Spanned},
     secret::{LateSecret, Secret, SecretSource},
@@ -13,13 +14,22 @@ use crate::{
 /// What cosign takes a password from, where nothing else is said.
 const PASSWORD: &str = "COSIGN_PASSWORD";
 
-/// A key that signs: an encrypted file of cosign, or PEM that is not encrypted.
+/// A key that signs: an encrypted file of cosign, or PEM that is not encrypted. In a rehearsal that was not told otherwise
+/// it is a throw-away key.
 pub(in crate::step) async fn private_key(
     cx: &StepContext,
     key: &FileOrSecret,
     password: Option<&SecretName>,
 ) -> Result<Arc<PrivateKey>, StepError> {
+    let stands_in = StandIn::is_asked(cx);
+    // A preview signs nothing that anybody sees, and has to know whether the plan's own key has signed.
+    if stands_in && !(cx.mode.is_preview() && key.file().is_some()) {
+        return StandIn::key();
+    }
     let text = key.read(cx).await?;
+    if stands_in && KeyFile::is(text.reveal()) {
+        return StandIn::key();
+    }
     let private = if KeyFile::is(text.reveal()) {
         let password = password_of(cx, password).await?;
         // Opening takes a tenth of a second, as it should.
@@ -46,7 +56,7 @@ async fn password_of(cx: &StepContext, password: Option<&SecretName>) -> Result<
     }
 }
 
-/// The keys in these files.
+/// The keys in these files, and the throw-away key where it signs.
 pub(in crate::step) async fn public_keys(
     cx: &StepContext,
     files: impl Iterator<Item = &Spanned<String>>,
@@ -57,6 +67,9 @@ pub(in crate::step) async fn public_keys(
         let text = file.read(cx).await?;
         let fail = |source| StepError::Key { key: file.shown(), source };
         keys.push(PublicKey::from_pem(text.reveal()).map_err(fail)?);
+    }
+    if StandIn::is_asked(cx) {
+        keys.push(StandIn::key()?.public().clone());
     }
     Ok(keys)
 }

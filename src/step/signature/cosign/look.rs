@@ -4,34 +4,31 @@ use serde_json::json;
 
 use super::{
     super::{Finding, Signature},
-    Tagged,
+    Signers, Tagged,
 };
 use crate::{
     oci::{Descriptor, Target},
-    sign::{
-        cosign::{Bundle, BundleManifest, PredicateType, Refusal, SimpleSigning, Statement, hint},
-        key::PublicKey,
-    },
+    sign::cosign::{Bundle, BundleManifest, PredicateType, Refusal, Statement},
     step::{StepError, several::several},
     store::{self, Store},
 };
 
-/// A look at what the keys have signed of a manifest.
+/// A look at what was signed of a manifest.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::step) struct Look<'a> {
     pub(in crate::step) store: &'a dyn Store,
     pub(in crate::step) subject: &'a Descriptor,
-    pub(in crate::step) keys: &'a [PublicKey],
+    pub(in crate::step) signers: &'a Signers,
     /// What a signature must say, at least.
     pub(in crate::step) annotations: &'a BTreeMap<String, String>,
 }
 
-/// A bundle that is listed, and what one of the keys says in it.
+/// A bundle that is listed, and what one of the signers says in it.
 #[derive(Debug)]
 pub(in crate::step) struct Bundled {
     /// The manifest that carries it.
     pub(in crate::step) manifest: Descriptor,
-    /// What was signed, about this manifest, and the name of the key.
+    /// What was signed, about this manifest, and by whom, in words.
     pub(in crate::step) statement: Result<(Statement, String), Refusal>,
 }
 
@@ -45,7 +42,7 @@ impl Look<'_> {
     pub(in crate::step) async fn signatures(&self) -> Result<Vec<Finding>, StepError> {
         let (bundled, tagged) = futures_util::try_join!(self.bundled(), Tagged::fetch(self.store, self.subject))?;
         let bundled = bundled.into_iter().map(|bundled| {
-            let result = bundled.statement.and_then(|(statement, key)| self.signature(&statement, &key));
+            let result = bundled.statement.and_then(|(statement, signer)| self.signature(&statement, &signer));
             Finding { digest: bundled.manifest.digest, result: result.map_err(|refusal| refusal.to_string()) }
         });
         let tagged = tagged.payloads.iter().map(|(digest, payload)| {
@@ -61,9 +58,9 @@ impl Look<'_> {
     /// Every attestation of that type.
     pub(in crate::step) async fn attestations(&self, wanted: &PredicateType) -> Result<Vec<Finding>, StepError> {
         let finding = |bundled: Bundled| {
-            let result = bundled.statement.and_then(|(statement, key)| {
+            let result = bundled.statement.and_then(|(statement, signer)| {
                 if statement.predicate_type() == wanted.as_str() {
-                    return self.counted(&BTreeMap::new(), &key, "bundle", Vec::new());
+                    return self.counted(&BTreeMap::new(), &signer, "bundle", Vec::new());
                 }
                 let found = statement.predicate_type().to_owned();
                 Err(Refusal::Predicate { found, wanted: format!("`{wanted}`") })
@@ -73,7 +70,7 @@ impl Look<'_> {
         Ok(self.bundled().await?.into_iter().map(finding).collect())
     }
 
-    /// What the keys say in bundles, whatever it is.
+    /// What the signers say in bundles, whatever it is.
     pub(in crate::step) async fn bundled(&self) -> Result<Vec<Bundled>, StepError> {
         let fail = StepError::store("discover the signatures of", &self.subject.digest);
         let listed = self.store.referrers(&self.subject.digest).await.map_err(fail)?;
@@ -92,40 +89,34 @@ impl Look<'_> {
             Some(Ok(layer)) => {
                 let blob = self.store.blob(&layer).await.map_err(fail())?;
                 let bytes = store::read(&layer, blob, Bundle::LARGEST).await.map_err(fail())?;
-                self.statement(&bytes)
+                self.signers.statement(&bytes, &self.subject.digest)
             }
         };
         Ok(Some(Bundled { manifest: manifest.descriptor(), statement }))
     }
 
-    fn statement(&self, bundle: &[u8]) -> Result<(Statement, String), Refusal> {
-        let (statement, key) = Bundle::read(bundle)?.verify(self.keys)?;
-        statement.check_subject(&self.subject.digest)?;
-        Ok((statement, hint(key)))
-    }
-
     /// A statement as a signature: one that vouches for nothing else, and says what it must.
-    fn signature(&self, statement: &Statement, key: &str) -> Result<Signature, Refusal> {
+    fn signature(&self, statement: &Statement, signer: &str) -> Result<Signature, Refusal> {
         if statement.predicate_type() != PredicateType::SIGNATURE {
             let found = statement.predicate_type().to_owned();
             return Err(Refusal::Predicate { found, wanted: "a signature".to_owned() });
         }
-        self.counted(statement.check_subject(&self.subject.digest)?, key, "bundle", Vec::new())
+        self.counted(statement.check_subject(&self.subject.digest)?, signer, "bundle", Vec::new())
     }
 
     fn simple(&self, payload: &[u8], signature: &[u8]) -> Result<Signature, Refusal> {
-        let (signed, key) = SimpleSigning::verify(payload, signature, self.keys)?;
+        let (signed, signer) = self.signers.simple(payload, signature)?;
         signed.check_subject(&self.subject.digest)?;
         let here = self.store.repository().to_string();
         let is_elsewhere = !signed.made_for().is_empty() && signed.made_for() != here;
         let warning = is_elsewhere.then(|| format!("it was made for `{}`", signed.made_for()));
-        self.counted(&signed.annotations(), &hint(key), "simple_signing", warning.into_iter().collect())
+        self.counted(&signed.annotations(), &signer, "simple_signing", warning.into_iter().collect())
     }
 
     fn counted(
         &self,
         said: &BTreeMap<String, String>,
-        key: &str,
+        signer: &str,
         envelope: &str,
         warnings: Vec<String>,
     ) -> Result<Signature, Refusal> {
@@ -136,8 +127,8 @@ impl Look<'_> {
                 return Err(Refusal::Annotation { name, wanted, found });
             }
         }
-        let details = json!({ "format": "cosign", "envelope": envelope, "key": key, "annotations": said });
+        let details = json!({ "format": "cosign", "envelope": envelope, "annotations": said });
         let details = if let serde_json::Value::Object(details) = details { details } else { serde_json::Map::new() };
-        Ok(Signature { signer: format!("the key {key}"), details, warnings })
+        Ok(Signature { signer: signer.to_owned(), details, warnings })
     }
 }

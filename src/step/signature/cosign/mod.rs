@@ -3,14 +3,18 @@
 mod keys;
 mod look;
 mod signer;
+mod signers;
 mod signing;
+mod stand_in;
 mod tagged;
 
 pub(in crate::step) use self::{
     keys::{private_key, public_keys},
     look::Look,
     signer::Signer,
+    signers::Signers,
     signing::Signing,
+    stand_in::StandIn,
     tagged::Tagged,
 };
 

@@ -2,6 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
+use super::StandIn;
 use crate::{
     oci::{Descriptor, Digest, Manifest},
     sign::{
@@ -37,6 +38,8 @@ impl Signer {
         statement: Statement,
     ) -> Result<Manifest, StepError> {
         let predicate_type = statement.predicate_type().to_owned();
+        let (name, value) = StandIn::MARK;
+        let statement = if StandIn::is(self.public()) { statement.saying(name, value) } else { statement };
         let key = Arc::clone(&self.key);
         // An RSA key of 4096 bits takes some milliseconds.
         let signed = tokio::task::spawn_blocking(move || Bundle::sign(&statement, &key));
@@ -58,7 +61,10 @@ impl Signer {
         subject: &Digest,
         annotations: &BTreeMap<String, String>,
     ) -> Result<(Vec<u8>, Vec<u8>), StepError> {
-        let payload = SimpleSigning::new(repository, subject, annotations).to_bytes();
+        let (name, value) = StandIn::MARK;
+        let mark = StandIn::is(self.public()).then(|| (name.to_owned(), value.to_owned()));
+        let annotations = annotations.clone().into_iter().chain(mark).collect();
+        let payload = SimpleSigning::new(repository, subject, &annotations).to_bytes();
         let signature = SimpleSigning::sign(&payload, &self.key).map_err(Self::failed)?;
         Ok((payload, signature))
     }

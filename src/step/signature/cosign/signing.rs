@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use super::{Look, Signer, Tagged};
+use super::{Look, Signer, Signers, Tagged};
 use crate::{
     event::Outcome,
     oci::{Descriptor, Digest, Reference},
@@ -81,7 +81,8 @@ impl Signing {
     /// The signatures of that key in both layouts.
     async fn earlier(&self, store: &dyn Store, subject: &Descriptor) -> Result<Earlier, StepError> {
         let keys = [self.signer.public().clone()];
-        let look = Look { store, subject, keys: &keys, annotations: &self.annotations };
+        let signers = Signers::Keys(keys.to_vec());
+        let look = Look { store, subject, signers: &signers, annotations: &self.annotations };
         let mut earlier = Earlier::default();
         for bundled in look.bundled().await? {
             let Ok((statement, _)) = bundled.statement else { continue };

@@ -7,7 +7,7 @@ use crate::{
     oci::{Descriptor, ImageManifest, Manifest, Reference},
     plan::{SourceFile, yaml},
     secret::Secrets,
-    step::{Done, KINDS, Mode, StepContext, StepError, testing},
+    step::{Done, KINDS, Mode, Rehearsing, StepContext, StepError, testing},
     store::Source,
 };
 
@@ -177,4 +177,43 @@ async fn an_equal_attestation_is_kept_and_can_be_required() {
     let fields = json!({ "subject": SUBJECT, "key": "ours.key", "predicate_type": "cyclonedx", "predicate": { "path": "bom.json" } });
     let error = house.run("attest", fields).await.unwrap_err().to_string();
     assert_eq!(error, "`bomFormat` of a CycloneDX document must be `CycloneDX`");
+}
+
+#[tokio::test]
+async fn a_rehearsal_signs_with_a_key_of_its_own_says_so_and_trusts_it() {
+    for envelope in ["bundle", "simple_signing"] {
+        let mut house = House::new().await;
+        house.cx.mode = Mode::Rehearsal(Rehearsing::default());
+        // Neither the key nor the password of the plan is looked at.
+        house.write("ours.key", "nothing");
+        let more = json!({ "envelope": envelope, "annotations": { "env": "prod" } });
+        assert_eq!(outcome(house.sign("ours", more.clone()).await), "created");
+        let before = house.bundles().await;
+        house.sign("ours", more).await.unwrap();
+        assert_eq!(house.bundles().await, before, "{envelope}");
+        let done = house.verify("ours", json!({ "annotations": { "env": "prod" } })).await.unwrap();
+        let (_, signers) = done.output.iter().find(|(name, _)| *name == "signers").unwrap();
+        let said = json!({ "consign.rehearsal": "made with a throw-away key", "env": "prod" });
+        assert_eq!(signers[0]["annotations"], said, "{envelope}");
+        house.attest("ours", "cyclonedx", bom()).await.unwrap();
+        house.attest("ours", "cyclonedx", bom()).await.unwrap();
+        assert_eq!(house.bundles().await, before + 1);
+        let require = json!({ "require": [{ "predicate_type": "cyclonedx" }] });
+        assert!(house.verify("ours", require).await.is_ok());
+        // Nobody else trusts it.
+        for mode in [Mode::Real, Mode::Rehearsal(Rehearsing { secrets: true, ..Rehearsing::default() })] {
+            house.cx.mode = mode;
+            let (_, found) = refusal(house.verify("ours", json!({})).await);
+            assert!(found.iter().all(|one| one.contains("the signer is not trusted: ")), "{found:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_preview_knows_what_the_key_of_the_plan_has_signed() {
+    let mut house = House::new().await;
+    assert_eq!(outcome(house.sign("ours", json!({})).await), "created");
+    house.cx.made = std::sync::Arc::default();
+    house.cx.mode = Mode::Rehearsal(Rehearsing { preview: true, ..Rehearsing::default() });
+    assert_eq!(outcome(house.sign("ours", json!({})).await), "unchanged");
 }

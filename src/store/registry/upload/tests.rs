@@ -364,3 +364,52 @@ async fn what_is_large_goes_apart_from_its_end_unless_the_registry_does_not_know
         assert!(server.shelf(|shelf| shelf.sessions.is_empty()));
     }
 }
+
+/// A file that is large enough to be streamed, as long as it may be.
+fn large_file() -> (tempfile::NamedTempFile, Unhashed, Descriptor) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let size = Way::STREAMED + 1;
+    file.as_file().set_len(size).unwrap();
+    let content = vec![0; usize::try_from(size).unwrap()];
+    let unhashed = Unhashed::file(file.path(), "large", size);
+    (file, unhashed, Descriptor::of("a/b", &content))
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_hashed_yet_is_read_once() {
+    let server = Server::start().await;
+    let store = server.store("a");
+    let (file, unhashed, blob) = large_file();
+    assert_eq!(store.push_unhashed(&unhashed).await, Some(blob.digest.clone()));
+    let source = Source::file(file.path());
+    assert_eq!(store.push_blob(&blob, &source, None).await.unwrap(), Delivery::Existing);
+    let digest = blob.digest.hex();
+    assert_eq!(
+        server.log(),
+        [
+            "POST /v2/a/blobs/uploads/",
+            "PATCH /v2/a/blobs/uploads/session?state=x",
+            &format!("PUT /v2/a/blobs/uploads/session?state=x&digest=sha256:{}", &digest[..4]),
+        ]
+    );
+    assert_eq!(store.push_unhashed(&Unhashed::file(file.path(), "small", 100)).await, None);
+    assert_eq!(server.log(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_is_not_taken_unhashed_can_still_be_pushed() {
+    for method in ["POST", "PATCH", "PUT"] {
+        let mut is_refused = false;
+        let server = Server::with(move |received, _| {
+            let refuses = received.method == method && !std::mem::replace(&mut is_refused, received.method == method);
+            refuses.then(|| Reply::status(403))
+        })
+        .await;
+        let store = server.store("a");
+        let (file, unhashed, blob) = large_file();
+        assert_eq!(store.push_unhashed(&unhashed).await, None, "{method}");
+        assert!(!store.has_blob(&blob).await.unwrap(), "{method}");
+        let source = Source::file(file.path());
+        assert_eq!(store.push_blob(&blob, &source, None).await.unwrap(), Delivery::Copied, "{method}");
+    }
+}

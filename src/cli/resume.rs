@@ -1,0 +1,137 @@
+use std::{collections::BTreeSet, env, io};
+
+use super::{
+    arguments::{Global, PlanArguments, ResumeArguments, RunArguments},
+    complain, plan_file,
+    run::run_on,
+    settings,
+};
+use crate::{
+    event::ExitCode,
+    journal::{Ending, JournalError, JournalFolder, Record, RunId},
+    plan::nearest,
+    program::Program,
+    resume::{Wishes, judge},
+    runner::{Earlier, EarlierStep},
+    table,
+};
+
+/// A run that is gone on with.
+pub(super) struct Resuming<'a> {
+    record: Record,
+    command: &'a ResumeArguments,
+}
+
+/// `consign resume [RUN]`
+pub(super) fn resume(command: &ResumeArguments, global: &Global) -> io::Result<ExitCode> {
+    let current = env::current_dir()?;
+    let workdir = command.workdir.as_ref().map_or_else(|| current.clone(), |workdir| current.join(workdir));
+    let record = match find(&JournalFolder::of(&workdir), command.run.as_ref()) {
+        Ok(record) => record,
+        Err(error) => {
+            complain(&error.to_string());
+            return Ok(ExitCode::Invalid);
+        }
+    };
+    let run = &record.header.run;
+    if record.ending == Ending::Running {
+        complain(&format!("run {run} still goes on, as process {}", record.header.process));
+        return Ok(ExitCode::Temporary);
+    }
+    if record.is_success() {
+        complain(&format!("run {run} ended well: there is nothing to go on with"));
+        return Ok(ExitCode::Invalid);
+    }
+    let header = &record.header;
+    let mut runner = command.runner.clone();
+    runner.skip_gates |= header.skip_gates;
+    runner.plain_http.extend(header.plain_http.iter().cloned());
+    let arguments = RunArguments {
+        plan: header.plan.clone(),
+        values: PlanArguments {
+            set: header.inputs.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            vars_file: Vec::new(),
+            select: header.select.clone(),
+            skip: header.skip.clone(),
+            workdir: Some(header.workdir.clone()),
+        },
+        runner,
+        wait: command.wait,
+        approved: None,
+    };
+    let resuming = Resuming { record, command };
+    if command.dry_run { resuming.show(&arguments, global) } else { run_on(&arguments, Some(&resuming), global) }
+}
+
+/// That run, or the last one that neither ended well nor was gone on with.
+fn find(folder: &JournalFolder, run: Option<&RunId>) -> Result<Record, JournalError> {
+    if run.is_some() {
+        return folder.read(run);
+    }
+    let mut superseded: BTreeSet<RunId> = BTreeSet::new();
+    for run in folder.runs()?.into_iter().rev() {
+        // What broke off as it began has nothing to go on with.
+        let Ok(record) = folder.read(Some(&run)) else { continue };
+        superseded.extend(record.header.resumes.clone());
+        if !record.is_success() && !superseded.contains(&run) {
+            return Ok(record);
+        }
+    }
+    folder.read(None)
+}
+
+impl Resuming<'_> {
+    /// Which run.
+    pub(super) const fn run(&self) -> &RunId {
+        &self.record.header.run
+    }
+
+    /// What of it is taken over.
+    pub(super) fn judge(&self, program: &Program) -> Result<Earlier, String> {
+        let wishes = Wishes {
+            redo: places("--redo", &self.command.redo, program)?,
+            done: places("--mark-done", &self.command.mark_done, program)?,
+        };
+        judge(program, &self.record, &wishes, settings::epoch()?)
+    }
+
+    /// Says what would happen, and why.
+    fn show(&self, arguments: &RunArguments, global: &Global) -> io::Result<ExitCode> {
+        let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, crate::step::Mode::Real, global)?
+        else {
+            return Ok(ExitCode::Invalid);
+        };
+        let earlier = match self.judge(&program) {
+            Ok(earlier) => earlier,
+            Err(message) => {
+                complain(&message);
+                return Ok(ExitCode::Invalid);
+            }
+        };
+        let rows = program.steps().iter().enumerate().map(|(at, planned)| {
+            let (what, why) = match earlier.steps.get(&at) {
+                _ if program.skip().contains(&at) => ("skipped", "as asked"),
+                None => ("runs", "it had not begun"),
+                Some(EarlierStep::Again { because }) => ("runs again", &**because),
+                Some(EarlierStep::Done { .. }) => ("taken over", "marked as done"),
+                Some(EarlierStep::Ended(_)) => ("taken over", "as long as what it made is there"),
+            };
+            vec![what.to_owned(), planned.id.to_string(), why.to_owned()]
+        });
+        super::print(&table::draw(&[], &rows.collect::<Vec<_>>()))?;
+        Ok(ExitCode::Success)
+    }
+}
+
+/// The steps with these ids, by their place in the file.
+fn places(flag: &str, ids: &[String], program: &Program) -> Result<BTreeSet<usize>, String> {
+    let all = || program.steps().iter().map(|planned| planned.id.name());
+    let place = |id: &String| {
+        let place = all().position(|name| name == id);
+        place.ok_or_else(|| match nearest(id, all()) {
+            Some(near) => format!("{flag}: there is no step `{id}`: did you mean `{near}`?"),
+            None => format!("{flag}: there is no step `{id}`"),
+        })
+    };
+    ids.iter().map(place).collect()
+}
