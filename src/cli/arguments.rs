@@ -238,6 +238,9 @@ pub(super) struct RehearseArguments {
     /// Reads the real registries where the rehearsal has nothing of its own. Every write stays in the rehearsal.
     #[arg(long, help_heading = "Rehearsing")]
     pub(super) read_through: bool,
+    /// Runs the programs of `exec` steps. Otherwise what their `rehearse` says takes their place.
+    #[arg(long, help_heading = "Rehearsing")]
+    pub(super) exec: bool,
     /// Asks for the secrets that steps take, and signs with the plan's keys, rather than with stand-ins.
     #[arg(long, help_heading = "Rehearsing")]
     pub(super) real_secrets: bool,

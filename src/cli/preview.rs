@@ -12,12 +12,13 @@ use crate::{
     event::{ExitCode, Summary},
     preview::{self, Preview},
     program::Program,
+    step::Mode,
     text,
 };
 
 /// `consign plan PLAN`
 pub(super) fn plan(command: &PreviewArguments, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
+    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
         return Ok(ExitCode::Invalid);
     };
     let runtime = runtime()?;

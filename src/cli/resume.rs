@@ -97,7 +97,8 @@ impl Resuming<'_> {
 
     /// Says what would happen, and why.
     fn show(&self, arguments: &RunArguments, global: &Global) -> io::Result<ExitCode> {
-        let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, global)? else {
+        let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, crate::step::Mode::Real, global)?
+        else {
             return Ok(ExitCode::Invalid);
         };
         let earlier = match self.judge(&program) {

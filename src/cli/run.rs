@@ -41,7 +41,7 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
 
 /// Runs a plan, where there is one, on what an earlier run has done.
 pub(super) fn run_on(command: &RunArguments, resuming: Option<&Resuming<'_>>, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
+    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
         return Ok(ExitCode::Invalid);
     };
     let program = program.with_digests(settings::digest_cache());

@@ -27,7 +27,7 @@ pub async fn preview(
     let rehearsal = Arc::new(Rehearsal::preview(registries));
     let options = RunOptions {
         stores: Arc::new(Stores::rehearse(Arc::clone(&rehearsal))),
-        mode: Mode::Rehearsal(Rehearsing { secrets: false, preview: true }),
+        mode: Mode::Rehearsal(Rehearsing { exec: false, secrets: false, preview: true }),
         jobs,
         // Each mistake is shown, and what is unknown holds nothing back.
         keep_going: true,
