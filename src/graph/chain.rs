@@ -1,5 +1,7 @@
 //! The longest chain of a run: which steps waited for each other, by what each of them cost.
 
+use std::cmp::Reverse;
+
 use petgraph::{Direction, algo::toposort, graph::NodeIndex};
 
 use super::{Graph, member::Member};
@@ -15,14 +17,14 @@ impl Graph {
         for node in &order {
             let before = self.nodes.neighbors_directed(*node, Direction::Incoming);
             let before = before.map(|source| (best.get(source.index()).map_or(0, |best| best.0), source));
-            // Neighbours come latest first, and of equals the last one is taken.
-            let (sum, source) = before.max_by_key(|(sum, _)| *sum).map_or((0, None), |(sum, node)| (sum, Some(node)));
+            let dearest = before.max_by_key(|(sum, source)| (*sum, Reverse(source.index())));
+            let (sum, source) = dearest.map_or((0, None), |(sum, source)| (sum, Some(source)));
             if let Some(place) = best.get_mut(node.index()) {
                 *place = (sum.saturating_add(self.cost(*node, &cost)), source);
             }
         }
-        let ends = order.iter().rev().filter_map(|node| Some((best.get(node.index())?.0, *node)));
-        let mut at = ends.max_by_key(|(sum, _)| *sum).map(|(_, node)| node);
+        let ends = order.iter().filter_map(|node| Some((best.get(node.index())?.0, *node)));
+        let mut at = ends.max_by_key(|(sum, node)| (*sum, Reverse(node.index()))).map(|(_, node)| node);
         let mut links = Vec::new();
         while let Some(node) = at {
             if let (Member::Step(step), cost @ 1..) = (&self.nodes[node], self.cost(node, &cost)) {

@@ -62,6 +62,11 @@ impl Replay {
             }
             "printed" => Event::Printed { step: self.step(line)?, text: text(line, "text")?.into() },
             "warned" => Event::Warned { step: self.step(line)?, message: text(line, "message")?.into() },
+            "step_resumed" => Event::StepResumed {
+                step: self.step(line)?,
+                taken_over: line.get("taken_over")?.as_bool()?,
+                because: text(line, "because")?.into(),
+            },
             "step_finished" => {
                 let (step, outcome, output) = (self.step(line)?, self.outcome(line)?, output(line).map(Arc::new));
                 let finished = Finished { step: step.clone(), outcome: outcome.clone(), output: output.clone() };
@@ -84,21 +89,22 @@ impl Replay {
             self.steps.insert(name.to_owned(), id.clone());
             steps.push((id, KINDS.iter().find(|known| known.name == kind).map_or("?", |known| known.name)));
         }
-        let edges = line.get("edges").and_then(Value::as_array).into_iter().flatten();
+        let edges = line.get("edges").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let at: Timestamp = text(line, "at").and_then(|at| at.parse().ok()).unwrap_or_default();
         Some(Event::RunStarted {
             plan: text(line, "plan")?.into(),
             steps: steps.into(),
-            edges: edges.filter_map(|edge| self.edge(edge)).collect(),
+            edges: edges.iter().filter_map(|edge| self.edge(edge, edges.len())).collect(),
             at: at.into(),
         })
     }
 
-    fn edge(&self, edge: &Value) -> Option<Edge> {
+    /// Joins are numbered from 1, and there are no more of them than edges.
+    fn edge(&self, edge: &Value, joins: usize) -> Option<Edge> {
         let node = |end: &str| {
             let name = edge.get(end)?.as_str()?;
             match name.strip_prefix('+') {
-                Some(number) => number.parse().ok().map(Node::Join),
+                Some(number) => number.parse().ok().filter(|number| (1..=joins).contains(number)).map(Node::Join),
                 None => self.steps.get(name).cloned().map(Node::Step),
             }
         };
@@ -249,6 +255,18 @@ mod tests {
         assert_eq!(result::draw(&again).unwrap(), result::draw(&told).unwrap());
         assert_eq!(junit::draw(&again).unwrap(), junit::draw(&told).unwrap());
         assert_eq!(html::draw(&again), html::draw(&told));
+    }
+
+    #[test]
+    fn joins_that_cannot_be_are_left_out() {
+        let reasons = serde_json::json!([{ "reason": "gate", "text": "gate: it may say no" }]);
+        let edge = |to| serde_json::json!({ "from": "a", "to": to, "reasons": reasons });
+        let edges = ["+0", "+3", "+99999999999", "+x", "+1"].map(edge);
+        let steps = serde_json::json!([{ "step": "a", "kind": "push" }]);
+        let line = serde_json::json!({ "event": "run_started", "plan": "p", "steps": steps, "edges": edges });
+        let (event, _) = Replay::default().read(line.as_object().unwrap()).unwrap();
+        let Event::RunStarted { edges, .. } = event else { panic!("{event:?}") };
+        assert_eq!(edges.iter().map(|edge| edge.to.to_string()).collect::<Vec<_>>(), ["+3", "+1"]);
     }
 
     #[test]

@@ -193,7 +193,7 @@ impl<'a> Run<'a> {
         match self.earlier(step).cloned() {
             Some(EarlierStep::Done { output }) => {
                 self.tell_resumed(step, true, "marked as done".into());
-                return self.finish(step, Outcome::Unchanged, Some(output), Duration::ZERO);
+                return self.finish(step, Outcome::Unchanged, Some(output), Cost::default());
             }
             Some(EarlierStep::Again { because }) => self.tell_resumed(step, false, because),
             Some(EarlierStep::Ended(_)) | None => {}

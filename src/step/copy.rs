@@ -124,7 +124,7 @@ impl Step for Copy {
         // What it hands on tells what the target had: it looks at the target as well.
         let target = Thing::graph(&places.repository(&self.to.repository));
         let effects = Effects::default();
-        let effects = self.sources().into_iter().fold(effects, |effects, path| effects.read(places.read_thing(path)));
+        let effects = self.verify.iter().fold(effects, |effects, demand| demand.read_files(effects, places));
         let effects = read_effects(effects, &self.from, places).read(target).telling_blobs();
         target_effects(effects, &self.to, &[], places)
     }

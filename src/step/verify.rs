@@ -82,9 +82,7 @@ pub(super) fn signers(counted: &[(Descriptor, Finding)]) -> Value {
 #[async_trait]
 impl Step for Verify {
     fn effects(&self, places: &Places) -> Effects {
-        let effects = Effects::default();
-        let effects = self.sources().into_iter().fold(effects, |effects, path| effects.read(places.read_thing(path)));
-        read_effects(effects, &self.subject, places)
+        read_effects(self.demand.read_files(Effects::default(), places), &self.subject, places)
     }
 
     fn is_gate(&self) -> bool {

@@ -99,9 +99,9 @@ fn neither_a_key_nor_a_password_is_in_anything_that_is_said() {
     check(&test, &format!("{rehearse} --real-secrets"), 0);
     let test = test.environment("KEY_PASSWORD", wrong);
     let shown = check(&test, &format!("{rehearse} --real-secrets"), 1);
-    assert!(shown.contains("`keys/own.key`: the password does not open the encrypted key"), "{shown}");
+    assert!(shown.contains("`keys/own.key` cannot be used: the password does not open the encrypted key"), "{shown}");
     // A key that is damaged is not shown either.
     let test = test.file("keys/own.key", key.replacen("ey", "fy", 1));
     let shown = check(&test, &format!("{rehearse} --real-secrets"), 1);
-    assert!(shown.contains("`keys/own.key`: the encrypted key cannot be read: "), "{shown}");
+    assert!(shown.contains("`keys/own.key` cannot be used: the encrypted key cannot be read: "), "{shown}");
 }

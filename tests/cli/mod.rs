@@ -20,6 +20,7 @@ mod rehearse;
 mod reports;
 mod retries;
 mod show;
+mod signatures;
 pub(crate) mod test;
 
 use self::test::Test;

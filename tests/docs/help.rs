@@ -17,7 +17,7 @@ fn help_of_every_command_lists_its_flags() {
     let values = ["--set", "--vars-file", "--select", "--skip", "--workdir"];
     let running =
         ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--report", "--outputs"];
-    let commands: [(&str, Vec<&str>); 15] = [
+    let commands: Vec<(&str, Vec<&str>)> = vec![
         ("run", [&values[..], &running, &["--wait", "--approved", "--locked"]].concat()),
         ("lock", [&values[..], &["--check", "--jobs", "--plain-http"]].concat()),
         ("resume", [&["--workdir"], &running[..], &["--dry-run", "--redo", "--mark-done", "--wait"]].concat()),

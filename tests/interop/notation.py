@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 
 from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras, words
 from registries import TOOLS, Registry, free_port, stop_on_signals
@@ -105,7 +106,8 @@ class Home:
     def notation(self, *arguments):
         """Exit code, and all that was said."""
         command = [TOOLS / "bin/notation", *arguments]
-        environment = {**ENVIRONMENT, "XDG_CONFIG_HOME": str(self.folder), "NOTATION_EXPERIMENTAL": "1"}
+        own = {"XDG_CONFIG_HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        environment = {**ENVIRONMENT, **own, "NOTATION_EXPERIMENTAL": "1"}
         ended = subprocess.run(
             command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT
         )
@@ -195,6 +197,10 @@ def web(answer_post=None, files=None, port=0, media_type="application/timestamp-
             self.reply(answer_post(self.rfile.read(int(self.headers["Content-Length"]))), media_type)
 
         def do_GET(self):
+            if files is None:
+                # A short question over OCSP stands in the path.
+                question = urllib.parse.unquote(self.path.lstrip("/"))
+                return self.reply(answer_post(base64.b64decode(question)), media_type)
             path = files / self.path.strip("/")
             if path.is_file():
                 self.reply(path.read_bytes(), "application/pkix-crl")
@@ -292,6 +298,20 @@ def checks(ring, folder):
     for name in REGISTRIES:
         with Registry(name, folder / name) as registry:
             registry_checks(ring, name, folder / f"{name}-work", Subjects(registry, folder / f"{name}-files"), house, home)
+
+
+    with Registry(REGISTRIES[0], folder / "from") as source, Registry(REGISTRIES[1], folder / "to") as target:
+        subjects = Subjects(source, folder / "between")
+        ring.check("notation accepts what was promoted to another registry", between, folder, subjects, target, house, home)
+
+
+def between(folder, subjects, target, house, home):
+    reference = subjects.fresh()
+    demand = {"format": "notation", "certificates": [str(house.root[1])]}
+    to = f"{target.address}/promoted:v1"
+    copy = {"id": "copy", "copy": {"from": reference, "to": to, "verify": demand}}
+    accepted(plan(folder / "between-work", [sign_step(reference, house.signers["rsa2048"], envelope="cose"), copy]))
+    accepted(home.verify(f"{to.rsplit(':', 1)[0]}@{reference.split('@')[1]}"))
 
 
 def registry_checks(ring, name, folder, subjects, house, home):

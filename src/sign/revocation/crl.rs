@@ -14,7 +14,7 @@ use x509_cert::{
     time::Time,
 };
 
-use super::RevocationError;
+use super::{RevocationError, latest};
 use crate::sign::{
     Web,
     certificate::{Certificate, SignatureAlgorithm, signed_part},
@@ -61,7 +61,7 @@ pub(super) fn look(
     }
     check_extensions(url, content.crl_extensions.as_deref().unwrap_or_default())?;
     let next = content.next_update.ok_or_else(|| fail("it does not say until when it counts"))?;
-    if time(content.this_update).is_none_or(|time| time > now) || time(next).is_none_or(|time| time < now) {
+    if time(content.this_update).is_none_or(|time| time > latest(now)) || time(next).is_none_or(|time| time < now) {
         return Err(fail("it is out of date"));
     }
     let serial = &certificate.content().serial_number;

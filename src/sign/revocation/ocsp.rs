@@ -15,7 +15,7 @@ use x509_ocsp::{
     TbsRequest, Version,
 };
 
-use super::{RevocationError, crl};
+use super::{RevocationError, crl, latest};
 use crate::sign::{
     Web,
     certificate::{Certificate, SignatureAlgorithm, signed_part},
@@ -94,7 +94,9 @@ pub(super) fn look(
     let single = basic.tbs_response_data.responses.iter().find(|single| is_asked(&single.cert_id));
     let single = single.ok_or_else(|| fail("it says nothing about the certificate"))?;
     let is_over = |next: &OcspGeneralizedTime| time(next).is_none_or(|next| next < now);
-    if time(&single.this_update).is_none_or(|time| time > now) || single.next_update.as_ref().is_some_and(is_over) {
+    if time(&single.this_update).is_none_or(|time| time > latest(now))
+        || single.next_update.as_ref().is_some_and(is_over)
+    {
         return Err(fail("it is out of date"));
     }
     match &single.cert_status {

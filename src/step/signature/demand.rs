@@ -8,7 +8,7 @@ use crate::{
     oci::{Descriptor, Digest, Reference, Repository},
     plan::{Diagnostic, Span, yaml::Spanned},
     sign::notation::Identities,
-    step::{StepContext, StepError},
+    step::{Effects, Places, StepContext, StepError},
     store::Store,
     text::count,
 };
@@ -195,6 +195,17 @@ impl Demand {
         let roots = self.identity.iter().map(|identity| &identity.trusted_root);
         let files = self.certificates.iter().chain(&self.timestamp_certificates).chain(self.all_keys()).chain(roots);
         files.chain(policy).chain(&self.trust_store).collect()
+    }
+
+    /// The same effects, and it reads its files, also those of a trust store that nobody names.
+    pub(in crate::step) fn read_files(&self, effects: Effects, places: &Places) -> Effects {
+        let files = self.sources().into_iter().map(|path| path.value.clone());
+        let policy = self.trust_policy.as_ref().filter(|policy| policy.value != notation::NOTATION);
+        let beside = policy.filter(|_| self.trust_store.is_none()).map(|policy| {
+            let folder = policy.rsplit_once('/').map(|(folder, _)| format!("{folder}/"));
+            format!("{}truststore", folder.unwrap_or_default())
+        });
+        files.chain(beside).fold(effects, |effects, path| effects.read(places.read_thing(&path)))
     }
 
     /// Looks at the signatures of `subject` and of what else must be signed, and gives those that count. Says no where one
