@@ -50,7 +50,7 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
         return Ok(ExitCode::Invalid);
     }
     let stores = Stores::rehearse(Arc::clone(&rehearsal));
-    let doing = Doing { stores, mode, journal: None, earlier: None };
+    let doing = Doing { stores, mode, journal: None, earlier: None, pins: Arc::default() };
     let code = execute(&program, doing, &command.runner, global, &runtime)?;
     let kept = keep.map(|keep| runtime.block_on(rehearsal.keep(&keep, &program.places().workdir)));
     runtime.shutdown_background();

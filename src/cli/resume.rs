@@ -58,6 +58,7 @@ pub(super) fn resume(command: &ResumeArguments, global: &Global) -> io::Result<E
         runner,
         wait: command.wait,
         approved: None,
+        locked: false,
     };
     let resuming = Resuming { record, command };
     if command.dry_run { resuming.show(&arguments, global) } else { run_on(&arguments, Some(&resuming), global) }

@@ -138,7 +138,7 @@ impl<'a> Run<'a> {
             reporter: Redacted::new(reporter, program.secrets()),
             tx,
             scope: program.scope(),
-            pins: Arc::default(),
+            pins: Arc::clone(&options.pins),
             made: Arc::default(),
             web: if options.mode.is_rehearsal() { None } else { Some(Arc::new(HttpWeb::new())) },
             patience: RunPatience::new(program.retry()),

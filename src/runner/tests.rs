@@ -175,6 +175,7 @@ async fn play_steps(
     let options = RunOptions {
         fingerprints: false,
         earlier: None,
+        pins: Arc::default(),
         stores: Arc::new(Stores::scripted(stores.into_iter().map(|store| store as Arc<dyn Store>))),
         mode: Mode::Real,
         jobs,

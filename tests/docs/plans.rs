@@ -109,6 +109,7 @@ async fn run(program: &Program, stores: &Arc<Stores>) -> Arc<Summary> {
         skip_gates: false,
         fingerprints: false,
         earlier: None,
+        pins: Arc::default(),
         epoch: None,
     };
     let (_tx, interrupts) = mpsc::unbounded_channel();

@@ -93,6 +93,7 @@ pub(super) async fn rehearse(plan: &str, registry: &Registry, jobs: usize, keep_
         skip_gates: false,
         fingerprints: true,
         earlier: None,
+        pins: Arc::default(),
         epoch: None,
     };
     let mut printed = Vec::new();
