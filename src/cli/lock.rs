@@ -16,13 +16,13 @@ use crate::{
     event::ExitCode,
     lock::{Difference, Lock, find},
     program::Program,
-    step::Pins,
+    step::{Mode, Pins},
     text,
 };
 
 /// `consign lock PLAN`
 pub(super) fn lock(command: &LockArguments, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
+    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
         return Ok(ExitCode::Invalid);
     };
     let runtime = runtime()?;

@@ -12,7 +12,7 @@ use crate::{
     plan::{Given, SourceFile},
     program::{CompileOptions, Program, compile},
     runner::{EarlierStep, HandedOn},
-    step::Places,
+    step::{Mode, Places},
 };
 
 const PLAN: &str = "\
@@ -36,6 +36,7 @@ fn program(plan: &str) -> Program {
         skip: Vec::new(),
         select: Vec::new(),
         places: Places::new("/plans", "/work"),
+        mode: Mode::Real,
     };
     compile(&SourceFile::new("plan.yaml", plan), &options).unwrap()
 }
