@@ -81,12 +81,12 @@ impl SimpleSigning {
         let signer = keys.iter().find(|key| schemes::verify(key, payload, signature).is_ok());
         // Nothing says whose it would be.
         let signer = signer.ok_or(Refusal::Stranger { hint: None })?;
-        let signed: Self = serde_json::from_slice(payload)
+        let said: Self = serde_json::from_slice(payload)
             .map_err(|error| Refusal::bad(format!("what was signed is no image signature: {error}")))?;
-        if signed.critical.kind != KIND {
-            return Err(Refusal::bad(format!("what was signed is `{}`, not `{KIND}`", signed.critical.kind)));
+        if said.critical.kind != KIND {
+            return Err(Refusal::bad(format!("what was signed is `{}`, not `{KIND}`", said.critical.kind)));
         }
-        Ok((signed, signer))
+        Ok((said, signer))
     }
 
     /// Fails unless it is about that manifest.

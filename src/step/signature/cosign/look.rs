@@ -105,12 +105,12 @@ impl Look<'_> {
     }
 
     fn simple(&self, payload: &[u8], signature: &[u8]) -> Result<Signature, Refusal> {
-        let (signed, signer) = self.signers.simple(payload, signature)?;
-        signed.check_subject(&self.subject.digest)?;
+        let (said, signer) = self.signers.simple(payload, signature)?;
+        said.check_subject(&self.subject.digest)?;
         let here = self.store.repository().to_string();
-        let is_elsewhere = !signed.made_for().is_empty() && signed.made_for() != here;
-        let warning = is_elsewhere.then(|| format!("it was made for `{}`", signed.made_for()));
-        self.counted(&signed.annotations(), &signer, "simple_signing", warning.into_iter().collect())
+        let is_elsewhere = !said.made_for().is_empty() && said.made_for() != here;
+        let warning = is_elsewhere.then(|| format!("it was made for `{}`", said.made_for()));
+        self.counted(&said.annotations(), &signer, "simple_signing", warning.into_iter().collect())
     }
 
     fn counted(
