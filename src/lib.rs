@@ -40,6 +40,8 @@ pub mod runner;
 
 pub mod preview;
 
+pub mod lock;
+
 pub mod resume;
 
 pub mod serve;

@@ -43,7 +43,13 @@ fn try_to_compile(text: &str) {
     let source = SourceFile::new("plan.yaml", text);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("plans");
     let places = Places::new(folder.clone(), folder);
-    let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
+    let options = CompileOptions {
+        given: Given::default(),
+        skip: Vec::new(),
+        select: Vec::new(),
+        mode: consign::step::Mode::Real,
+        places,
+    };
     if let Err(diagnostics) = compile(&source, &options) {
         assert!(!diagnostics.list().is_empty());
         diagnostics.render(&source, false);

@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 /// The top-level modules. Each may import those above it.
 const LAYERS: &[&str] = &[
     "oci", "output", "event", "secret", "text", "tree", "table", "store", "pack", "sign", "plan", "step", "graph",
-    "schedule", "program", "journal", "report", "runner", "preview", "resume", "serve", "cli",
+    "schedule", "program", "journal", "report", "runner", "preview", "lock", "resume", "serve", "cli",
 ];
 
 fn sources() -> Vec<PathBuf> {

@@ -12,7 +12,7 @@ Exit codes:
   1    a step failed
   2    nothing ran: the command line or the plan is wrong
   3    a gate said no
-  4    drift: not what was approved, or with `plan --exit-code`: changes are pending
+  4    drift: not what was approved or locked, or with `plan --exit-code`: changes are pending
   75   every failure was temporary: running again may help
   130  interrupted";
 
@@ -71,6 +71,8 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Goes on with a run that failed or was interrupted.
     Resume(ResumeArguments),
+    /// Pins what a plan reads, and what its steps make, in PLAN.lock.
+    Lock(LockArguments),
     /// Shows what a run would change, and writes nothing.
     Plan(PreviewArguments),
     /// Runs a plan against an embedded registry; nothing outside is written.
@@ -180,6 +182,28 @@ pub(super) struct RunArguments {
     /// is shown.
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     pub(super) approved: Option<PathBuf>,
+    /// Runs only if the plan reads nothing that PLAN.lock does not pin, and makes what it says; otherwise nothing runs, and
+    /// the difference is shown.
+    #[arg(long, help_heading = "Running")]
+    pub(super) locked: bool,
+}
+
+/// `consign lock`
+#[derive(Debug, Args)]
+pub(super) struct LockArguments {
+    /// The plan.
+    pub(super) plan: PathBuf,
+    #[command(flatten)]
+    pub(super) values: PlanArguments,
+    /// Writes nothing, shows what is different now, and ends with 4 if anything is.
+    #[arg(long)]
+    pub(super) check: bool,
+    /// How many steps are looked at at a time.
+    #[arg(long, short, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) jobs: u16,
+    /// Asks this registry over plain HTTP, as loopback registries are anyway; may be given several times.
+    #[arg(long, value_name = "HOST")]
+    pub(super) plain_http: Vec<String>,
 }
 
 /// `consign resume`
@@ -238,6 +262,9 @@ pub(super) struct RehearseArguments {
     /// Reads the real registries where the rehearsal has nothing of its own. Every write stays in the rehearsal.
     #[arg(long, help_heading = "Rehearsing")]
     pub(super) read_through: bool,
+    /// Runs the programs of `exec` steps. Otherwise what their `rehearse` says takes their place.
+    #[arg(long, help_heading = "Rehearsing")]
+    pub(super) exec: bool,
     /// Asks for the secrets that steps take, and signs with the plan's keys, rather than with stand-ins.
     #[arg(long, help_heading = "Rehearsing")]
     pub(super) real_secrets: bool,

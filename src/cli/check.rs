@@ -4,13 +4,13 @@ use super::{
     arguments::{CheckArguments, Global},
     plan_file,
 };
-use crate::{event::ExitCode, text::count};
+use crate::{event::ExitCode, step::Mode, text::count};
 
 /// `consign check PLAN…`
 pub(super) fn check(command: &CheckArguments, global: &Global) -> io::Result<ExitCode> {
     let mut code = ExitCode::Success;
     for path in &command.plans {
-        match plan_file::open(path, &command.values, None, global)? {
+        match plan_file::open(path, &command.values, None, Mode::Real, global)? {
             Some(program) => {
                 let steps = count(program.steps().len(), "step");
                 writeln!(io::stderr().lock(), "{}: {steps}, nothing wrong", path.display())?;

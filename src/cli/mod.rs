@@ -8,6 +8,7 @@ mod graph;
 mod journaling;
 mod keys;
 mod kinds;
+mod lock;
 mod login;
 mod one_registry;
 mod plan_file;
@@ -35,6 +36,7 @@ pub fn main() -> process::ExitCode {
     let arguments = Arguments::parse();
     let done = match &arguments.command {
         Command::Run(command) => run::run(command, &arguments.global),
+        Command::Lock(command) => lock::lock(command, &arguments.global),
         Command::Resume(command) => resume::resume(command, &arguments.global),
         Command::Plan(command) => preview::plan(command, &arguments.global),
         Command::Rehearse(command) => rehearse::rehearse(command, &arguments.global),

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     plan::{Diagnostic, Diagnostics, Given, SourceFile, Span, yaml},
     program::{CompileOptions, Program, compile},
-    step::Places,
+    step::{Mode, Places},
 };
 
 /// Reads and compiles a plan. Where that fails, what is wrong has been said.
@@ -22,6 +22,7 @@ pub(super) fn open(
     path: &Path,
     values: &PlanArguments,
     workdir: Option<&Path>,
+    mode: Mode,
     global: &Global,
 ) -> io::Result<Option<Program>> {
     let (source, unreadable) = read(path);
@@ -40,7 +41,7 @@ pub(super) fn open(
     let plan_folder = current.join(path).parent().map_or_else(|| current.clone(), Path::to_path_buf);
     let workdir = workdir.or(values.workdir.as_deref());
     let places = Places::new(plan_folder, workdir.map_or_else(|| current.clone(), |workdir| current.join(workdir)));
-    let options = CompileOptions { given, skip: values.skip.clone(), select: values.select.clone(), places };
+    let options = CompileOptions { given, skip: values.skip.clone(), select: values.select.clone(), mode, places };
     match compile(&source, &options) {
         Ok(program) => Ok(Some(program)),
         Err(diagnostics) => {

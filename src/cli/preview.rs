@@ -4,24 +4,28 @@ use tokio::{runtime::Runtime, sync::mpsc};
 
 use super::{
     arguments::{Global, PreviewArguments, RunArguments},
-    complain, plan_file,
+    complain, lock, plan_file,
     run::{listen, registries, runtime},
     settings,
 };
 use crate::{
     event::{ExitCode, Summary},
+    lock::Lock,
     preview::{self, Preview},
     program::Program,
+    step::{Mode, Pins},
     text,
 };
 
 /// `consign plan PLAN`
 pub(super) fn plan(command: &PreviewArguments, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
+    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
         return Ok(ExitCode::Invalid);
     };
     let runtime = runtime()?;
-    let found = find_out(&program, &command.plain_http, command.jobs, &runtime);
+    let Ok(locked) = lock::read(&command.plan) else { return Ok(ExitCode::Invalid) };
+    let pins = lock::pins(locked.as_ref(), &program);
+    let found = find_out(&program, &command.plain_http, command.jobs, &pins, &runtime);
     runtime.shutdown_background();
     let Some((preview, summary)) = found else { return Ok(ExitCode::Invalid) };
     match &command.out {
@@ -42,6 +46,7 @@ pub(super) fn plan(command: &PreviewArguments, global: &Global) -> io::Result<Ex
 /// Whether a run would do nothing but what was approved; otherwise how it ends, and what differs was said.
 pub(super) fn hold_to(
     path: &Path,
+    lock: Option<&Lock>,
     command: &RunArguments,
     program: &Program,
     runtime: &Runtime,
@@ -53,7 +58,8 @@ pub(super) fn hold_to(
             return Ok(Some(ExitCode::Invalid));
         }
     };
-    let found = find_out(program, &command.runner.plain_http, command.runner.jobs, runtime);
+    let pins = lock::pins(lock, program);
+    let found = find_out(program, &command.runner.plain_http, command.runner.jobs, &pins, runtime);
     let Some((now, summary)) = found else { return Ok(Some(ExitCode::Invalid)) };
     if summary.interrupted {
         return Ok(Some(ExitCode::Interrupted));
@@ -73,13 +79,19 @@ pub(super) fn hold_to(
 }
 
 /// What a run would change. Nothing: it cannot be found out, which was said.
-fn find_out(program: &Program, plain_http: &[String], jobs: u16, runtime: &Runtime) -> Option<(Preview, Arc<Summary>)> {
+pub(super) fn find_out(
+    program: &Program,
+    plain_http: &[String],
+    jobs: u16,
+    pins: &Arc<Pins>,
+    runtime: &Runtime,
+) -> Option<(Preview, Arc<Summary>)> {
     let registries = registries(plain_http, program)?;
     let epoch = settings::epoch().map_err(|message| complain(&message)).ok()?;
     Some(runtime.block_on(async {
         let (tx, rx) = mpsc::unbounded_channel();
         let listening = tokio::spawn(listen(tx));
-        let found = preview::preview(program, registries, usize::from(jobs), epoch, rx).await;
+        let found = preview::preview(program, registries, usize::from(jobs), epoch, pins, rx).await;
         listening.abort();
         found
     }))

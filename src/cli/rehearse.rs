@@ -24,7 +24,8 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
     // What the plan writes to disk is thrown away with this folder, unless one was named for it.
     let scratch = tempfile::Builder::new().prefix("consign-rehearsal-").tempdir()?;
     let workdir = command.values.workdir.as_deref().unwrap_or(scratch.path());
-    let Some(program) = plan_file::open(&command.plan, &command.values, Some(workdir), global)? else {
+    let mode = Mode::Rehearsal(Rehearsing { exec: command.exec, secrets: command.real_secrets, preview: false });
+    let Some(program) = plan_file::open(&command.plan, &command.values, Some(workdir), mode, global)? else {
         return Ok(ExitCode::Invalid);
     };
     let current = env::current_dir()?;
@@ -48,9 +49,8 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
     if !runtime.block_on(sow(&rehearsal, &seeds, &program)) {
         return Ok(ExitCode::Invalid);
     }
-    let mode = Mode::Rehearsal(Rehearsing { secrets: command.real_secrets, preview: false });
     let stores = Stores::rehearse(Arc::clone(&rehearsal));
-    let doing = Doing { stores, mode, journal: None, earlier: None };
+    let doing = Doing { stores, mode, journal: None, earlier: None, pins: Arc::default() };
     let code = execute(&program, doing, &command.runner, global, &runtime)?;
     let kept = keep.map(|keep| runtime.block_on(rehearsal.keep(&keep, &program.places().workdir)));
     runtime.shutdown_background();

@@ -58,6 +58,7 @@ pub(super) fn resume(command: &ResumeArguments, global: &Global) -> io::Result<E
         runner,
         wait: command.wait,
         approved: None,
+        locked: false,
     };
     let resuming = Resuming { record, command };
     if command.dry_run { resuming.show(&arguments, global) } else { run_on(&arguments, Some(&resuming), global) }
@@ -97,7 +98,8 @@ impl Resuming<'_> {
 
     /// Says what would happen, and why.
     fn show(&self, arguments: &RunArguments, global: &Global) -> io::Result<ExitCode> {
-        let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, global)? else {
+        let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, crate::step::Mode::Real, global)?
+        else {
             return Ok(ExitCode::Invalid);
         };
         let earlier = match self.judge(&program) {

@@ -12,7 +12,7 @@ use super::{
     arguments::{Global, ProgressHow, RunArguments, RunnerArguments},
     complain,
     journaling::Runs,
-    plan_file, preview,
+    lock, plan_file, preview,
     resume::Resuming,
     settings, warn,
 };
@@ -27,7 +27,7 @@ use crate::{
     },
     runner::{self, Earlier, Ended, RunOptions},
     secret::LateSecret,
-    step::Mode,
+    step::{Mode, Pins},
     store::{
         Stores,
         registry::{Credentials, LateCredential, Registries, RegistryOptions},
@@ -41,7 +41,7 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
 
 /// Runs a plan, where there is one, on what an earlier run has done.
 pub(super) fn run_on(command: &RunArguments, resuming: Option<&Resuming<'_>>, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, global)? else {
+    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
         return Ok(ExitCode::Invalid);
     };
     let program = program.with_digests(settings::digest_cache());
@@ -56,16 +56,28 @@ pub(super) fn run_on(command: &RunArguments, resuming: Option<&Resuming<'_>>, gl
             return Ok(ExitCode::Invalid);
         }
     };
+    let Ok(locked) = lock::read(&command.plan) else { return Ok(ExitCode::Invalid) };
     let runs = Runs::of(command, &program)?;
-    let Ok(mut lock) = runs.lock() else { return Ok(ExitCode::Temporary) };
+    let Ok(mut held) = runs.lock() else { return Ok(ExitCode::Temporary) };
     let runtime = runtime()?;
     if let Some(path) = &command.approved
-        && let Some(code) = preview::hold_to(path, command, &program, &runtime)?
+        && let Some(code) = preview::hold_to(path, locked.as_ref(), command, &program, &runtime)?
     {
         return Ok(code);
     }
-    let journal = lock.as_mut().and_then(|lock| runs.begin(lock, &program, resuming.map(Resuming::run)));
-    let doing = Doing { stores: Stores::real(registries), mode: Mode::Real, journal, earlier };
+    if command.locked
+        && let Some(code) = lock::hold_to(locked.as_ref(), command, &program, &runtime)?
+    {
+        return Ok(code);
+    }
+    let journal = held.as_mut().and_then(|held| runs.begin(held, &program, resuming.map(Resuming::run)));
+    let doing = Doing {
+        stores: Stores::real(registries),
+        mode: Mode::Real,
+        journal,
+        earlier,
+        pins: lock::pins(locked.as_ref(), &program),
+    };
     let code = execute(&program, doing, &command.runner, global, &runtime);
     // What still runs after a second interrupt is not waited for.
     runtime.shutdown_background();
@@ -135,11 +147,12 @@ pub(super) struct Doing {
     pub(super) mode: Mode,
     pub(super) journal: Option<Journal>,
     pub(super) earlier: Option<Arc<Earlier>>,
+    pub(super) pins: Arc<Pins>,
 }
 
 pub(super) fn execute(
     program: &Program,
-    Doing { stores, mode, journal, earlier }: Doing,
+    Doing { stores, mode, journal, earlier, pins }: Doing,
     runner: &RunnerArguments,
     global: &Global,
     runtime: &Runtime,
@@ -159,6 +172,7 @@ pub(super) fn execute(
         skip_gates: runner.skip_gates,
         fingerprints: journal.is_some(),
         earlier,
+        pins,
         epoch,
     };
     let mut reporters = match reporters(runner, global) {

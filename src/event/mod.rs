@@ -8,6 +8,7 @@ mod edge;
 mod failure;
 mod fingerprint;
 mod outcome;
+mod program_stream;
 mod progress;
 mod rehearsed;
 mod step_id;
@@ -25,6 +26,7 @@ pub use self::{
     failure::{Failure, FailureKind, Place},
     fingerprint::Fingerprint,
     outcome::Outcome,
+    program_stream::ProgramStream,
     progress::{Progress, RunningTransfer},
     rehearsed::{Change, InjectedFault, Rehearsed, RehearsedRepository, Rights},
     step_id::StepId,
@@ -95,6 +97,15 @@ pub enum Event {
         /// By which step.
         step: StepId,
         /// Whole lines, ending with a newline.
+        text: Arc<str>,
+    },
+    /// A program that a step runs wrote something.
+    ProgramWrote {
+        /// Of which step.
+        step: StepId,
+        /// Where to.
+        stream: ProgramStream,
+        /// Whole lines, each ending with a newline.
         text: Arc<str>,
     },
     /// Something that a person should know and that is not a failure.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{Event, StepId, Transfer};
+use super::{Event, ProgramStream, StepId, Transfer};
 use crate::oci::Descriptor;
 
 /// A step's end of the event stream. Events of a listener that is gone are dropped.
@@ -39,6 +39,11 @@ impl Progress {
     /// Prints `text` for the plan's user.
     pub fn print(&self, text: impl Into<Arc<str>>) {
         self.send(Event::Printed { step: self.step.clone(), text: text.into() });
+    }
+
+    /// Says what a program wrote: whole lines.
+    pub fn program_wrote(&self, stream: ProgramStream, text: impl Into<Arc<str>>) {
+        self.send(Event::ProgramWrote { step: self.step.clone(), stream, text: text.into() });
     }
 
     /// Says something that a person should know.

@@ -55,6 +55,14 @@ pub enum ExitCode {
 }
 
 impl Summary {
+    /// The steps that failed, each with why.
+    pub fn failures(&self) -> impl Iterator<Item = (&StepId, &str)> {
+        self.steps.iter().filter_map(|finished| match &finished.outcome {
+            Outcome::Failed(failure) => Some((&finished.step, failure.message.as_str())),
+            _ => None,
+        })
+    }
+
     /// How many steps ended with the outcome of that word.
     pub fn count(&self, word: &str) -> usize {
         self.steps.iter().filter(|finished| finished.outcome.word() == word).count()

@@ -18,8 +18,14 @@ impl Diagnostics {
     /// The mistakes sorted by place; those without one come first, and none comes twice.
     pub fn new(mut list: Vec<Diagnostic>) -> Self {
         list.sort_by_key(|diagnostic| diagnostic.span);
-        list.dedup();
-        Self { list }
+        let mut kept: Vec<Diagnostic> = Vec::with_capacity(list.len());
+        for diagnostic in list {
+            let mut same_place = kept.iter().rev().take_while(|other| other.span == diagnostic.span);
+            if !same_place.any(|other| *other == diagnostic) {
+                kept.push(diagnostic);
+            }
+        }
+        Self { list: kept }
     }
 
     /// The mistakes.

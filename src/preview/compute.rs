@@ -9,17 +9,18 @@ use crate::{
     program::Program,
     report::Reporter,
     runner::{self, RunOptions},
-    step::{Mode, Rehearsing},
+    step::{Mode, Pins, Rehearsing},
     store::{Rehearsal, Stores, registry::Registries},
 };
 
 /// Finds out what a run of `program` would change, `jobs` steps at a time. The summary says how that went: what would fail
-/// in the run fails here.
+/// in the run fails here. `pins` say where tags point, as far as that is not to be asked, and afterwards where they pointed.
 pub async fn preview(
     program: &Program,
     registries: Registries,
     jobs: usize,
     epoch: Option<u64>,
+    pins: &Arc<Pins>,
     interrupts: mpsc::UnboundedReceiver<()>,
 ) -> (Preview, Arc<Summary>) {
     let unknown = unknown(program);
@@ -27,13 +28,14 @@ pub async fn preview(
     let rehearsal = Arc::new(Rehearsal::preview(registries));
     let options = RunOptions {
         stores: Arc::new(Stores::rehearse(Arc::clone(&rehearsal))),
-        mode: Mode::Rehearsal(Rehearsing { secrets: false, preview: true }),
+        mode: Mode::Rehearsal(Rehearsing { exec: false, secrets: false, preview: true }),
         jobs,
         // Each mistake is shown, and what is unknown holds nothing back.
         keep_going: true,
         skip_gates: true,
         fingerprints: false,
         earlier: None,
+        pins: Arc::clone(pins),
         epoch,
     };
     let summary = runner::run(&program, &options, &mut Silent, interrupts).await.summary;

@@ -20,7 +20,7 @@ use crate::{
         yaml::{self, Node, NodeKind, Scalar, Style},
     },
     secret::Secrets,
-    step::{Effects, Guess, KINDS, Kind, PlaceError, Places, Step, Thing},
+    step::{Access, Effects, Guess, KINDS, Kind, Mode, PlaceError, Places, Step, Thing},
     store::RetryPolicy,
 };
 
@@ -36,7 +36,9 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let unset = resolve_inputs(&document, &options.given, &names, &scope, &mut diagnostics);
     let settings = settings::read(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
     let outside = settings.allowed.as_ref().map(|allowed| allowed.files().to_vec()).unwrap_or_default();
-    let places = Places { aliases: settings.aliases, outside: outside.into(), ..options.places.clone() };
+    let mut places = options.places.clone();
+    places.aliases = settings.aliases;
+    places.outside = outside.into();
     let unrolled = items::unroll(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
     let instances = Instances::new(&document, &unrolled.loops);
     let grounds = Grounds {
@@ -46,6 +48,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         instances: &instances,
         unrolled: &unrolled,
         places: &places,
+        mode: options.mode,
         secrets: &settings.secrets,
         allowed: settings.allowed.as_ref(),
         unset: &unset,
@@ -57,7 +60,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let parts = check.steps();
     check.look_at_what_never_runs();
     check.finish();
-    let diagnostics = check.diagnostics;
+    let Check { diagnostics, places, seen, .. } = check;
     if !diagnostics.is_empty() {
         return Err(Diagnostics::new(diagnostics));
     }
@@ -69,11 +72,11 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
     let defaults = document.defaults;
     let retry = defaults.retry.over(RetryPolicy::default());
-    let made = instances.list.into_iter().zip(parts).zip(secrets);
+    let made = instances.list.into_iter().zip(parts).zip(secrets).zip(seen);
     // Moved, not copied, wherever it is the last that is made of what is written: the bodies are most of a large plan.
     let mut entries: Vec<Option<StepEntry>> = document.steps.into_iter().map(Some).collect();
     let mut steps = Vec::with_capacity(made.len());
-    for ((instance, part), secrets) in made {
+    for (((instance, part), secrets), seen) in made {
         let Some(entry) = entries.get_mut(instance.entry) else { continue };
         let entry = match entry {
             Some(written) if written.within.is_some() => written.clone(),
@@ -82,7 +85,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
                 None => continue,
             },
         };
-        steps.extend(plan(entry, instance.iteration, part, secrets, defaults));
+        steps.extend(plan(entry, instance.iteration, part, (secrets, seen), defaults));
     }
     Ok(Program {
         name: name.into(),
@@ -106,7 +109,7 @@ fn plan(
     entry: StepEntry,
     iteration: Option<usize>,
     part: Part,
-    secrets: BTreeSet<Arc<str>>,
+    (secrets, seen): (BTreeSet<Arc<str>>, usize),
     defaults: Defaults,
 ) -> Option<Planned> {
     Some(Planned {
@@ -118,6 +121,7 @@ fn plan(
         span: entry.id.span,
         effects: part.effects,
         secrets,
+        seen,
         gate: part.gate,
         retry: entry.retry.over(defaults.retry.over(RetryPolicy::default())),
         when: entry.when,
@@ -161,6 +165,7 @@ struct Grounds<'a> {
     instances: &'a Instances,
     unrolled: &'a Unrolled,
     places: &'a Places,
+    mode: Mode,
     secrets: &'a Secrets,
     allowed: Option<&'a Allowed>,
     unset: &'a Unset,
@@ -176,7 +181,9 @@ impl<'a> Grounds<'a> {
             names: self.names,
             worlds: [self.scope.without_steps(), self.scope.without_steps()],
             instances: self.instances,
-            places: self.places,
+            places: self.places.clone(),
+            mode: self.mode,
+            seen: Vec::new(),
             secrets: self.secrets,
             allowed: self.allowed,
             unset: self.unset,
@@ -223,7 +230,11 @@ struct Check<'a> {
     names: &'a Names<'a>,
     worlds: [Scope; 2],
     instances: &'a Instances,
-    places: &'a Places,
+    /// As the step sees them that is worked out.
+    places: Places,
+    mode: Mode,
+    /// How many of the paths that steps write each step sees.
+    seen: Vec<usize>,
     secrets: &'a Secrets,
     allowed: Option<&'a Allowed>,
     unset: &'a Unset,
@@ -252,6 +263,7 @@ impl<'a> Check<'a> {
                 first.set_run("succeeded");
                 second.set_run("failed");
             }
+            self.seen.push(self.places.seen());
             parts.push(self.step(at));
         }
         parts
@@ -317,11 +329,11 @@ impl<'a> Check<'a> {
 
     /// What the step would do and may not.
     fn refuse_what_is_not_allowed(&self, name: &str, step: &dyn Step, span: Span) -> Option<Diagnostic> {
-        if let Some(path) = self.places.leaves_workdir(&step.effects(self.places)) {
+        if let Some(path) = self.places.leaves_workdir(&step.effects(&self.places)) {
             let error = PlaceError::Outside { path, workdir: self.places.workdir.clone() };
             return Some(Diagnostic::new(error.to_string()).at(span));
         }
-        let refusal = self.allowed?.refuses(step, self.places)?;
+        let refusal = self.allowed?.refuses(step, &self.places)?;
         Some(Diagnostic::new(refusal.message(name)).at(span).help(refusal.help()))
     }
 
@@ -478,7 +490,7 @@ impl<'a> Check<'a> {
         let (first, second) = (self.world(at, 0), self.world(at, 1));
         let (step, effects) = self.decode(kind, entry, &first, true)?;
         let (id, name) = (&*entry.id.text, self.ids.get(at).cloned().unwrap_or_default());
-        let mut wrong = step.check(self.places);
+        let mut wrong = step.check(&self.places);
         if self.idle.contains(&at) && !self.skip.contains(&at) {
             // Its own condition says that it does not run: neither its files nor its tags matter.
             first.set_step(id, &step.foresee(&Guess { world: 0, step: &name }));
@@ -486,21 +498,21 @@ impl<'a> Check<'a> {
             self.diagnostics.extend(wrong);
             return Some((Effects::default(), step.is_gate()));
         }
-        wrong.extend(self.known.check_sources(&*step, self.places));
+        wrong.extend(self.known.check_sources(&*step, &self.places));
         let mut opaque = self.is_opaque(at, entry, kind, uses);
         let refused = self.refuse_what_is_not_allowed(&name, &*step, entry.id.span);
         let mut refused = refused.filter(|_| !self.idle.contains(&at));
         let mut effects = effects;
         let outputs = [0, 1].map(|world| Guess { world, step: &name });
         if !uses.is_open() {
-            wrong.extend(self.known.check_moves(&name, &*step, self.places, entry.id.span));
+            wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
             first.set_step(id, &step.foresee(&outputs[0]));
             second.set_step(id, &step.foresee(&outputs[1]));
         } else {
             first.set_step(id, &step.foresee(&outputs[0]));
             if let Some((other, others)) = self.decode(kind, entry, &second, false) {
                 if !opaque && step.moves() == other.moves() {
-                    wrong.extend(self.known.check_moves(&name, &*step, self.places, entry.id.span));
+                    wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
                 }
                 // What both guesses would do is known; the rest is refused when it is.
                 let others_refused = self.refuse_what_is_not_allowed(&name, &*other, entry.id.span);
@@ -526,7 +538,9 @@ impl<'a> Check<'a> {
             let diagnostic = Diagnostic::new(format!("`{id}` is a gate: what it says must count")).at(span);
             wrong.push(diagnostic.help("leave `continue_on_error` out"));
         }
-        self.known.remember(at, &*step, &effects);
+        self.known.remember(at, &name, &*step, &effects, &self.places, self.mode);
+        let written = effects.touches().iter().filter(|(access, _)| *access == Access::Write);
+        self.places.add_written(written.filter_map(|(_, thing)| thing.as_path()).collect::<Vec<_>>());
         self.diagnostics.extend(wrong);
         Some((effects, step.is_gate()))
     }
@@ -542,12 +556,12 @@ impl<'a> Check<'a> {
         let mut wrong = Vec::new();
         let step = kind.decode(&body, &mut wrong);
         if let Some(step) = step.as_ref().filter(|_| !self.idle.contains(&at)) {
-            let missing = self.known.check_sources(&**step, self.places);
+            let missing = self.known.check_sources(&**step, &self.places);
             self.diagnostics.extend(missing);
         }
         match &step {
             Some(step) if wrong.is_empty() && !is_incomplete => {
-                self.known.remember_written(&step.effects(self.places));
+                self.known.remember_written(&step.effects(&self.places));
             }
             _ => self.known.may_write_anything(),
         }
@@ -605,7 +619,7 @@ impl<'a> Check<'a> {
             self.diagnostics.append(&mut wrong);
         }
         let step = step?;
-        let effects = step.effects(self.places);
+        let effects = step.effects(&self.places);
         Some((step, effects))
     }
 

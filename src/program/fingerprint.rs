@@ -1,6 +1,6 @@
 //! What decides what a step does, as a value that can be kept: see [`Fingerprint`].
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::collections::BTreeMap;
 
 use super::Program;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         Scope,
         yaml::{Node, NodeKind, Style},
     },
-    step::Step,
+    step::{Places, Step},
 };
 
 /// A fingerprint whose files are still to be read, and to which what comes from the steps before is still to be added.
@@ -19,7 +19,7 @@ use crate::{
 pub struct FingerprintDraft {
     kind: &'static str,
     fields: Digest,
-    folder: PathBuf,
+    places: Places,
     sources: Vec<String>,
     epoch: Option<u64>,
 }
@@ -40,7 +40,7 @@ impl Program {
         Some(FingerprintDraft {
             kind: planned.kind.name,
             fields: fields.finish(),
-            folder: self.places.plan_folder.clone(),
+            places: self.places_of(step),
             sources: instance.sources().into_iter().map(|source| source.value.clone()).collect(),
             epoch,
         })
@@ -59,8 +59,9 @@ impl FingerprintDraft {
     /// The digest of all that a path or a glob names, names and contents.
     fn source(&self, pattern: &str) -> Result<Digest, PackError> {
         let mut all = Hasher::new(Algorithm::Sha256);
-        for path in pack::expand(&self.folder, pattern)? {
-            let there = self.folder.join(&path);
+        let folder = self.places.source_root(pattern);
+        for path in pack::expand(folder, pattern)? {
+            let there = folder.join(&path);
             let digest = if there.is_dir() {
                 pack::directory_digest(&there, &LayerOptions::image("/"))?
             } else {

@@ -9,7 +9,7 @@ use crate::{
     oci::{Repository, Tag},
     pack::{self, PackError},
     plan::{Diagnostic, Span, yaml::Spanned},
-    step::{Access, Effects, IfExists, Places, Step, Thing},
+    step::{Access, Effects, IfExists, Leaves, Mode, Places, Step, Thing},
 };
 
 /// Stands for a value that cannot be worked out: where a reference is wanted, it is one.
@@ -30,21 +30,37 @@ pub(super) struct Known {
     changed: HashMap<Thing, usize>,
     /// The folders and files that steps write.
     written: Vec<Thing>,
+    /// Those that a step of that name would write if it ran in this mode.
+    unsaid: Vec<(Thing, String)>,
     /// Who moves a tag, and what it does where the tag points elsewhere.
     moved: HashMap<(Repository, Tag), (String, IfExists)>,
 }
 
 impl Known {
     /// Remembers what the step leaves behind.
-    pub(super) fn remember(&mut self, at: usize, step: &dyn Step, effects: &Effects) {
-        if !step.lacks().is_empty() {
-            self.lacks.insert(at, step.lacks());
+    pub(super) fn remember(
+        &mut self,
+        at: usize,
+        id: &str,
+        step: &dyn Step,
+        effects: &Effects,
+        places: &Places,
+        mode: Mode,
+    ) {
+        if !step.lacks(mode).is_empty() {
+            self.lacks.insert(at, step.lacks(mode));
         }
         self.touched.insert(at, effects.clone());
         for (_, thing) in effects.touches().iter().filter(|(access, _)| *access == Access::Write) {
             self.changed.insert(thing.clone(), at);
         }
-        self.remember_written(effects);
+        match step.leaves(mode, places) {
+            None => self.remember_written(effects),
+            Some(Leaves { written, unsaid }) => {
+                self.written.extend(written);
+                self.unsaid.extend(unsaid.into_iter().map(|thing| (thing, id.to_owned())));
+            }
+        }
     }
 
     /// Remembers the files that a step leaves behind.
@@ -80,20 +96,33 @@ impl Known {
 
     /// Whether every file that the step reads is there, or is written by a step before it.
     pub(super) fn check_sources(&self, step: &dyn Step, places: &Places) -> Vec<Diagnostic> {
-        let missing = |source: &&Spanned<String>| {
-            let thing = places.read_thing(source);
-            source.value != STAND_IN && !self.written.iter().any(|written| written.contains(&thing))
+        let sources = step.sources().into_iter().filter(|source| source.value != STAND_IN);
+        sources.filter_map(|source| self.check_source(source, places)).collect()
+    }
+
+    fn check_source(&self, source: &Spanned<String>, places: &Places) -> Option<Diagnostic> {
+        let thing = places.read_thing(source);
+        if self.written.iter().any(|written| written.contains(&thing)) {
+            return None;
+        }
+        let unsaid = self.unsaid.iter().rfind(|(unsaid, _)| unsaid.contains(&thing));
+        let is_made = thing.as_path().is_some_and(|path| path == places.work(source) && !path.exists());
+        let found = pack::expand(places.source_root(source), source);
+        if let Some((_, step)) = unsaid.filter(|_| is_made || found.is_err()) {
+            if self.written.iter().any(|written| thing.contains(written)) {
+                return None;
+            }
+            let message = format!("`{}` is written by `{step}`, which does not run in this rehearsal", source.value);
+            let help =
+                format!("rehearse with --exec, or say `rehearse: {{ files: {{ {}: … }} }}` in `{step}`", source.value);
+            return Some(Diagnostic::new(message).at(source.span).help(help));
+        }
+        let diagnostic = match found.err()? {
+            PackError::NotFound { .. } => Diagnostic::new(format!("file not found: `{}`", source.value)),
+            other => Diagnostic::new(other.to_string()),
         };
-        let explain = |source: &Spanned<String>| {
-            let error = pack::expand(&places.plan_folder, source).err()?;
-            let diagnostic = match error {
-                PackError::NotFound { .. } => Diagnostic::new(format!("file not found: `{}`", source.value)),
-                other => Diagnostic::new(other.to_string()),
-            };
-            let folder = places.plan_folder.display();
-            Some(diagnostic.at(source.span).note(format!("paths are relative to the plan's folder, {folder}")))
-        };
-        step.sources().into_iter().filter(missing).filter_map(explain).collect()
+        let folder = places.plan_folder.display();
+        Some(diagnostic.at(source.span).note(format!("paths are relative to the plan's folder, {folder}")))
     }
 
     /// Two steps that move one tag must both say what happens then: otherwise the second would fail.

@@ -94,6 +94,11 @@ impl Program {
         &self.places
     }
 
+    /// Where they lead from the step at that place: what steps above it write is found where they write it.
+    pub fn places_of(&self, step: usize) -> Places {
+        self.steps.get(step).map_or_else(|| self.places.clone(), |planned| self.places.seeing(planned.seen))
+    }
+
     /// The same, with what is known of the files of the plan.
     #[must_use]
     pub fn with_digests(mut self, digests: DigestCache) -> Self {
@@ -111,15 +116,16 @@ impl Program {
         &self.secrets
     }
 
-    /// The steps that are to run and take a secret that has no value, as far as that can be told without asking for it. A
-    /// file that a step may write is not looked at.
+    /// The steps that run in any case and take a secret that has no value, as far as that can be told without asking for
+    /// it. A file that a step may write is not looked at.
     pub fn missing_secrets(&self) -> Vec<(&StepId, SecretError)> {
         let written = |path: &Path| {
             let file = Thing::path(path);
             let touches = self.steps.iter().flat_map(|step| step.effects.touches());
             touches.into_iter().any(|(access, thing)| *access == Access::Write && thing.overlaps(&file))
         };
-        let steps = self.steps.iter().enumerate().filter(|(step, _)| !self.skip.contains(step));
+        let may_run = |(at, step): &(usize, &Planned)| !self.skip.contains(at) && step.when.is_empty();
+        let steps = self.steps.iter().enumerate().filter(may_run);
         let taken = steps.flat_map(|(_, step)| step.secrets.iter().map(move |name| (&step.id, name)));
         let missing = taken.filter_map(|(step, name)| {
             let secret = self.secrets.get(name).filter(|secret| !secret.file().is_some_and(written))?;
@@ -185,7 +191,8 @@ impl Program {
             .map_err(|diagnostic| self.explain(&diagnostic, planned))?;
         let mut diagnostics = Vec::new();
         let decoded = planned.kind.decode(&body, &mut diagnostics);
-        let wrong = decoded.as_ref().map(|step| step.check(&self.places)).unwrap_or_default();
+        let places = self.places_of(step);
+        let wrong = decoded.as_ref().map(|step| step.check(&places)).unwrap_or_default();
         if let Some(diagnostic) = diagnostics.iter().chain(&wrong).next() {
             return Err(self.explain(diagnostic, planned));
         }
@@ -199,7 +206,7 @@ impl Program {
             return Err(self.failure(FailureKind::Step, &message, Some(planned)));
         }
         // The graph was built from what was foreseen. A step that would touch more could race, so it does not run.
-        if let Some((access, thing)) = planned.effects.uncovered(&decoded.effects(&self.places)) {
+        if let Some((access, thing)) = planned.effects.uncovered(&decoded.effects(&places)) {
             let message = format!("it {} {thing}, which could not be foreseen", access.verb());
             return Err(self.failure(FailureKind::Step, &message, Some(planned)));
         }

@@ -1,4 +1,7 @@
-use crate::{plan::Given, step::Places};
+use crate::{
+    plan::Given,
+    step::{Mode, Places},
+};
 
 /// What a plan is compiled with.
 #[derive(Debug, Clone)]
@@ -9,6 +12,8 @@ pub struct CompileOptions {
     pub skip: Vec<String>,
     /// The ids of the only steps that are to run; with none, all are.
     pub select: Vec<String>,
+    /// What the run is for.
+    pub mode: Mode,
     /// Where local paths lead.
     pub places: Places,
 }

@@ -28,6 +28,8 @@ pub struct Planned {
     pub effects: Effects,
     /// The secrets of the plan that it takes.
     pub secrets: BTreeSet<Arc<str>>,
+    /// How many of the paths that steps write it sees: see [`Places::seeing`](crate::step::Places::seeing).
+    pub seen: usize,
     /// Whether it may say no.
     pub gate: bool,
     /// How often and how long it is tried again.

@@ -1,12 +1,12 @@
 use super::*;
 use crate::{
     plan::Given,
-    step::{Access, Places},
+    step::{Access, Mode, Places},
 };
 
 fn options() -> CompileOptions {
     let places = Places::new("/plans", "/work");
-    CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places }
+    CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), mode: Mode::Real, places }
 }
 
 fn compiled(plan: &str, options: &CompileOptions) -> Result<Program, Vec<String>> {

@@ -73,6 +73,7 @@ impl Activity {
             }
             Event::Requested { .. }
             | Event::Printed { .. }
+            | Event::ProgramWrote { .. }
             | Event::Warned { .. }
             | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => {}

@@ -76,6 +76,7 @@ impl<W: Write + Send> Reporter for Github<W> {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
+            | Event::ProgramWrote { .. }
             | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. }
             | Event::StepFinished { .. } => Ok(()),

@@ -16,6 +16,7 @@ mod palette;
 mod plain;
 mod prints;
 mod record;
+mod redacted;
 mod rehearsed;
 mod replay;
 mod report_file;
@@ -26,6 +27,7 @@ mod terminal;
 #[cfg(test)]
 mod testing;
 mod verbosity;
+mod written;
 
 use std::{io, time::Instant};
 
@@ -37,6 +39,7 @@ pub use self::{
     plain::Plain,
     prints::Prints,
     record::Record,
+    redacted::Redacted,
     replay::Replay,
     report_file::{ReportFile, ReportFormat},
     result::result_schema,

@@ -31,6 +31,10 @@ impl Palette {
         self.paint(AnsiColor::Yellow.on_default(), text)
     }
 
+    pub(super) fn quiet(self, text: &str) -> String {
+        self.paint(Style::new().dimmed(), text)
+    }
+
     pub(super) fn heading(self, text: &str) -> String {
         self.paint(Style::new().bold(), text)
     }

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Palette, Reporter, Verbosity, activity::Activity, status::StatusLines, summary};
+use super::{Palette, Reporter, Verbosity, activity::Activity, status::StatusLines, summary, written::Written};
 use crate::{
     event::{Event, ExitCode, Outcome},
     text,
@@ -24,6 +24,8 @@ pub struct Plain<W> {
     verbosity: Verbosity,
     lines: StatusLines,
     activity: Activity,
+    /// What programs wrote, which is shown where one fails and was not shown before.
+    written: Written,
     /// The first tick after the last line.
     quiet_since: Option<Instant>,
 }
@@ -37,6 +39,7 @@ impl<W: Write> Plain<W> {
             verbosity: Verbosity::Normal,
             lines: StatusLines::new(palette),
             activity: Activity::default(),
+            written: Written::default(),
             quiet_since: None,
         }
     }
@@ -92,7 +95,14 @@ impl<W: Write + Send> Reporter for Plain<W> {
                 }
                 self.write(&summary::opening(plan, steps.len()))
             }
-            Event::StepFinished { outcome, .. } if self.is_quiet() && !matches!(outcome, Outcome::Failed(_)) => Ok(()),
+            Event::ProgramWrote { .. } if self.is_quiet() => {
+                self.written.hear(event);
+                Ok(())
+            }
+            Event::StepFinished { step, outcome, .. } if self.is_quiet() && !matches!(outcome, Outcome::Failed(_)) => {
+                self.written.take(step.index());
+                Ok(())
+            }
             Event::StepRetried { .. } | Event::Warned { .. } if self.is_quiet() => Ok(()),
             Event::RunFinished { summary } if self.is_quiet() && summary.exit_code() == ExitCode::Success => Ok(()),
             Event::RunFinished { summary } if self.is_quiet() => self.write(&summary::outcome(summary, self.palette)),
@@ -102,9 +112,12 @@ impl<W: Write + Send> Reporter for Plain<W> {
             Event::StepRetried { step, attempt, wait, request, error } => {
                 self.write(&self.lines.retried(step, *attempt, *wait, request, error))
             }
+            Event::ProgramWrote { step, text, .. } => self.write(&self.lines.wrote(step, text)),
             Event::Warned { step, message } => self.write(&self.lines.warned(step, message)),
             Event::StepResumed { step, taken_over: false, because } => self.write(&self.lines.again(step, because)),
             Event::StepFinished { step, outcome, output, elapsed, .. } => {
+                let written = self.written.take(step.index());
+                self.write(&self.lines.wrote(step, &written))?;
                 self.write(&self.lines.finished(step, outcome, output.as_deref(), *elapsed, usize::MAX))
             }
             Event::RunFinished { summary } => self.write(&summary::draw(summary, self.palette)),
@@ -151,6 +164,8 @@ mod tests {
         insta::assert_snapshot!(written, @r"
         acr-tutorial: 9 steps
         retrying  image           in 1.5 s, after attempt 1: GET https://r.io/v2/: 503 Service Unavailable
+        output    push_app        ::error::one
+        output    push_app        two \u001b[2J
         warning   tree            the registry has no referrers API
         created   image           myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
         updated   sbom            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
@@ -197,6 +212,8 @@ mod tests {
         let mut plain = Plain::new(Vec::new(), Palette::PLAIN).verbosity(Verbosity::Quiet);
         testing::tell(&mut plain);
         insta::assert_snapshot!(written(&mut plain), @r"
+        output    push_app        ::error::one
+        output    push_app        two \u001b[2J
         failed    push_app        failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J
           --> plans/x.yaml:12:5
           help: log in with `consign login myregistry.azurecr.io`

@@ -59,6 +59,7 @@ impl<W: Write + Send> Reporter for Prints<W> {
             | Event::Requested { .. }
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
+            | Event::ProgramWrote { .. }
             | Event::Warned { .. }
             | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => Ok(()),

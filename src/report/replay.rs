@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     event::{
-        Chain, Edge, Event, Failure, FailureKind, Finished, Node, Outcome, Place, Reason, StepId, Summary, Transfer,
+        Chain, Edge, Event, Failure, FailureKind, Finished, Node, Outcome, Place, ProgramStream, Reason, StepId,
+        Summary, Transfer,
     },
     output::Output,
     step::KINDS,
@@ -61,6 +62,9 @@ impl Replay {
                 Event::TransferFinished { step, transfer }
             }
             "printed" => Event::Printed { step: self.step(line)?, text: text(line, "text")?.into() },
+            "program_wrote" => {
+                Event::ProgramWrote { step: self.step(line)?, stream: stream(line)?, text: text(line, "text")?.into() }
+            }
             "warned" => Event::Warned { step: self.step(line)?, message: text(line, "message")?.into() },
             "step_resumed" => Event::StepResumed {
                 step: self.step(line)?,
@@ -160,6 +164,14 @@ impl Replay {
             Some((step, link.get("round_trips")?.as_u64()?.try_into().ok()?))
         };
         Chain { links: links.filter_map(read).collect() }
+    }
+}
+
+fn stream(line: &Line) -> Option<ProgramStream> {
+    match text(line, "stream")? {
+        "stdout" => Some(ProgramStream::Stdout),
+        "stderr" => Some(ProgramStream::Stderr),
+        _ => None,
     }
 }
 

@@ -115,6 +115,7 @@ impl Reporter for ReportFile {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
+            | Event::ProgramWrote { .. }
             | Event::Warned { .. }
             | Event::StepFinished { .. } => Ok(()),
         }

@@ -85,6 +85,11 @@ impl StatusLines {
         self.line(|text| self.palette.caution(text), "warning", step, message)
     }
 
+    /// A line for each that a program wrote.
+    pub(super) fn wrote(self, step: &StepId, text: &str) -> String {
+        text.lines().map(|line| self.line(|text| self.palette.quiet(text), "output", step, line)).collect()
+    }
+
     fn line(self, paint: impl Fn(&str) -> String, word: &str, step: &StepId, detail: &str) -> String {
         let word = paint(&text::pad(word, WORD_COLUMNS));
         format!("{word} {}  {}\n", self.name(step), text::safe_line(detail))

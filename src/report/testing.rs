@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use super::{Record, Reporter};
 use crate::{
     event::{
-        Chain, Change, Edge, Event, Failure, FailureKind, Finished, InjectedFault, Node, Outcome, Place, Reason,
-        Rehearsed, RehearsedRepository, Rights, StepId, Summary, Transfer,
+        Chain, Change, Edge, Event, Failure, FailureKind, Finished, InjectedFault, Node, Outcome, Place, ProgramStream,
+        Reason, Rehearsed, RehearsedRepository, Rights, StepId, Summary, Transfer,
     },
     oci::{Descriptor, Digest, Repository, Target},
     output::Output,
@@ -168,6 +168,11 @@ pub(super) fn events() -> Vec<Event> {
             elapsed: Duration::from_millis(42),
         },
         Event::Printed { step: step(4), text: "myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n".into() },
+        Event::ProgramWrote {
+            step: step(7),
+            stream: ProgramStream::Stderr,
+            text: "::error::one\ntwo \u{1b}[2J\n".into(),
+        },
         Event::Warned { step: step(4), message: "the registry has no referrers API".into() },
         Event::TransferFinished { step: step(0), transfer: layer },
     ];

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use super::Earlier;
-use crate::{step::Mode, store::Stores};
+use crate::{
+    step::{Mode, Pins},
+    store::Stores,
+};
 
 /// How a program is run.
 #[derive(Debug, Clone)]
@@ -20,6 +23,8 @@ pub struct RunOptions {
     pub fingerprints: bool,
     /// What an earlier run has done already, where this one goes on with it.
     pub earlier: Option<Arc<Earlier>>,
+    /// Where tags point, as far as that is known before.
+    pub pins: Arc<Pins>,
     /// `SOURCE_DATE_EPOCH`, in seconds since 1970, where it is set.
     pub epoch: Option<u64>,
 }

@@ -22,10 +22,10 @@ use crate::{
     output::Output,
     plan::Scope,
     program::{FingerprintDraft, Program},
-    report::Reporter,
+    report::{Redacted, Reporter},
     schedule::{self, Schedule, Settled},
     sign::Web,
-    step::{Done, HttpWeb, Made, Pins, Step, StepContext, StepError, Turn},
+    step::{Done, HttpWeb, Made, Pins, Programs, Step, StepContext, StepError, Turn},
     store::{Patience, RunPatience, StoreError},
 };
 
@@ -93,13 +93,14 @@ struct Ahead {
 struct Run<'a> {
     program: &'a Program,
     options: &'a RunOptions,
-    reporter: &'a mut dyn Reporter,
+    reporter: Redacted<'a>,
     tx: mpsc::UnboundedSender<Event>,
     scope: Scope,
     pins: Arc<Pins>,
     made: Arc<Made>,
     web: Option<Arc<dyn Web>>,
     patience: Arc<RunPatience>,
+    programs: Programs,
     schedule: Schedule,
     settled: Vec<Settled>,
     tasks: JoinSet<Worked>,
@@ -134,13 +135,14 @@ impl<'a> Run<'a> {
         Self {
             program,
             options,
-            reporter,
+            reporter: Redacted::new(reporter, program.secrets()),
             tx,
             scope: program.scope(),
-            pins: Arc::default(),
+            pins: Arc::clone(&options.pins),
             made: Arc::default(),
             web: if options.mode.is_rehearsal() { None } else { Some(Arc::new(HttpWeb::new())) },
             patience: RunPatience::new(program.retry()),
+            programs: Programs::default(),
             schedule,
             settled,
             tasks: JoinSet::new(),
@@ -235,7 +237,8 @@ impl<'a> Run<'a> {
             stores: Arc::clone(&self.options.stores),
             pins: Arc::clone(&self.pins),
             made: Arc::clone(&self.made),
-            places: Arc::new(self.program.places().clone()),
+            places: Arc::new(self.program.places_of(step)),
+            programs: self.programs.clone(),
             progress: Progress::new(id, self.tx.clone()),
             epoch: self.options.epoch,
             concurrency: TRANSFERS,
@@ -445,6 +448,7 @@ impl<'a> Run<'a> {
         for step in unstarted {
             self.conclude(step, Outcome::Cancelled, None, Cost::default());
         }
+        self.end_programs(interrupts).await;
         let unsettled = self.make_sure(interrupts).await;
         let mut rehearsed = self.options.stores.rehearsed();
         if let Some(rehearsed) = &mut rehearsed {
@@ -458,12 +462,28 @@ impl<'a> Run<'a> {
             interrupted: self.interrupted,
             unsettled,
             rehearsed,
-            outputs: self.program.outputs(&self.scope),
+            outputs: self.reporter.members(&self.program.outputs(&self.scope)),
             elapsed: self.begun.elapsed(),
             chain: self.program.graph().longest_chain(|step| self.round_trips.get(step).copied().unwrap_or_default()),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
         Ended { summary, report_error: self.report_error }
+    }
+
+    /// Waits for programs whose steps were broken off. They have a grace, until somebody does not want to wait for them.
+    async fn end_programs(&mut self, interrupts: &mut mpsc::UnboundedReceiver<()>) {
+        let programs = self.programs.clone();
+        let mut ended = std::pin::pin!(programs.ended());
+        loop {
+            tokio::select! {
+                biased;
+                Some(()) = interrupts.recv() => {
+                    self.interrupted = true;
+                    programs.hurry();
+                }
+                () = &mut ended => return,
+            }
+        }
     }
 
     /// Looks once more that everything attached is listed, unless nobody wants to wait for it.

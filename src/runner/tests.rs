@@ -148,7 +148,8 @@ fn listing(stores: &[Arc<Scripted>]) -> String {
 
 fn program(steps: &str) -> Program {
     let places = Places::new("/", "/");
-    let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
+    let options =
+        CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), mode: Mode::Real, places };
     compile(&SourceFile::new("plan.yaml", format!("consign: 1\nsteps:\n{steps}")), &options).unwrap()
 }
 
@@ -174,6 +175,7 @@ async fn play_steps(
     let options = RunOptions {
         fingerprints: false,
         earlier: None,
+        pins: Arc::default(),
         stores: Arc::new(Stores::scripted(stores.into_iter().map(|store| store as Arc<dyn Store>))),
         mode: Mode::Real,
         jobs,

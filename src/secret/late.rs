@@ -35,6 +35,11 @@ impl LateSecret {
         if let SecretSource::File(path) = &self.source { Some(path) } else { None }
     }
 
+    /// Its value, where it has been found already.
+    pub fn found(&self) -> Option<Secret> {
+        self.found.get().cloned()
+    }
+
     /// Why it will have no value, as far as that can be told without reading it or running a program.
     pub fn missing(&self) -> Option<SecretError> {
         self.source.missing().map(|problem| SecretError { name: Arc::clone(&self.name), problem })

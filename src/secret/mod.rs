@@ -5,6 +5,7 @@
 
 mod error;
 mod late;
+mod redaction;
 mod secrets;
 mod source;
 mod value;
@@ -12,6 +13,7 @@ mod value;
 pub use self::{
     error::{SecretError, SecretProblem},
     late::LateSecret,
+    redaction::Redaction,
     secrets::Secrets,
     source::SecretSource,
     value::Secret,

@@ -19,6 +19,11 @@ impl Secrets {
         self.by_name.get(name)
     }
 
+    /// What has been found so far, of all of them.
+    pub fn found(&self) -> Vec<Secret> {
+        self.by_name.values().filter_map(LateSecret::found).collect()
+    }
+
     /// The value of the secret of that name, which is looked for now.
     pub async fn value(&self, name: &Arc<str>) -> Result<Secret, SecretError> {
         match self.get(name) {

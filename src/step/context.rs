@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{Made, Mode, Pins, Places, StepError, Turn};
+use super::{Made, Mode, Pins, Places, Programs, StepError, Turn};
 use crate::{
     event::Progress,
     oci::{Descriptor, Manifest, Reference, Repository, Target},
@@ -25,6 +25,8 @@ pub struct StepContext {
     pub mode: Mode,
     /// The secrets of the plan.
     pub secrets: Secrets,
+    /// The programs that the steps of this run have started.
+    pub programs: Programs,
     /// Services of the web; nothing in a rehearsal, which asks nobody.
     pub web: Option<Arc<dyn Web>>,
     /// From when on others may see what it does.

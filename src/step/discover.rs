@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Declare, Done, Effects, Expect, Guess, Places, Step, StepContext, StepError,
+    Declare, Done, Effects, Expect, Guess, Mode, Places, Step, StepContext, StepError,
     kind::{OutputInfo, output},
     reading::{check_subject, read_effects},
 };
@@ -188,7 +188,7 @@ impl Step for Discover {
         self.expect.is_some()
     }
 
-    fn lacks(&self) -> &'static [(&'static str, &'static str)] {
+    fn lacks(&self, _: Mode) -> &'static [(&'static str, &'static str)] {
         match self.expect {
             Some(Expect::One) => &[],
             _ => &[("digest", "say `expect: one`"), ("reference", "say `expect: one`")],

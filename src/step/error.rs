@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::PlaceError;
+use super::{ExecError, PlaceError};
 use crate::{
     event::{Failure, FailureKind, Place},
     oci::{Digest, ManifestError},
@@ -48,6 +48,17 @@ pub enum StepError {
     /// A secret of the plan has no value.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// A program could not, or said no.
+    #[error(transparent)]
+    Exec(ExecError),
+    /// A file cannot be written.
+    #[error("`{path}` cannot be written: {message}")]
+    Unwritable {
+        /// As written.
+        path: String,
+        /// Why.
+        message: String,
+    },
     /// A file that the step reads whole cannot be read.
     #[error("`{path}` cannot be read: {message}")]
     Unreadable {
@@ -273,6 +284,7 @@ impl StepError {
     pub fn failure(&self, place: Option<Place>) -> Failure {
         let kind = match self {
             Self::Refused { .. } => FailureKind::Gate,
+            Self::Exec(error) if error.is_no() => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
             Self::Web(_) => FailureKind::Temporary,
             Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
@@ -312,6 +324,7 @@ impl StepError {
                 vec!["raise `timeout` where it takes longer; what was done is found when it runs again".to_owned()]
             }
             Self::Store { source, .. } => source.help().into_iter().collect(),
+            Self::Exec(error) => error.help().into_iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{StepContext, StepError};
+use super::{Places, StepContext, StepError};
 use crate::{
     oci::{Descriptor, Digest, Repository, annotation, media_type},
     pack::{self, Compression, DigestCache, LayerContent, LayerOptions, PackError},
@@ -112,18 +112,12 @@ impl FileSpec {
     }
 
     /// The layers that this file makes: one, or as many as the glob finds. Blocking.
-    fn pack(
-        &self,
-        root: &Path,
-        folder: &Path,
-        options: &LayerOptions,
-        hashed: &Hashed,
-    ) -> Result<Vec<Layer>, PackError> {
+    fn pack(&self, places: &Places, options: &LayerOptions, hashed: &Hashed) -> Result<Vec<Layer>, PackError> {
         let bytes = match (&self.path, &self.content, &self.json) {
-            (Some(pattern), ..) => return self.pack_paths(pattern, root, options, hashed),
+            (Some(pattern), ..) => return self.pack_paths(pattern, places.source_root(pattern), options, hashed),
             (None, Some(text), _) => text.clone().into_bytes(),
             (None, None, Some(value)) => value.to_string().into_bytes(),
-            (None, None, None) => return Err(PackError::NotFound { path: folder.to_owned() }),
+            (None, None, None) => return Err(PackError::NotFound { path: places.plan_folder.clone() }),
         };
         let media_type = self.media_type.as_ref().map_or(media_type::LAYER_TAR, |given| given.value.as_str());
         let mut descriptor = Descriptor::of(media_type, &bytes);
@@ -250,12 +244,12 @@ pub(super) async fn layers_hashed(
     compression: Compression,
     hashed: Hashed,
 ) -> Result<Vec<Layer>, StepError> {
-    let (files, folder) = (files.to_vec(), cx.places.plan_folder.clone());
+    let (files, places) = (files.to_vec(), Arc::clone(&cx.places));
     let options = LayerOptions { compression, modified: cx.epoch.unwrap_or(0), ..LayerOptions::artifact("") };
     let packed = tokio::task::spawn_blocking(move || {
         let mut layers: Vec<Layer> = Vec::new();
         for file in &files {
-            for layer in file.pack(&folder, &folder, &options, &hashed)? {
+            for layer in file.pack(&places, &options, &hashed)? {
                 let title = layer.descriptor.title().unwrap_or_default().to_owned();
                 if layers.iter().any(|other| other.descriptor.title() == Some(&title)) {
                     return Err(PackError::DuplicateTitle { title });

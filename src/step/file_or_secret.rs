@@ -146,7 +146,7 @@ mod tests {
             let (cx, _rx) = testing::context(folder.path(), mode, secrets(folder.path()));
             key.read(&cx).await.map_err(|error| error.to_string())
         };
-        let rehearsing = |secrets| Mode::Rehearsal(Rehearsing { secrets, preview: false });
+        let rehearsing = |secrets| Mode::Rehearsal(Rehearsing { secrets, ..Rehearsing::default() });
         assert_eq!(in_mode(rehearsing(false)).await, Ok(Secret::new("stand-in for KEY")));
         assert!(in_mode(Mode::Real).await.unwrap_err().starts_with("the secret `KEY`: the file "));
         std::fs::write(folder.path().join("secret"), "hunter2\n").unwrap();

@@ -122,9 +122,10 @@ impl Image {
             let mut packed = Vec::new();
             for layer in &layers {
                 let options = LayerOptions { modified, ..LayerOptions::image(&layer.at) };
-                for path in pack::expand(&places.plan_folder, &layer.path)? {
+                let root = places.source_root(&layer.path);
+                for path in pack::expand(root, &layer.path)? {
                     let created_by = format!("consign: {} at {}", path.display(), layer.at);
-                    let path = places.plan_folder.join(path);
+                    let path = root.join(path);
                     let layer = if path.is_dir() {
                         pack::pack_directory(&path, &options)?
                     } else {

@@ -70,6 +70,7 @@ pub const KINDS: &[Kind] = &[
     kind::<super::copy::Copy>(),
     kind::<super::delete::Delete>(),
     kind::<super::discover::Discover>(),
+    kind::<super::exec::Exec>(),
     kind::<super::image::Image>(),
     kind::<super::index::Index>(),
     kind::<super::inspect::Inspect>(),

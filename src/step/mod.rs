@@ -17,6 +17,7 @@ mod discover;
 mod done;
 mod effects;
 mod error;
+mod exec;
 mod expect;
 mod file;
 mod file_or_secret;
@@ -28,6 +29,7 @@ mod image_config;
 mod index;
 mod inspect;
 mod kind;
+mod leaves;
 mod list_tags;
 mod made;
 mod mode;
@@ -67,6 +69,7 @@ pub use self::{
     done::Done,
     effects::{Access, Effects},
     error::StepError,
+    exec::{Capture, Exec, ExecError, ExecRehearsal, Programs},
     expect::Expect,
     file::{CompressionName, FileSpec},
     file_or_secret::FileOrSecret,
@@ -76,6 +79,7 @@ pub use self::{
     index::{Index, IndexEntry},
     inspect::{Inspect, InspectPrint},
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},
+    leaves::Leaves,
     list_tags::ListTags,
     made::Made,
     mode::{Mode, Rehearsing},
@@ -112,9 +116,16 @@ pub trait Step: Debug + Send + Sync {
         false
     }
 
-    /// The outputs of its kind that this step does not have, each with what would give it.
-    fn lacks(&self) -> &'static [(&'static str, &'static str)] {
+    /// The outputs of its kind that this step does not have in a run of that mode, each with what would give it.
+    fn lacks(&self, mode: Mode) -> &'static [(&'static str, &'static str)] {
+        let _ = mode;
         &[]
+    }
+
+    /// The files that it leaves in a run of that mode, where they are not all that it writes by its effects.
+    fn leaves(&self, mode: Mode, places: &Places) -> Option<Leaves> {
+        let _ = (mode, places);
+        None
     }
 
     /// What is wrong with its fields together, beyond what each of them alone must be.

@@ -11,6 +11,8 @@ pub enum Mode {
 /// What a rehearsal was told to do for real.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Rehearsing {
+    /// Programs run. Otherwise what the plan says of them takes their place.
+    pub exec: bool,
     /// The plan's secrets are asked for, and its keys sign. Otherwise stand-ins take their place.
     pub secrets: bool,
     /// It only wants to know what would change: content that is not needed for that is not fetched, and no file is written.
@@ -23,6 +25,14 @@ impl Mode {
         match self {
             Self::Real => true,
             Self::Rehearsal(rehearsing) => rehearsing.secrets,
+        }
+    }
+
+    /// Whether the programs of the plan run.
+    pub const fn runs_programs(self) -> bool {
+        match self {
+            Self::Real => true,
+            Self::Rehearsal(rehearsing) => rehearsing.exec,
         }
     }
 

@@ -20,6 +20,10 @@ pub struct Places {
     pub workdir: PathBuf,
     /// Other names of registries.
     pub aliases: Aliases,
+    /// What the steps above write under the work folder, absolute.
+    written: Arc<Vec<PathBuf>>,
+    /// How many of these are written by steps above the one that asks.
+    visible: usize,
     /// What may be written outside of the work folder, as absolute paths.
     pub outside: Arc<[GlobMatcher]>,
     /// What is known of the files there; nothing unless somebody says otherwise.
@@ -42,24 +46,56 @@ pub enum PlaceError {
 impl Places {
     /// Where paths lead from these two folders, both absolute.
     pub fn new(plan_folder: impl Into<PathBuf>, workdir: impl Into<PathBuf>) -> Self {
-        let (plan_folder, workdir) = (plan_folder.into(), workdir.into());
-        Self { plan_folder, workdir, aliases: Aliases::default(), outside: Arc::default(), digests: Arc::default() }
+        Self {
+            plan_folder: plan_folder.into(),
+            workdir: workdir.into(),
+            aliases: Aliases::default(),
+            outside: Arc::default(),
+            digests: Arc::default(),
+            written: Arc::default(),
+            visible: 0,
+        }
     }
 
-    /// The file or folder to read, absolute, without `.` and `..`.
+    /// Says that a step writes these; the steps below see them.
+    pub fn add_written(&mut self, paths: impl IntoIterator<Item = PathBuf>) {
+        let is_below = |path: &PathBuf| path.starts_with(&self.workdir) && self.workdir != self.plan_folder;
+        Arc::make_mut(&mut self.written).extend(paths.into_iter().filter(is_below));
+        self.visible = self.written.len();
+    }
+
+    /// How many written paths are seen from here, for [`Places::seeing`].
+    pub const fn seen(&self) -> usize {
+        self.visible
+    }
+
+    /// The same, as a step sees it above which so many paths are written.
+    pub fn seeing(&self, written: usize) -> Self {
+        Self { visible: written, ..self.clone() }
+    }
+
+    /// The file or folder to read, absolute, without `.` and `..`: where a step above wrote it, otherwise from the plan's
+    /// folder.
     pub fn source(&self, path: &str) -> PathBuf {
-        normalize(&self.plan_folder.join(path))
+        normalize(&self.source_root(path).join(path))
+    }
+
+    /// The folder that a path or glob to read is relative to: the work folder where a step above wrote it, otherwise the
+    /// plan's folder.
+    pub fn source_root(&self, pattern: &str) -> &Path {
+        let written = self.work(literal(pattern));
+        let is_written = self.written.iter().take(self.visible).any(|it| written.starts_with(it));
+        if is_written { &self.workdir } else { &self.plan_folder }
+    }
+
+    /// The file or folder under the work folder, absolute, without `.` and `..`; it may lead out of it.
+    pub fn work(&self, path: &str) -> PathBuf {
+        normalize(&self.workdir.join(path))
     }
 
     /// What a path or glob reads: of a glob, the folder before its first special character.
     pub fn read_thing(&self, pattern: &str) -> Thing {
-        let plain = match pattern.find(['*', '?', '[', '{']) {
-            Some(special) => {
-                pattern.get(..special).and_then(|plain| plain.rsplit_once('/')).map_or("", |(folder, _)| folder)
-            }
-            None => pattern,
-        };
-        Thing::path(&self.source(plain))
+        Thing::path(&normalize(&self.source_root(pattern).join(literal(pattern))))
     }
 
     /// The file or folder to write, absolute; it stays under the work folder.
@@ -110,6 +146,16 @@ impl Places {
     }
 }
 
+/// Of a glob the folder before its first special character, any other path as it is.
+fn literal(pattern: &str) -> &str {
+    match pattern.find(['*', '?', '[', '{']) {
+        Some(special) => {
+            pattern.get(..special).and_then(|plain| plain.rsplit_once('/')).map_or("", |(folder, _)| folder)
+        }
+        None => pattern,
+    }
+}
+
 /// Takes out `.` and `..` as they are written: the file need not exist.
 fn normalize(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
@@ -135,5 +181,25 @@ mod tests {
         assert!(places.target("../x").is_err());
         assert!(places.target("/etc").is_err());
         assert!(places.target("a/../../workshop").is_err());
+    }
+
+    #[test]
+    fn what_a_step_above_wrote_is_found_where_it_was_written() {
+        let mut places = Places::new("/plans", "/there");
+        places.add_written([PathBuf::from("/there/dist"), PathBuf::from("/elsewhere/x")]);
+        places.add_written([PathBuf::from("/there/sbom.json")]);
+        assert_eq!(places.source("dist/a"), Path::new("/there/dist/a"));
+        assert_eq!(places.source("./sbom.json"), Path::new("/there/sbom.json"));
+        assert_eq!(places.source("distance"), Path::new("/plans/distance"));
+        assert_eq!(places.source("../elsewhere/x"), Path::new("/elsewhere/x"));
+        assert_eq!(places.read_thing("dist/*.json"), Thing::path(Path::new("/there/dist")));
+        assert_eq!(places.source_root("*.json"), Path::new("/plans"));
+        // A step sees only what is written above it.
+        let above = places.seeing(1);
+        assert_eq!(
+            (above.source("sbom.json"), above.source("dist")),
+            ("/plans/sbom.json".into(), "/there/dist".into())
+        );
+        assert_eq!(places.seen(), 2);
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Declare, Done, Effects, FileOrSecret, Guess, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, Effects, FileOrSecret, Guess, Mode, Places, Step, StepContext, StepError, Thing,
     kind::{DIGEST, OutputInfo, REFERENCE, output},
     reading::{append_effects, check_subject},
     several::several,
@@ -196,7 +196,7 @@ impl Step for Sign {
         })
     }
 
-    fn lacks(&self) -> &'static [(&'static str, &'static str)] {
+    fn lacks(&self, _: Mode) -> &'static [(&'static str, &'static str)] {
         match self.subject {
             Some(_) => &[],
             None => {

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::{Mode, Places, StepContext, Turn};
+use super::{Mode, Places, Programs, StepContext, Turn};
 use crate::{
     event::{Event, Progress, StepId},
     secret::Secrets,
@@ -21,6 +21,7 @@ pub(super) fn context(folder: &Path, mode: Mode, secrets: Secrets) -> (StepConte
         places: Arc::new(Places::new(folder, folder)),
         mode,
         secrets,
+        programs: Programs::with_grace(std::time::Duration::from_millis(50)),
         web: None,
         turn: Turn::now(),
         progress: Progress::new(StepId::new(0, "test"), tx),

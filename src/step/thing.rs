@@ -92,6 +92,14 @@ impl Thing {
         }
     }
 
+    /// The path that this is, where it is one.
+    pub fn as_path(&self) -> Option<PathBuf> {
+        match self.0.as_slice() {
+            [file, path @ ..] if **file == *FILE && !path.is_empty() => Some(path.iter().map(|part| &**part).collect()),
+            _ => None,
+        }
+    }
+
     /// The tag's name, where this is one tag.
     pub fn tag_name(&self) -> Option<&str> {
         match self.0.as_slice() {

@@ -148,6 +148,7 @@ fn the_kinds() {
     copy       Copies a manifest with all that it needs and what refers to it.
     delete     Deletes a manifest, with `graph` what refers to it too.
     discover   Lists what refers to a manifest, on all levels.
+    exec       Runs a program, without a shell.
     image      Makes a container image from files and pushes it.
     index      Makes an index of manifests, an image for several platforms, and pushes it.
     inspect    Fetches a manifest and hands on what it says.

@@ -3,6 +3,7 @@
 mod allow;
 mod control;
 mod doctor;
+mod exec;
 mod foreach;
 mod graph;
 mod hostile;

@@ -82,7 +82,7 @@ outputs:
     3 |   A: { default: "${{ TOKEN }}" }
       |                      ^^^^^
       |
-      = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens
+      = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
 
     error: `TOKEN` is a secret: vars cannot hold it
      --> plan.yaml:5:12
@@ -90,7 +90,7 @@ outputs:
     5 |   B: x-${{ TOKEN }}
       |            ^^^^^
       |
-      = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens
+      = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
 
     error: `file` cannot hold the secret `TOKEN`
      --> plan.yaml:8:18
@@ -98,7 +98,7 @@ outputs:
     8 |   OTHER: { file: "${{ TOKEN }}" }
       |                  ^^^^^^^^^^^^^^
       |
-      = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens
+      = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
 
     error: `TOKEN` is a secret: text and other expressions cannot hold it
       --> plan.yaml:11:41
@@ -106,7 +106,7 @@ outputs:
     11 |     inspect: { reference: "r.io/app:${{ TOKEN }}" }
        |                                         ^^^^^
        |
-       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens
+       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
 
     error: `reference` cannot hold the secret `TOKEN`
       --> plan.yaml:13:27
@@ -114,7 +114,7 @@ outputs:
     13 |     inspect: { reference: "${{ TOKEN }}" }
        |                           ^^^^^^^^^^^^^^
        |
-       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens
+       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
 
     error: an entry of `list` cannot hold the secret `TOKEN`
       --> plan.yaml:18:41
@@ -122,7 +122,7 @@ outputs:
     18 |       files: [{ name: x, json: { list: ["${{ TOKEN }}"] } }]
        |                                         ^^^^^^^^^^^^^^
        |
-       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens
+       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
 
     error: `TOKEN` is a secret: text and other expressions cannot hold it
       --> plan.yaml:19:30
@@ -130,7 +130,7 @@ outputs:
     19 |       annotations: { a: "${{ TOKEN | upper }}" }
        |                              ^^^^^
        |
-       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens
+       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
 
     error: `TOKEN` is a secret: outputs cannot hold it
       --> plan.yaml:21:14
@@ -138,7 +138,7 @@ outputs:
     21 |   token: ${{ TOKEN }}
        |              ^^^^^
        |
-       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens
+       = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
 
     error: no such name `TOKN`
       --> plan.yaml:22:17

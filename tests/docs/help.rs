@@ -18,7 +18,8 @@ fn help_of_every_command_lists_its_flags() {
     let running =
         ["--jobs", "--keep-going", "--skip-gates", "--plain-http", "--progress", "--events", "--report", "--outputs"];
     let commands = [
-        ("run", [&values[..], &running, &["--wait", "--approved"]].concat()),
+        ("run", [&values[..], &running, &["--wait", "--approved", "--locked"]].concat()),
+        ("lock", [&values[..], &["--check", "--jobs", "--plain-http"]].concat()),
         ("resume", [&["--workdir"], &running[..], &["--dry-run", "--redo", "--mark-done", "--wait"]].concat()),
         ("plan", [&values[..], &["--out", "--exit-code", "--jobs", "--plain-http"]].concat()),
         ("rehearse", [&values[..], &running, &["--read-through", "--seed", "--keep", "--fault"]].concat()),

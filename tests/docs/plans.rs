@@ -95,7 +95,8 @@ fn a_step_hands_on_what_its_kind_says() {
 fn program(plan: &str, workdir: &TempDir) -> Program {
     let source = SourceFile::new(plan, read(plan));
     let places = Places::new(root().join("plans"), workdir.path());
-    let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
+    let options =
+        CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), mode: Mode::Real, places };
     compile(&source, &options).unwrap()
 }
 
@@ -108,6 +109,7 @@ async fn run(program: &Program, stores: &Arc<Stores>) -> Arc<Summary> {
         skip_gates: false,
         fingerprints: false,
         earlier: None,
+        pins: Arc::default(),
         epoch: None,
     };
     let (_tx, interrupts) = mpsc::unbounded_channel();

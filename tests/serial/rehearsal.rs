@@ -77,7 +77,8 @@ impl Rehearsal {
 pub(super) fn program(plan: &str, workdir: &Path) -> Program {
     let source = SourceFile::new("plan.yaml", plan);
     let places = Places::new(workdir, workdir);
-    let options = CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), places };
+    let options =
+        CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), mode: Mode::Real, places };
     compile(&source, &options).unwrap_or_else(|wrong| panic!("{}\n{plan}", wrong.render(&source, false)))
 }
 
@@ -92,6 +93,7 @@ pub(super) async fn rehearse(plan: &str, registry: &Registry, jobs: usize, keep_
         skip_gates: false,
         fingerprints: true,
         earlier: None,
+        pins: Arc::default(),
         epoch: None,
     };
     let mut printed = Vec::new();

@@ -17,9 +17,15 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more arguments.
+    pub(crate) fn start_with(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Command::new(env!("CARGO_BIN_EXE_consign"))
             .args(["serve", "--listen", "127.0.0.1:0", "--root", "root", "--access-log", "log"])
+            .args(arguments)
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -65,7 +71,7 @@ impl Registry {
         content.filter(|(_, manifests)| manifests.as_array().is_some_and(|manifests| !manifests.is_empty())).collect()
     }
 
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }
 }

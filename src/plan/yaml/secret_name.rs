@@ -27,8 +27,7 @@ impl SecretName {
     /// How a field is given one.
     pub const HOW: &'static str = "declare it: `secrets: { NAME: { env: NAME } }`, and write `${{ NAME }}`";
     /// Which fields take one.
-    pub const HOLDERS: &'static str =
-        "a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens";
+    pub const HOLDERS: &'static str = "a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`";
 }
 
 impl<'de> Deserialize<'de> for SecretName {

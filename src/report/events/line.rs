@@ -108,6 +108,15 @@ pub(super) enum EventLine<'a> {
         /// Whole lines.
         text: &'a str,
     },
+    /// A program that a step runs wrote something.
+    ProgramWrote {
+        /// Its id.
+        step: &'a str,
+        /// `stdout` or `stderr`.
+        stream: &'static str,
+        /// Whole lines.
+        text: &'a str,
+    },
     /// Something that a person should know.
     Warned {
         /// Its id.
@@ -227,6 +236,9 @@ impl<'a> EventLine<'a> {
                 Self::TransferFinished { step: step.name(), name, digest, bytes, moved: transfer.done() }
             }
             Event::Printed { step, text } => Self::Printed { step: step.name(), text },
+            Event::ProgramWrote { step, stream, text } => {
+                Self::ProgramWrote { step: step.name(), stream: stream.word(), text }
+            }
             Event::Warned { step, message } => Self::Warned { step: step.name(), message },
             Event::StepFinished { step, outcome, output: handed_on, elapsed, round_trips } => {
                 let (mut because, mut by, mut failure) = (None, None, None);

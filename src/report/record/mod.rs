@@ -71,7 +71,10 @@ impl Record {
                 record.output.clone_from(output);
                 record.elapsed = *elapsed;
             }),
-            Event::Requested { .. } | Event::StepResumed { .. } | Event::StepFingerprinted { .. } => {}
+            Event::Requested { .. }
+            | Event::ProgramWrote { .. }
+            | Event::StepResumed { .. }
+            | Event::StepFingerprinted { .. } => {}
             Event::RunFinished { summary } => self.summary = Some(Arc::clone(summary)),
         }
     }

@@ -24,8 +24,11 @@ use self::{
     screen::Screen,
     speed::Speed,
 };
-use super::{Palette, Reporter, Verbosity, activity::Activity, status::StatusLines, summary};
-use crate::{event::Event, text};
+use super::{Palette, Reporter, Verbosity, activity::Activity, status::StatusLines, summary, written::Written};
+use crate::{
+    event::{Event, Outcome},
+    text,
+};
 
 /// How many running transfers are shown with a bar.
 const BARS: usize = 8;
@@ -42,6 +45,8 @@ pub struct Terminal {
     verbosity: Verbosity,
     lines: StatusLines,
     activity: Activity,
+    /// What programs wrote, which is shown where one fails.
+    written: Written,
     /// What is written above the bars on the next tick.
     pending: String,
     rows: Vec<Row>,
@@ -81,6 +86,7 @@ impl Terminal {
             verbosity: Verbosity::Normal,
             lines: StatusLines::new(palette),
             activity: Activity::default(),
+            written: Written::default(),
             pending: String::new(),
             rows: Vec::new(),
             total: Speed::default(),
@@ -126,6 +132,7 @@ impl Terminal {
 impl Reporter for Terminal {
     fn report(&mut self, event: &Event) -> io::Result<()> {
         self.activity.hear(event);
+        self.written.hear(event);
         match event {
             Event::RunStarted { plan, steps, edges: _, at: _ } => {
                 self.lines.align(steps.iter().map(|(step, _)| step));
@@ -137,6 +144,10 @@ impl Reporter for Terminal {
             Event::Warned { step, message } => self.pending += &self.lines.warned(step, message),
             Event::StepResumed { step, taken_over: false, because } => self.pending += &self.lines.again(step, because),
             Event::StepFinished { step, outcome, output, elapsed, .. } => {
+                let written = self.written.take(step.index());
+                if let Outcome::Failed(_) = outcome {
+                    self.pending += &self.lines.wrote(step, &written);
+                }
                 let columns = self.screen.columns();
                 self.pending += &self.lines.finished(step, outcome, output.as_deref(), *elapsed, columns);
             }
@@ -153,6 +164,7 @@ impl Reporter for Terminal {
             | Event::TransferStarted { .. }
             | Event::TransferFinished { .. }
             | Event::Printed { .. }
+            | Event::ProgramWrote { .. }
             | Event::StepResumed { .. }
             | Event::StepFingerprinted { .. } => {}
         }

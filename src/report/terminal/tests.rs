@@ -144,6 +144,8 @@ fn every_event() {
     passed    tree            0.12 s
     skipped   promote         `when` is false
     blocked   sign            push_app failed
+    output    push_app        ::error::one
+    output    push_app        two \u001b[2J
     failed    push_app        failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines a
     nd \u001b[2J
       --> plans/x.yaml:12:5
