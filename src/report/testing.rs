@@ -55,7 +55,6 @@ fn edges(steps: &[StepId]) -> Vec<Edge> {
         edge("remove", "+1", &[gate]),
         edge("+1", "promote", &[gate]),
         edge("+1", "push_app", &[gate]),
-        edge("docs", "sign", &[("data", "it uses `SUBJECT`")]),
         edge("sign", "sbom_signature", &[effect]),
     ]
 }
