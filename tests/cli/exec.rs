@@ -25,7 +25,26 @@ fn a_program_is_run_and_what_it_says_is_used() {
     push: { to: \"localhost:5000/app:${{ steps.version.stdout }}\", files: [{ path: sbom.json }] }
 ",
     );
-    assert_snapshot!(test.run("rehearse plan.yaml --exec --jobs 1 --outputs -").shown(), @"");
+    assert_snapshot!(test.run("rehearse plan.yaml --exec --jobs 1 --outputs -").shown(), @"
+    exit code 0
+    --- stdout
+    {}
+    --- stderr
+    small: 3 steps
+    output    version  careful
+    passed    version  sh  [TIME]
+    output    sbom     written
+    updated   sbom     sh  [TIME]
+    created   app      localhost:5000/app@sha256:864a312244a7  [TIME]
+    changed:
+      updated sh
+      created localhost:5000/app@sha256:864a312244a749c109314fc8f1759660d47d23d19a54393720e7c77cad6446c1
+    1 created, 1 updated, 1 passed in [TIME]
+    a real run:
+      in                  needs       to
+      localhost:5000/app  pull, push  create  1.4.0 → sha256:864a312244a7
+                                      create  sha256:864a312244a7
+    ");
 }
 
 #[test]
@@ -37,11 +56,53 @@ fn a_no_is_3_and_a_program_that_could_not_be_asked_is_1() {
     push: { to: \"localhost:5000/app:v1\", files: [{ content: a, name: a }] }
 ",
     );
-    assert_snapshot!(test.run("rehearse plan.yaml --exec").shown(), @"");
+    assert_snapshot!(test.run("rehearse plan.yaml --exec").shown(), @"
+    exit code 3
+    --- stderr
+    small: 2 steps
+    output    scan  ::error::critical
+    failed    scan  `sh` ended with exit code 2
+      --> plan.yaml:4:9
+    blocked   app   scan failed
+    failed:
+      scan: `sh` ended with exit code 2
+    1 blocked, 1 failed in [TIME]
+    a gate said no; when it holds, run it again: what succeeded is found unchanged
+    a real run:
+      in                  needs       to
+      localhost:5000/app  pull, push
+    ");
     let test = test.environment("GITHUB_ACTIONS", "true");
-    assert_snapshot!(test.run("rehearse plan.yaml --exec").shown(), @"");
+    assert_snapshot!(test.run("rehearse plan.yaml --exec").shown(), @"
+    exit code 3
+    --- stderr
+    small: 2 steps
+    output    scan  ::error::critical
+    failed    scan  `sh` ended with exit code 2
+      --> plan.yaml:4:9
+    ::error file=plan.yaml,line=4,col=9,title=scan failed::`sh` ended with exit code 2
+    blocked   app   scan failed
+    failed:
+      scan: `sh` ended with exit code 2
+    1 blocked, 1 failed in [TIME]
+    a gate said no; when it holds, run it again: what succeeded is found unchanged
+    a real run:
+      in                  needs       to
+      localhost:5000/app  pull, push
+    ");
     let test = plan("  - { id: scan, exec: { run: [no-such-scanner, --all] } }\n");
-    assert_snapshot!(test.run("run plan.yaml").shown(), @"");
+    assert_snapshot!(test.run("run plan.yaml").shown(), @"
+    exit code 1
+    --- stderr
+    small: 1 step
+    failed    scan  there is no program `no-such-scanner`
+      --> plan.yaml:4:11
+      help: install it, or put the folder that it is in into `PATH`
+    failed:
+      scan: there is no program `no-such-scanner`
+    1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    ");
 }
 
 #[test]
@@ -66,7 +127,115 @@ steps:
   - { id: key, exec: { cmd: [x] } }
 ",
     );
-    assert_snapshot!(test.run("check plan.yaml").shown(), @"");
+    assert_snapshot!(test.run("check plan.yaml").shown(), @r#"
+    exit code 2
+    --- stderr
+    error: `run` takes a list, not text
+     --> plan.yaml:4:30
+      |
+    4 |   - { id: text, exec: { run: "make all" } }
+      |                              ^^^^^^^^^^
+
+    error: `run` names no program
+     --> plan.yaml:5:30
+      |
+    5 |   - { id: none, exec: { run: [] } }
+      |                              ^^
+      |
+      = help: write `run: [PROGRAM, ARGUMENT, …]`
+
+    error: no shell reads `|`: it is handed on as it is
+     --> plan.yaml:6:40
+      |
+    6 |   - { id: shell, exec: { run: [cat, a, "|", grep, b] } }
+      |                                        ^^^
+      |
+      = help: for a shell write `run: [sh, -c, "…"]`
+
+    error: an entry of `run` cannot hold the secret `TOKEN`
+     --> plan.yaml:7:43
+      |
+    7 |   - { id: secret, exec: { run: [curl, -H, "${{ TOKEN }}"] } }
+      |                                           ^^^^^^^^^^^^^^
+      |
+      = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
+
+    error: `TOKEN` is a secret: text and other expressions cannot hold it
+     --> plan.yaml:8:64
+      |
+    8 |   - { id: in_text, exec: { run: [x], env: { HEADER: "token ${{ TOKEN }}" } } }
+      |                                                                ^^^^^
+      |
+      = help: a secret stands alone, as `${{ NAME }}`, in a field that takes one: for keys, passwords and tokens, or `env` and `stdin` of `exec`
+
+    error: `env` takes a mapping, not a list
+     --> plan.yaml:9:40
+      |
+    9 |   - { id: list, exec: { run: [x], env: [A=b] } }
+      |                                        ^^^^^
+
+    error: `A=b` is not the name of an environment variable
+      --> plan.yaml:10:40
+       |
+    10 |   - { id: name, exec: { run: [x], env: { "A=b": c } } }
+       |                                        ^^^^^^^^^^^^
+       |
+       = help: write its name alone
+
+    error: `../x` leads out of the work folder [FOLDER]: write below it, or choose another with --workdir
+      --> plan.yaml:12:47
+       |
+    12 |   - { id: outside, exec: { run: [x], workdir: ../x, writes: [/etc/x] } }
+       |                                               ^^^^
+
+    error: `/etc/x` leads out of the work folder [FOLDER]: write below it, or choose another with --workdir
+      --> plan.yaml:12:62
+       |
+    12 |   - { id: outside, exec: { run: [x], workdir: ../x, writes: [/etc/x] } }
+       |                                                              ^^^^^^
+
+    error: `stdout` is not captured: nothing can use it
+      --> plan.yaml:13:62
+       |
+    13 |   - { id: uncaptured, exec: { run: [x], reads: [], rehearse: { stdout: a } } }
+       |                                                              ^^^^^^^^^^^^^
+       |
+       = help: say `capture: text`, `json` or `lines` too
+
+    error: step `uncaptured` has no output `stdout` as it stands
+      --> plan.yaml:14:56
+       |
+    14 |   - { id: uses, exec: { run: [x, "${{ steps.uncaptured.stdout }}"] } }
+       |                                                        ^^^^^^ say `capture: text`, `json` or `lines` in `uncaptured`
+
+    error: `other` is not among what the program writes
+      --> plan.yaml:15:61
+       |
+    15 |   - { id: files, exec: { run: [x], writes: [out], rehearse: { files: { other: a } } } }
+       |                                                             ^^^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: name it, or its folder, under `writes`: [other]
+
+    error: `capture` takes `text`, `json` or `lines`, not `yaml`
+      --> plan.yaml:16:47
+       |
+    16 |   - { id: capture, exec: { run: [x], capture: yaml } }
+       |                                               ^^^^
+
+    error: unknown key `cmd` in exec
+      --> plan.yaml:17:24
+       |
+    17 |   - { id: key, exec: { cmd: [x] } }
+       |                        ^^^
+       |
+       = note: exec takes: run, env, stdin, reads, writes, gate, capture, workdir, rehearse
+
+    error: `exec` needs `run`
+      --> plan.yaml:17:24
+       |
+    17 |   - { id: key, exec: { cmd: [x] } }
+       |                        ^^^
+    "#);
 }
 
 #[test]
@@ -82,8 +251,28 @@ fn a_rehearsal_says_what_it_cannot_know() {
       files: [{ path: dist/app }]
 ",
     );
-    assert_snapshot!(test.run("check plan.yaml").shown(), @"");
-    assert_snapshot!(test.run("rehearse plan.yaml").shown(), @"");
+    assert_snapshot!(test.run("check plan.yaml").shown(), @"
+    exit code 0
+    --- stderr
+    plan.yaml: 3 steps, nothing wrong
+    ");
+    assert_snapshot!(test.run("rehearse plan.yaml").shown(), @r#"
+    exit code 2
+    --- stderr
+    error: step `digest` has no output `stdout` as it stands
+      --> plan.yaml:10:48
+       |
+    10 |       to: "localhost:5000/app:${{ steps.digest.stdout }}"
+       |                                                ^^^^^^ rehearse with --exec, or say `rehearse: { stdout: … }` in `digest`
+
+    error: `dist/app` is written by `build`, which does not run in this rehearsal
+      --> plan.yaml:11:23
+       |
+    11 |       files: [{ path: dist/app }]
+       |                       ^^^^^^^^
+       |
+       = help: rehearse with --exec, or say `rehearse: { files: { dist/app: … } }` in `build`
+    "#);
     let test = plan(
         "  - id: digest
     exec: { run: [x], reads: [], capture: text, rehearse: { stdout: 1.4.0 } }
@@ -95,7 +284,22 @@ fn a_rehearsal_says_what_it_cannot_know() {
       files: [{ path: dist/app, name: app }]
 ",
     );
-    assert_snapshot!(test.run("rehearse plan.yaml").shown(), @"");
+    assert_snapshot!(test.run("rehearse plan.yaml --jobs 1").shown(), @"
+    exit code 0
+    --- stderr
+    small: 3 steps
+    passed    digest  x, not run  [TIME]
+    updated   build   x, not run  [TIME]
+    created   app     localhost:5000/app@sha256:38267987bedf  [TIME]
+    changed:
+      updated x, not run
+      created localhost:5000/app@sha256:38267987bedf242d1095679dba6248329711b5a5310a1a430d7ba57c07282aed
+    1 created, 1 updated, 1 passed in [TIME]
+    a real run:
+      in                  needs       to
+      localhost:5000/app  pull, push  create  1.4.0 → sha256:38267987bedf
+                                      create  sha256:38267987bedf
+    ");
 }
 
 const SECRET: &str = "consign: 1
@@ -124,7 +328,23 @@ outputs: { token: \"is ${{ steps.capture.stdout }}\" }
 fn a_program_is_given_secrets_and_nothing_shows_them() {
     let test = Test::new(SECRET).environment("TOKEN", "hunter2");
     let ran = test.run("run plan.yaml --jobs 1 --outputs outputs.json --events events.json");
-    assert_snapshot!(ran.shown(), @"");
+    assert_snapshot!(ran.shown(), @"
+    exit code 1
+    --- stderr
+    small: 3 steps
+    output    show     <***>
+    output    show     ***
+    output    show     ***
+    passed    show     sh  [TIME]
+    passed    capture  sh  [TIME]
+    output    fail     no ***
+    failed    fail     `sh` ended with exit code 1
+      --> plan.yaml:17:9
+    failed:
+      fail: `sh` ended with exit code 1
+    2 passed, 1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    ");
     let read = |name: &str| std::fs::read_to_string(test.path(name)).unwrap();
     assert_eq!(read("outputs.json"), "{\n  \"token\": \"is ***\"\n}\n");
     assert!(read("events.json").contains("is") && !read("events.json").contains("hunter2"));
@@ -135,9 +355,37 @@ fn a_program_is_given_secrets_and_nothing_shows_them() {
 #[test]
 fn a_secret_without_a_value_is_missed_before_the_first_step_and_a_rehearsal_has_stand_ins() {
     let test = Test::new(SECRET);
-    assert_snapshot!(test.run("run plan.yaml").shown(), @"");
-    assert_snapshot!(test.run("rehearse plan.yaml --real-secrets").shown(), @"");
-    assert_snapshot!(test.run("rehearse plan.yaml --exec --jobs 1 --progress plain").shown(), @"");
+    assert_snapshot!(test.run("run plan.yaml").shown(), @"
+    exit code 2
+    --- stderr
+    error: step `show` needs the secret `TOKEN`: the environment variable `TOKEN` is not set
+    error: step `capture` needs the secret `TOKEN`: the environment variable `TOKEN` is not set
+    ");
+    assert_snapshot!(test.run("rehearse plan.yaml --real-secrets").shown(), @r#"
+    exit code 2
+    --- stderr
+    error: step `capture` has no output `stdout` as it stands
+      --> plan.yaml:20:41
+       |
+    20 | outputs: { token: "is ${{ steps.capture.stdout }}" }
+       |                                         ^^^^^^ rehearse with --exec, or say `rehearse: { stdout: … }` in `capture`
+    "#);
+    assert_snapshot!(test.run("rehearse plan.yaml --exec --jobs 1 --progress plain").shown(), @"
+    exit code 1
+    --- stderr
+    small: 3 steps
+    output    show     <stand-in for TOKEN>
+    output    show     stand-in for KEY
+    passed    show     sh  [TIME]
+    passed    capture  sh  [TIME]
+    output    fail     no hunter2
+    failed    fail     `sh` ended with exit code 1
+      --> plan.yaml:17:9
+    failed:
+      fail: `sh` ended with exit code 1
+    2 passed, 1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    ");
     assert!(!test.path("asked").exists());
 }
 

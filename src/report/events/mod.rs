@@ -12,6 +12,7 @@
 //! | `transfer_started` | `step`, `name`, `digest`, `bytes` (its size) |
 //! | `transfer_finished` | `step`, `name`, `digest`, `bytes`, `moved` (less than `bytes` where it broke off) |
 //! | `printed` | `step`, `text` |
+//! | `program_wrote` | `step`, `stream` (`stdout` or `stderr`), `text` (whole lines) |
 //! | `warned` | `step`, `message` |
 //! | `step_resumed` | `step`, `taken_over` (whether an earlier run did it, so that it does not run), `because` |
 //! | `step_finished` | `step`, `outcome`, `because` (of `skipped`), `by` (of `blocked`: the step that failed), `failure` (of `failed`), `elapsed_ms`, `round_trips` (how many stood one after another, where there were any), `output` (an object, by name), `about` (what it was about, where that is not its `reference`) |
@@ -110,6 +111,7 @@ mod tests {
         {"event":"step_retried","step":"image","attempt":1,"wait_ms":1500,"request":"GET https://r.io/v2/","error":"503 Service Unavailable","at_ms":0}
         {"event":"requested","step":"tree","request":"GET https://r.io/v2/","answer":"200 OK","elapsed_ms":42,"at_ms":0}
         {"event":"printed","step":"tree","text":"myregistry.azurecr.io/net-monitor:v1\n└── sbom/example\n","at_ms":0}
+        {"event":"program_wrote","step":"push_app","stream":"stderr","text":"::error::one\ntwo \u001b[2J\n","at_ms":0}
         {"event":"warned","step":"tree","message":"the registry has no referrers API","at_ms":0}
         {"event":"transfer_finished","step":"image","name":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:eed1033d9489566cbc1f6d99953c086c10a3ae3b1c73effdaddb0972f0940cd1","bytes":83886080,"moved":0,"at_ms":0}
         {"event":"step_finished","step":"image","outcome":"created","elapsed_ms":120,"output":{"digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","media_type":"application/vnd.oci.image.manifest.v1+json","reference":"myregistry.azurecr.io/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"at_ms":0}
