@@ -32,7 +32,7 @@ pub(super) struct Base {
 /// What a base turned out to be.
 pub(super) enum Bases {
     /// An image, or the one of an index that was asked for.
-    One(Base),
+    One(Box<Base>),
     /// An index: an image for each of its platforms, in its order.
     Several(Vec<Base>),
 }
@@ -51,12 +51,12 @@ pub(super) async fn read(
             Some(platform) => for_platform(&*store, root, reference, platform).await?,
             None => root,
         };
-        return Ok((digest, Bases::One(base(&store, &manifest, reference, None).await?)));
+        return Ok((digest, Bases::One(Box::new(base(&store, &manifest, reference, None).await?))));
     }
     let listed = flat(&*store, &root, reference).await?;
     if let Some(platform) = platform {
         let entry = choose(&listed, reference, platform)?;
-        return Ok((digest, Bases::One(fetch(&store, entry, reference).await?)));
+        return Ok((digest, Bases::One(Box::new(fetch(&store, entry, reference).await?))));
     }
     let mut bases = Vec::new();
     for entry in &listed {

@@ -171,19 +171,16 @@ impl Image {
         annotations: &BTreeMap<String, String>,
         blobs: &mut Vec<Layer>,
     ) -> Result<MadeImage, StepError> {
-        let (config, platform, below, store) = match base {
-            Some(base) => {
-                let added: Vec<_> = packed.iter().map(Packed::added).collect();
-                let created = created(self.created.as_ref(), cx.epoch);
-                let config = image_config::on_base(self, &base.config, base.diff_ids.len(), &added, created.as_deref());
-                (serde_json::to_vec(&config), base.platform, base.layers, Some(base.store))
-            }
-            None => {
-                let platform = platform(self.platform.as_ref())?;
-                let missing = || StepError::BrokenOff { message: "`platform` is missing".to_owned() };
-                let platform = platform.ok_or_else(missing)?;
-                (serde_json::to_vec(&self.config(&platform, packed, cx.epoch)), platform, Vec::new(), None)
-            }
+        let (config, platform, below, store) = if let Some(base) = base {
+            let added: Vec<_> = packed.iter().map(Packed::added).collect();
+            let created = created(self.created.as_ref(), cx.epoch);
+            let config = image_config::on_base(self, &base.config, base.diff_ids.len(), &added, created.as_deref());
+            (serde_json::to_vec(&config), base.platform, base.layers, Some(base.store))
+        } else {
+            let platform = platform(self.platform.as_ref())?;
+            let missing = || StepError::BrokenOff { message: "`platform` is missing".to_owned() };
+            let platform = platform.ok_or_else(missing)?;
+            (serde_json::to_vec(&self.config(&platform, packed, cx.epoch)), platform, Vec::new(), None)
         };
         let content = config.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
         let config = Descriptor::of(media_type::IMAGE_CONFIG, &content);
@@ -274,7 +271,7 @@ impl Step for Image {
                 (made.manifest, Some(made.config))
             }
             Some(Bases::One(base)) => {
-                let made = self.make(cx, Some(base), &packed, &annotations, &mut blobs)?;
+                let made = self.make(cx, Some(*base), &packed, &annotations, &mut blobs)?;
                 (made.manifest, Some(made.config))
             }
             Some(Bases::Several(bases)) => {
