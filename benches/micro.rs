@@ -12,7 +12,7 @@ use consign::{
     pack::{Compression, LayerOptions, directory_digest, pack_directory},
     plan::{Given, SourceFile},
     program::{CompileOptions, Program, compile},
-    step::Places,
+    step::{Mode, Places},
     store::{CopyOptions, MemoryStore, Source, Store, copy},
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -103,7 +103,7 @@ fn plan(groups: usize) -> String {
 fn compiled(source: &SourceFile) -> Program {
     let given = Given { set: Vec::new(), files: Vec::new(), environment: BTreeMap::new() };
     let places = Places::new("/tmp", "/tmp");
-    let options = CompileOptions { given, skip: Vec::new(), select: Vec::new(), places };
+    let options = CompileOptions { given, skip: Vec::new(), select: Vec::new(), places, mode: Mode::Real };
     compile(source, &options).unwrap()
 }
 

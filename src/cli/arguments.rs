@@ -445,7 +445,7 @@ pub(super) struct KeysArguments {
     /// Writes NAME.key, the private key on P-256, encrypted, and NAME.pub, the public one. Neither may be there.
     #[arg(value_name = "NAME", default_value = "cosign")]
     pub(super) name: PathBuf,
-    /// Reads the password from stdin. By default it is what COSIGN_PASSWORD says.
+    /// Reads the password from stdin. By default it is what `COSIGN_PASSWORD` says.
     #[arg(long)]
     pub(super) password_stdin: bool,
 }

@@ -210,7 +210,7 @@ mod tests {
         let cache = DigestCache::in_file(folder.path().join("digests.json"));
         let digest = Digest::sha256(b"x");
         // Changed just now, as its clock has it, and too small.
-        let modified = SystemTime::now() + Duration::from_secs(3600);
+        let modified = SystemTime::now() + Duration::from_hours(1);
         for (name, size) in [("fresh", DigestCache::LEAST), ("small", DigestCache::LEAST - 1)] {
             let path = file(folder.path(), name, size);
             File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();

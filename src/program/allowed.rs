@@ -3,7 +3,7 @@
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
-    oci::{RegistryName, Repository},
+    oci::{RegistryName, Repository, Tag},
     plan::{AllowDeclaration, Diagnostic, yaml::Spanned},
     step::{Access, Places, Step, Thing},
 };
@@ -84,7 +84,7 @@ impl Allowed {
         if let Some(reference) = step.deletes() {
             let repository = places.repository(&reference.repository).identity();
             let tag = reference.tag.as_ref().filter(|_| reference.digest.is_none());
-            let is_allowed = self.delete.iter().any(|glob| glob.matches(&repository, tag.map(|tag| tag.as_str())));
+            let is_allowed = self.delete.iter().any(|glob| glob.matches(&repository, tag.map(Tag::as_str)));
             let what = match tag {
                 Some(tag) => format!("{repository}:{tag}"),
                 None => repository.to_string(),

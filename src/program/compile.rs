@@ -504,11 +504,7 @@ impl<'a> Check<'a> {
         let mut refused = refused.filter(|_| !self.idle.contains(&at));
         let mut effects = effects;
         let outputs = [0, 1].map(|world| Guess { world, step: &name });
-        if !uses.is_open() {
-            wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
-            first.set_step(id, &step.foresee(&outputs[0]));
-            second.set_step(id, &step.foresee(&outputs[1]));
-        } else {
+        if uses.is_open() {
             first.set_step(id, &step.foresee(&outputs[0]));
             if let Some((other, others)) = self.decode(kind, entry, &second, false) {
                 if !opaque && step.moves() == other.moves() {
@@ -529,6 +525,10 @@ impl<'a> Check<'a> {
                 effects = effects.everywhere();
                 self.known.opaque.insert(at);
             }
+        } else {
+            wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
+            first.set_step(id, &step.foresee(&outputs[0]));
+            second.set_step(id, &step.foresee(&outputs[1]));
         }
         wrong.extend(refused);
         effects = self.wait_for_subject(at, entry, &*step, effects);

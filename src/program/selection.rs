@@ -116,13 +116,12 @@ impl Selecting<'_> {
         let outside = document.steps.iter().filter(|step| step.within.is_none()).map(|step| &*step.id.text);
         let mut ids: Vec<&str> = outside.chain(document.loops.iter().map(|it| &*it.id.text)).collect();
         let diagnostic = Diagnostic::new(format!("there is no step `{pattern}`"));
-        match nearest(pattern, ids.iter().copied()) {
-            Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-            None => {
-                let more = if ids.len() > 20 { format!(" and {} more", ids.len() - 20) } else { String::new() };
-                ids.truncate(20);
-                diagnostic.note(format!("the steps are: {}{more}", ids.join(", ")))
-            }
+        if let Some(near) = nearest(pattern, ids.iter().copied()) {
+            diagnostic.help(format!("did you mean `{near}`?"))
+        } else {
+            let more = if ids.len() > 20 { format!(" and {} more", ids.len() - 20) } else { String::new() };
+            ids.truncate(20);
+            diagnostic.note(format!("the steps are: {}{more}", ids.join(", ")))
         }
     }
 
@@ -130,12 +129,11 @@ impl Selecting<'_> {
         let mut keys: Vec<&str> = self.instances.keys(which).collect();
         keys.sort_unstable();
         let diagnostic = Diagnostic::new(format!("`{group}` has no item with the key `{key}`"));
-        match nearest(key, keys.iter().copied()) {
-            Some(near) => diagnostic.help(format!("did you mean `{group}[{near}]`?")),
-            None => {
-                keys.truncate(20);
-                diagnostic.note(format!("its keys are: {}", keys.join(", ")))
-            }
+        if let Some(near) = nearest(key, keys.iter().copied()) {
+            diagnostic.help(format!("did you mean `{group}[{near}]`?"))
+        } else {
+            keys.truncate(20);
+            diagnostic.note(format!("its keys are: {}", keys.join(", ")))
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     journal::{Record, RecordedStep},
     output::Output,
     plan::Scope,
-    program::{Planned, Program},
+    program::{FingerprintDraft, Planned, Program},
     runner::{Earlier, EarlierStep, EndedWell, HandedOn},
 };
 
@@ -106,7 +106,7 @@ impl Judge<'_> {
             return Some("it depends on what runs again".to_owned());
         };
         let draft = self.program.fingerprint(at, &self.scope, &*instance, self.epoch);
-        let Some(mut now) = draft.and_then(|draft| draft.read()) else {
+        let Some(mut now) = draft.and_then(FingerprintDraft::read) else {
             return Some("what it reads cannot be read".to_owned());
         };
         now.before = self.handed_on.before(at, self.program.graph());

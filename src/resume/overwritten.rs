@@ -41,14 +41,14 @@ pub(super) fn spread(program: &Program, writers: &Writers, steps: &mut BTreeMap<
         let Some(planned) = program.steps().get(at) else { continue };
         let touched: Vec<&Thing> = planned.effects.touches().iter().map(|(_, thing)| thing).collect();
         for (writer, things) in writers.writes.iter().filter(|(writer, _)| *writer > at) {
-            let spoilt: Vec<&Thing> =
+            let ruined: Vec<&Thing> =
                 things.iter().filter(|thing| touched.iter().any(|own| own.overlaps(thing))).collect();
-            if spoilt.is_empty() {
+            if ruined.is_empty() {
                 continue;
             }
             let spoils = |step: usize| {
                 changed(program, step).iter().any(|thing| {
-                    spoilt.iter().any(|spoilt| spoilt.overlaps(thing)) && touched.iter().any(|own| own.overlaps(thing))
+                    ruined.iter().any(|ruined| ruined.overlaps(thing)) && touched.iter().any(|own| own.overlaps(thing))
                 })
             };
             let before: Vec<usize> = steps.range(..at).map(|(step, _)| *step).filter(|step| spoils(*step)).collect();

@@ -45,13 +45,12 @@ pub(super) async fn work_or_take_over(
             None => missing(step, cx, &earlier.output, &earlier.overwritten).await,
         },
     };
-    match because {
-        Some(because) => Worked { done: run.await, fingerprint: now, resumed: Some((false, because)) },
-        None => {
-            let output = Output::clone(&earlier.output);
-            let done = Ok(Done { outcome: earlier.outcome.clone(), output });
-            Worked { done, fingerprint: now, resumed: Some((true, "it ended well before".to_owned())) }
-        }
+    if let Some(because) = because {
+        Worked { done: run.await, fingerprint: now, resumed: Some((false, because)) }
+    } else {
+        let output = Output::clone(&earlier.output);
+        let done = Ok(Done { outcome: earlier.outcome.clone(), output });
+        Worked { done, fingerprint: now, resumed: Some((true, "it ended well before".to_owned())) }
     }
 }
 

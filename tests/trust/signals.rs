@@ -39,7 +39,8 @@ impl World {
         let run = consign(self.folder.path(), &["run", "plan.yaml", "--jobs", "1"]).spawn().unwrap();
         assert!(self.proxy.wait(|| false));
         for signal in signals {
-            assert!(Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap().success());
+            let pid = run.id().to_string();
+            assert!(Command::new("kill").args([*signal, pid.as_str()]).status().unwrap().success());
         }
         self.proxy.allow(u64::MAX);
         let ran = run.wait_with_output().unwrap();

@@ -68,7 +68,7 @@ impl Keyless {
         }
         let verified =
             self.verifier.verify(digest, &signed, &policy).map_err(|error| Refusal::bad(error.to_string()))?;
-        let found = verified.identity().map(|name| name.as_str()).unwrap_or_default();
+        let found = verified.identity().map(sigstore_verify::SubjectAltName::as_str).unwrap_or_default();
         let issuer = verified.issuer().unwrap_or_default();
         if found != identity.subject || issuer != identity.issuer {
             return Err(Refusal::Identity { subject: found.to_owned(), issuer: issuer.to_owned() });

@@ -26,7 +26,7 @@ impl PredicateType {
     pub const PROVENANCE: &'static str = "https://slsa.dev/provenance/v1";
     /// An SBOM in SPDX.
     pub const SPDX: &'static str = "https://spdx.dev/Document";
-    /// An SBOM in CycloneDX.
+    /// An SBOM in `CycloneDX`.
     pub const CYCLONEDX: &'static str = "https://cyclonedx.org/bom";
 
     /// One of cosign's short names, or a URI.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{EnvelopeFormat, Refusal};
 use crate::{
     oci::{Descriptor, ImageManifest, Manifest, ManifestError, annotation, media_type},
-    sign::certificate::Chain,
+    sign::certificate::{Certificate, Chain},
 };
 
 /// The manifest that carries an envelope and is about the artifact.
@@ -99,6 +99,6 @@ impl SignatureManifest {
 }
 
 fn thumbprints(chain: &Chain) -> String {
-    let thumbprints: Vec<_> = chain.certificates().iter().map(|certificate| certificate.thumbprint()).collect();
+    let thumbprints: Vec<_> = chain.certificates().iter().map(Certificate::thumbprint).collect();
     serde_json::Value::from(thumbprints).to_string()
 }

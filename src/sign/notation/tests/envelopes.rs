@@ -39,7 +39,7 @@ fn a_changed_byte_is_a_bad_signature() {
     for part in ["signature", "payload"] {
         let mut changed = jws.clone();
         let mut bytes = URL_SAFE_NO_PAD.decode(changed[part].as_str().unwrap()).unwrap();
-        let place = bytes.iter().rposition(|byte| byte.is_ascii_digit()).unwrap_or(0);
+        let place = bytes.iter().rposition(u8::is_ascii_digit).unwrap_or(0);
         bytes[place] ^= 1;
         changed[part] = json!(URL_SAFE_NO_PAD.encode(bytes));
         assert_eq!(read(EnvelopeFormat::Jws, changed.to_string().as_bytes()).unwrap_err(), NOT_SIGNED, "{part}");

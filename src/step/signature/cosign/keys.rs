@@ -47,12 +47,11 @@ pub(in crate::step) async fn private_key(
 }
 
 async fn password_of(cx: &StepContext, password: Option<&SecretName>) -> Result<Secret, StepError> {
-    match password {
-        Some(name) => cx.secret(name).await,
-        None => {
-            let source = SecretSource::Environment(PASSWORD.to_owned());
-            Ok(LateSecret::new(PASSWORD.into(), source).value().await?)
-        }
+    if let Some(name) = password {
+        cx.secret(name).await
+    } else {
+        let source = SecretSource::Environment(PASSWORD.to_owned());
+        Ok(LateSecret::new(PASSWORD.into(), source).value().await?)
     }
 }
 

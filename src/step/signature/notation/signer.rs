@@ -62,9 +62,10 @@ impl Signer {
             (Some([key, certificates]), _) => Self::of_key(&key, &certificates),
             (None, KeySource::Plugin { name, id, config }) => {
                 let home = Home::of_user();
-                let plugin = home.map(|home| home.plugins().find(&name)).unwrap_or_else(|| {
-                    Err(PluginError::Missing { name: name.clone(), path: "$HOME/.config/notation/plugins".into() })
-                })?;
+                let plugin = home.map_or_else(
+                    || Err(PluginError::Missing { name: name.clone(), path: "$HOME/.config/notation/plugins".into() }),
+                    |home| home.plugins().find(&name),
+                )?;
                 let metadata = plugin.metadata(&config).await?;
                 if !metadata.can(Capability::Signature) && !metadata.can(Capability::Envelope) {
                     return Err(PluginError::Incapable { name, what: "sign" }.into());
