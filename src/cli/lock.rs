@@ -58,8 +58,10 @@ pub(super) fn lock(command: &LockArguments, global: &Global) -> io::Result<ExitC
         }
         Ok(Some(locked)) => {
             let differences = locked.differences(&now);
-            let lines: String =
-                differences.iter().map(|it| format!("{}\n", text::safe_line(&it.to_string()))).collect();
+            let mut lines = String::new();
+            for difference in &differences {
+                lines.extend([&*text::safe_line(&difference.to_string()), "\n"]);
+            }
             super::print(&lines)?;
             Ok(if differences.is_empty() { ExitCode::Success } else { ExitCode::Drift })
         }
@@ -109,9 +111,9 @@ pub(super) fn hold_to(
     let mut message =
         format!("error: this is not what {} says; nothing was done\n", Lock::path(&command.plan).display());
     for difference in &differences {
-        message += &format!("  {}\n", text::safe_line(&difference.to_string()));
+        message.extend(["  ", &text::safe_line(&difference.to_string()), "\n"]);
     }
-    message += &format!("  help: where that is meant, write it anew with `consign lock {plan}`\n");
+    message.extend(["  help: where that is meant, write it anew with `consign lock ", &plan.to_string(), "`\n"]);
     io::stderr().lock().write_all(message.as_bytes())?;
     Ok(Some(ExitCode::Drift))
 }

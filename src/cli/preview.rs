@@ -70,10 +70,10 @@ pub(super) fn hold_to(
     }
     let mut message = format!("error: this is not what was approved in {}; nothing was done\n", path.display());
     for difference in &differences {
-        message += &format!("  {}\n", text::safe_line(difference));
+        message.extend(["  ", &*text::safe_line(difference), "\n"]);
     }
-    let plan = command.plan.display();
-    message += &format!("  help: see what would change with `consign plan {plan}`, and approve it with `--out`\n");
+    let plan = command.plan.display().to_string();
+    message.extend(["  help: see what would change with `consign plan ", &plan, "`, and approve it with `--out`\n"]);
     io::stderr().lock().write_all(message.as_bytes())?;
     Ok(Some(ExitCode::Drift))
 }

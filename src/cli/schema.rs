@@ -25,6 +25,35 @@ pub(super) fn text(of: SchemaOf) -> String {
     format!("{schema:#}\n")
 }
 
+/// What names, text and expressions are.
+fn words() -> [(String, Value); 3] {
+    [
+        (
+            "name".to_owned(),
+            json!({
+                "type": "string",
+                "description": "Letters, digits and `_`, not starting with a digit.",
+                "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+            }),
+        ),
+        (
+            "text".to_owned(),
+            json!({
+                "description": "Text, kept as it is typed. Expressions may stand in it: `${{ NAME }}`.",
+                "type": ["string", "number", "boolean"],
+            }),
+        ),
+        (
+            "expression".to_owned(),
+            json!({
+                "description": "An expression: `${{ NAME }}`. Its value keeps its type.",
+                "type": "string",
+                "pattern": "\\$\\{\\{[\\s\\S]*\\}\\}",
+            }),
+        ),
+    ]
+}
+
 fn plan() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut step = base_step();
@@ -66,29 +95,7 @@ fn plan() -> Value {
     definitions.insert("retry".to_owned(), retry());
     definitions.insert("timeout".to_owned(), timeout());
     definitions.insert("foreach".to_owned(), foreach());
-    definitions.insert(
-        "name".to_owned(),
-        json!({
-            "type": "string",
-            "description": "Letters, digits and `_`, not starting with a digit.",
-            "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
-        }),
-    );
-    definitions.insert(
-        "text".to_owned(),
-        json!({
-            "description": "Text, kept as it is typed. Expressions may stand in it: `${{ NAME }}`.",
-            "type": ["string", "number", "boolean"],
-        }),
-    );
-    definitions.insert(
-        "expression".to_owned(),
-        json!({
-            "description": "An expression: `${{ NAME }}`. Its value keeps its type.",
-            "type": "string",
-            "pattern": "\\$\\{\\{[\\s\\S]*\\}\\}",
-        }),
-    );
+    definitions.extend(words());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A consign plan",

@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn every_byte_has_its_digits() {
         let hash: Vec<u8> = (0..=255).collect();
-        let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(Digest::from_hash(Algorithm::Sha256, &hash).hex(), digits);
+        let digits: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(Digest::from_hash(Algorithm::Sha256, &hash).hex(), digits.concat());
     }
 
     #[test]

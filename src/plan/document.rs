@@ -109,9 +109,13 @@ impl Document {
                 _ => document.read_entry(entry, diagnostics),
             }
         }
-        steps.into_iter().for_each(|list| document.read_steps(list, kinds, diagnostics));
+        if let Some(list) = steps {
+            document.read_steps(list, kinds, diagnostics);
+        }
         document.finally = document.steps.len();
-        finally.into_iter().for_each(|list| document.read_steps(list, kinds, diagnostics));
+        if let Some(list) = finally {
+            document.read_steps(list, kinds, diagnostics);
+        }
         for (name, help) in [
             ("consign", "say which version of the language it is written in: `consign: 1`"),
             ("steps", "a plan has a list of `steps:`"),

@@ -17,7 +17,7 @@ pub fn draw(preview: &Preview) -> String {
         (count > 0).then(|| format!("{count} {}", verdict.word()))
     });
     let counts: Vec<_> = counts.collect();
-    drawn += &format!("\n{}: {}\n", text::safe_line(&preview.plan), counts.join(", "));
+    drawn.extend(["\n", &*text::safe_line(&preview.plan), ": ", &counts.join(", "), "\n"]);
     drawn
 }
 

@@ -208,10 +208,8 @@ impl<'a> Grounds<'a> {
         let nothing = BTreeSet::new();
         let mut check = Grounds { ..*self }.check(&nothing, Vec::new());
         let parts = check.steps();
-        let known = |(at, part): (usize, Option<(Part, BTreeSet<Arc<str>>)>)| {
-            part.map(|(part, _)| part).or_else(|| check.bare_part(at))
-        };
-        let parts: Vec<Part> = parts.into_iter().enumerate().filter_map(known).collect();
+        let known = parts.into_iter().map(|part| part.map(|(part, _)| part)).enumerate();
+        let parts: Vec<Part> = known.filter_map(|(at, part)| part.or_else(|| check.bare_part(at))).collect();
         Graph::shaped(&parts, self.instances.shape.clone())
     }
 }

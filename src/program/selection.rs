@@ -1,6 +1,6 @@
 //! `--select` and `--skip`: which steps are meant by `id`, `+id`, `id+`, `kind:sign`, `group` and `group[key]`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use petgraph::Direction;
 
@@ -102,9 +102,8 @@ impl Selecting<'_> {
         let made = self.instances.list.iter().enumerate().filter(|(_, instance)| is_of_kind(instance.entry));
         let found: BTreeSet<usize> = made.map(|(at, _)| at).collect();
         if found.is_empty() {
-            let mut kinds: BTreeMap<&str, ()> = BTreeMap::new();
-            kinds.extend(self.document.steps.iter().map(|step| (&*step.kind.text, ())));
-            let kinds: Vec<_> = kinds.into_keys().collect();
+            let kinds: BTreeSet<&str> = self.document.steps.iter().map(|step| &*step.kind.text).collect();
+            let kinds: Vec<_> = kinds.into_iter().collect();
             let diagnostic = Diagnostic::new(format!("no step is of the kind `{kind}`"));
             return Err(Box::new(diagnostic.note(format!("there are steps of: {}", kinds.join(", ")))));
         }

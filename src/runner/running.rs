@@ -16,7 +16,7 @@ pub(super) struct Running {
 }
 
 /// What a step cost.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cost {
     pub(super) elapsed: Duration,
     pub(super) round_trips: u32,

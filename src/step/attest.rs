@@ -72,6 +72,7 @@ key: keys/cosign.key
     const OUTPUTS: &'static [OutputInfo] =
         &[REFERENCE, DIGEST, output("signatures", "a list of one: `subject`, `digest` and `reference`")];
     const CONTENT: &'static [&'static str] = &["predicate"];
+    const UNFORESEEABLE: Option<&'static str> = Some("a signature is different each time");
 }
 
 impl Attest {

@@ -286,8 +286,7 @@ impl StepError {
             Self::Refused { .. } => FailureKind::Gate,
             Self::Exec(error) if error.is_no() => FailureKind::Gate,
             Self::Store { source, .. } if source.is_temporary() => FailureKind::Temporary,
-            Self::Web(_) => FailureKind::Temporary,
-            Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
+            Self::Web(_) | Self::OutOfTime { is_temporary: true, .. } => FailureKind::Temporary,
             _ => FailureKind::Step,
         };
         Failure { kind, message: self.to_string(), notes: self.notes(), help: self.help(), place }

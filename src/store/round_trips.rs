@@ -45,7 +45,7 @@ mod tests {
         let three = trips.begin();
         one.end();
         assert_eq!(trips.count(), 1);
-        drop(trips.begin());
+        let _ = trips.begin();
         three.end();
         assert_eq!(trips.count(), 2);
     }

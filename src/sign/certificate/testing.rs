@@ -107,13 +107,13 @@ impl Authority {
 
     /// A signer, with the certificates up to here.
     pub(crate) fn signer(&self, name: &str, key: Key) -> Holder {
-        self.holder(signer_parameters(name), key)
+        self.holder(&signer_parameters(name), key)
     }
 
     /// As [`Authority::signer`], of whom the certificate says anything.
-    pub(crate) fn holder(&self, parameters: CertificateParams, key: Key) -> Holder {
+    pub(crate) fn holder(&self, parameters: &CertificateParams, key: Key) -> Holder {
         let key = key.generate();
-        let leaf = parameters.signed_by(&key, &self.issuer).unwrap();
+        let leaf = parameters.clone().signed_by(&key, &self.issuer).unwrap();
         let leaf = Certificate::from_der(leaf.der()).unwrap();
         Holder { key: key.serialize_pem(), certificates: vec![leaf, self.certificate.clone()] }
     }

@@ -84,7 +84,7 @@ fn a_signer_signs_and_does_nothing_else() {
     let refused = |edit: fn(&mut rcgen::CertificateParams)| {
         let mut parameters = signer_parameters("signer");
         edit(&mut parameters);
-        let message = chain(&root.holder(parameters, Key::P256).certificates).unwrap_err();
+        let message = chain(&root.holder(&parameters, Key::P256).certificates).unwrap_err();
         let start = format!("the certificate `{}` must not be used for signing: ", name("signer"));
         message.strip_prefix(&start).unwrap().to_owned()
     };
@@ -113,7 +113,7 @@ fn a_signer_signs_and_does_nothing_else() {
     // What may stand there as well.
     let mut parameters = signer_parameters("signer");
     parameters.key_usages.push(KeyUsagePurpose::ContentCommitment);
-    assert!(chain(&root.holder(parameters, Key::P256).certificates).is_ok());
+    assert!(chain(&root.holder(&parameters, Key::P256).certificates).is_ok());
     assert!(chain(&self_signed(&signer_parameters("alone")).certificates).is_ok());
     let alone = Chain::new(self_signed(&signer_parameters("alone")).certificates, Purpose::Timestamping).unwrap_err();
     let message = "must not be used for timestamps: its extended key usage must be critical, and `timeStamping` alone";

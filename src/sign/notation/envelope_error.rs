@@ -1,3 +1,5 @@
+use std::fmt::Display;
+
 use crate::sign::certificate::CertificateError;
 
 /// Why an envelope is not one that a key has signed.
@@ -70,8 +72,8 @@ pub enum EnvelopeError {
 }
 
 impl EnvelopeError {
-    pub(super) fn malformed(message: impl ToString) -> Self {
-        Self::Malformed { message: message.to_string() }
+    pub(super) fn malformed(message: impl Display) -> Self {
+        Self::Malformed { message: format!("{message}") }
     }
 
     pub(super) fn header(name: impl Into<String>, problem: &'static str) -> Self {

@@ -70,8 +70,10 @@ struct Keys {
 #[serde(rename_all = "camelCase")]
 struct Key {
     name: String,
-    key_path: Option<PathBuf>,
-    cert_path: Option<PathBuf>,
+    #[serde(rename = "keyPath")]
+    private: Option<PathBuf>,
+    #[serde(rename = "certPath")]
+    certificates: Option<PathBuf>,
     id: Option<String>,
     plugin_name: Option<String>,
     #[serde(default)]
@@ -132,7 +134,7 @@ impl NamedKey {
             return Err(NamedKeyError::Unknown { names: names(), name });
         };
         match key {
-            Key { key_path: Some(key), cert_path: Some(certificates), .. } => {
+            Key { private: Some(key), certificates: Some(certificates), .. } => {
                 Ok(Self::Files { key: key.clone(), certificates: certificates.clone() })
             }
             Key { id: Some(id), plugin_name: Some(plugin), plugin_config, .. } => Ok(Self::Plugin {

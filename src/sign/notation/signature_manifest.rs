@@ -44,7 +44,7 @@ impl SignatureManifest {
     ) -> Result<Manifest, ManifestError> {
         let mut config = Descriptor::empty();
         if is_layout {
-            config.media_type = Self::ARTIFACT_TYPE.to_owned();
+            Self::ARTIFACT_TYPE.clone_into(&mut config.media_type);
         }
         let mut manifest = ImageManifest::new(config);
         manifest.artifact_type = Some(Self::ARTIFACT_TYPE.to_owned());

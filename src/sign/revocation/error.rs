@@ -1,3 +1,5 @@
+use std::fmt::Display;
+
 use jiff::Timestamp;
 
 use crate::sign::{WebError, certificate::CertificateError};
@@ -44,7 +46,7 @@ fn for_reason(reason: Option<&str>) -> String {
 }
 
 impl RevocationError {
-    pub(super) fn answer(url: &str, problem: impl ToString) -> Self {
-        Self::Answer { url: url.to_owned(), problem: problem.to_string() }
+    pub(super) fn answer(url: &str, problem: impl Display) -> Self {
+        Self::Answer { url: url.to_owned(), problem: format!("{problem}") }
     }
 }

@@ -44,7 +44,7 @@ fn signer(root: &Authority) -> Holder {
     let mut parameters = signer_parameters("signer");
     parameters.serial_number = Some(SerialNumber::from(42));
     parameters.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![URL.to_owned()] }];
-    root.holder(parameters, Key::P256)
+    root.holder(&parameters, Key::P256)
 }
 
 /// The list of `authority` from one day to another, with these numbers on it.

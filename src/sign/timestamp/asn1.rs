@@ -26,7 +26,7 @@ pub(super) struct TimeStampReq<'a> {
 /// <https://www.rfc-editor.org/rfc/rfc3161#section-2.4.2>
 #[derive(Debug, Sequence)]
 pub(super) struct Status {
-    pub(super) status: u32,
+    pub(super) code: u32,
     #[asn1(optional = "true")]
     pub(super) text: Option<Vec<String>>,
     #[asn1(optional = "true")]

@@ -1,3 +1,5 @@
+use std::fmt::Display;
+
 use crate::sign::certificate::CertificateError;
 
 /// Why a timestamp does not say when something was there.
@@ -56,7 +58,7 @@ fn reason(text: &str) -> String {
 }
 
 impl TimestampError {
-    pub(super) fn malformed(message: impl ToString) -> Self {
-        Self::Malformed { message: message.to_string() }
+    pub(super) fn malformed(message: impl Display) -> Self {
+        Self::Malformed { message: format!("{message}") }
     }
 }

@@ -18,7 +18,7 @@ pub fn token(response: &[u8], request: Option<&Request>) -> Result<Vec<u8>, Time
     });
     let (status, token) = read.map_err(TimestampError::malformed)?;
     // Granted, or granted with modifications.
-    let (0 | 1, Some(token)) = (status.status, token) else {
+    let (0 | 1, Some(token)) = (status.code, token) else {
         let text = status.text.unwrap_or_default().join("; ");
         // It is shown in a terminal.
         return Err(TimestampError::Refused { text: text.chars().filter(|letter| !letter.is_control()).collect() });

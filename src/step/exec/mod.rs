@@ -10,7 +10,8 @@ mod reading;
 mod rehearsal;
 mod touched;
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 use std::{

@@ -14,5 +14,6 @@ pub use self::{
     program::Plugin,
 };
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -84,9 +84,9 @@ fn edited(edit: impl FnOnce(&mut Value)) -> Result<Envelope, String> {
 
 #[test]
 fn headers_go_together() {
-    let refused = |edit: fn(&mut Value)| edited(edit).unwrap_err();
     const TIME: &str = "io.cncf.notary.signingTime";
     const AUTHENTIC: &str = "io.cncf.notary.authenticSigningTime";
+    let refused = |edit: fn(&mut Value)| edited(edit).unwrap_err();
     let drop = |headers: &mut Value, name: &str| drop(headers.as_object_mut().unwrap().remove(name));
     assert!(edited(|_| {}).is_ok());
     let algorithm = |said: &str| format!("it says that it is signed with `{said}`, and its key signs with `ES256`");

@@ -82,7 +82,7 @@ fn what_has_expired_counts_only_where_that_is_only_said() {
     let message = expired(Level::STRICT).unwrap_err();
     assert!(message.starts_with("expired: it counted until "), "{message}");
     for level in [Level::PERMISSIVE, Level::AUDIT] {
-        assert_eq!(expired(level).unwrap().warnings, [message.clone()]);
+        assert_eq!(expired(level).unwrap().warnings, std::slice::from_ref(&message));
     }
 }
 
@@ -91,7 +91,7 @@ fn a_certificate_that_is_over_counts_only_where_that_is_only_said() {
     let mut parameters = signer_parameters("signer");
     parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
     parameters.not_after = rcgen::date_time_ymd(2021, 1, 1);
-    let holder = ROOT.holder(parameters, Key::P256);
+    let holder = ROOT.holder(&parameters, Key::P256);
     let message = verdict(&holder, |_, _| {}).unwrap_err();
     let start = "not valid in time: the certificate `CN=signer,O=acme,ST=WA,C=US` does not count at ";
     assert!(message.starts_with(start), "{message}");

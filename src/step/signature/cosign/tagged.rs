@@ -14,8 +14,11 @@ pub(in crate::step) struct Tagged {
     /// What is under the tag.
     pub(in crate::step) manifest: Option<Digest>,
     /// Each payload with its signature, by the digest of the payload, or what is wrong with it.
-    pub(in crate::step) payloads: Vec<(Digest, Result<(Bytes, Vec<u8>), String>)>,
+    pub(in crate::step) payloads: Vec<(Digest, Result<Signed, String>)>,
 }
+
+/// A payload with its signature.
+type Signed = (Bytes, Vec<u8>);
 
 /// How often the tag is written again where somebody else writes it at the same time.
 const TRIES: usize = 5;

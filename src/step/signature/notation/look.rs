@@ -54,10 +54,7 @@ impl Look<'_> {
         let manifest = self.store.manifest(&Target::Digest(referrer.digest.clone())).await.map_err(fail())?;
         // What is listed and not there was removed since, or never pushed.
         let Some(manifest) = manifest else { return Ok(None) };
-        let read = match SignatureManifest::read(&manifest, self.subject) {
-            None => return Ok(None),
-            Some(read) => read,
-        };
+        let Some(read) = SignatureManifest::read(&manifest, self.subject) else { return Ok(None) };
         let result = match read {
             Err(refusal) => Err(refusal),
             Ok(read) => {

@@ -22,6 +22,7 @@ use crate::{
 
 /// Somebody who signs.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a step has one of them, and it is not moved about")]
 pub(in crate::step) enum Signer {
     /// A key that is here.
     Key { key: Arc<PrivateKey>, algorithm: Algorithm, chain: Chain },
