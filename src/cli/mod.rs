@@ -1,5 +1,6 @@
 //! The command line: what was asked, wired to what does it. Only this module and `report/` print.
 
+mod access_arguments;
 mod arguments;
 mod check;
 mod doctor;

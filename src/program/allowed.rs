@@ -50,7 +50,7 @@ impl Allowed {
         let mut allowed = Self { write: Vec::new(), delete: Vec::new(), exec: Vec::new(), files: Vec::new() };
         for pattern in &declaration.write {
             if let Some(path) = pattern.strip_prefix("file:") {
-                let path = places.workdir.join(path).to_string_lossy().into_owned();
+                let path = places.in_workdir(path).to_string_lossy().into_owned();
                 allowed.files.extend(glob(&path, pattern, diagnostics));
             } else {
                 allowed.write.extend(RepositoryGlob::read(pattern, diagnostics));

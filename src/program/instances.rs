@@ -90,6 +90,10 @@ impl Instances {
     pub(super) fn beside(&self, entry: usize, from: &Instance, document: &Document) -> Option<usize> {
         let first = *self.first.get(entry)?;
         let Some(which) = document.steps.get(entry)?.within else { return Some(first) };
+        // From another loop, no item is the same.
+        if document.steps.get(from.entry)?.within != Some(which) {
+            return None;
+        }
         let (_, steps, iterations) = self.loops.get(which)?;
         let number = from.iteration?.checked_sub(*iterations)?;
         Some(first + number * steps)

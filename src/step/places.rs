@@ -100,12 +100,17 @@ impl Places {
 
     /// The file or folder to write, absolute; it stays under the work folder.
     pub fn target(&self, path: &str) -> Result<PathBuf, PlaceError> {
-        let target = normalize(&self.workdir.join(path));
+        let target = self.in_workdir(path);
         if self.may_write(&target) {
             Ok(target)
         } else {
             Err(PlaceError::Outside { path: path.to_owned(), workdir: self.workdir.clone() })
         }
+    }
+
+    /// The place that a path below the work folder, or out of it, stands for: absolute, without `.` and `..`.
+    pub fn in_workdir(&self, path: &str) -> PathBuf {
+        normalize(&self.workdir.join(path))
     }
 
     /// Whether something may be written there: under the work folder, or where the plan says so.

@@ -132,8 +132,8 @@ steps:
     );
     assert_eq!(test.run("check plan.yaml").code, 0);
     let ran = test.run("rehearse plan.yaml");
-    let refused = "failed    copy   `copy` writes `localhost:5000/v1:v1`, which `allow.write` does not have\n  --> plan.yaml:9:9\n  \
-                   help: add it: `allow: { write: [\"localhost:5000/v1:v1\"] }`, or a pattern that it fits\n";
+    let refused = "failed    copy   `copy` writes `localhost:5000/v1`, which `allow.write` does not have\n  --> plan.yaml:9:9\n  \
+                   help: add it: `allow: { write: [\"localhost:5000/v1\"] }`, or a pattern that it fits\n";
     assert!(ran.code == 1 && ran.stderr.contains(refused), "{}", ran.stderr);
     assert!(!ran.stderr.contains("localhost:5000/v1  "), "nothing was done there: {}", ran.stderr);
 }

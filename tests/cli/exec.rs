@@ -102,10 +102,12 @@ fn a_no_is_3_and_a_program_that_could_not_be_asked_is_1() {
       scan: there is no program `no-such-scanner`
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a plan and all that is said of it")]
 fn what_is_wrong_with_a_program_is_said_before_anything_runs() {
     let test = Test::new(
         "consign: 1
@@ -182,13 +184,13 @@ steps:
        |
        = help: write its name alone
 
-    error: `../x` leads out of the work folder [FOLDER]: write below it, or choose another with --workdir
+    error: `../x` leads out of the work folder [FOLDER]: write below it, choose another with --workdir, or allow it: `allow: { write: ["file:…"] }`
       --> plan.yaml:12:47
        |
     12 |   - { id: outside, exec: { run: [x], workdir: ../x, writes: [/etc/x] } }
        |                                               ^^^^
 
-    error: `/etc/x` leads out of the work folder [FOLDER]: write below it, or choose another with --workdir
+    error: `/etc/x` leads out of the work folder [FOLDER]: write below it, choose another with --workdir, or allow it: `allow: { write: ["file:…"] }`
       --> plan.yaml:12:62
        |
     12 |   - { id: outside, exec: { run: [x], workdir: ../x, writes: [/etc/x] } }
@@ -344,6 +346,7 @@ fn a_program_is_given_secrets_and_nothing_shows_them() {
       fail: `sh` ended with exit code 1
     2 passed, 1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
     let read = |name: &str| std::fs::read_to_string(test.path(name)).unwrap();
     assert_eq!(read("outputs.json"), "{\n  \"token\": \"is ***\"\n}\n");

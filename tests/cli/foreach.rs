@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 use super::Test;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a plan for each mistake, and what is said of it")]
 fn items_that_cannot_be() {
     assert_snapshot!(Test::new("\
 consign: 1

@@ -145,6 +145,7 @@ fn the_kinds() {
     --- stdout
     assert     Makes sure that something holds; otherwise what follows does not run.
     attach     Pushes an artifact that is about another one, its subject.
+    attest     Vouches for something about a manifest, signed, as cosign does.
     copy       Copies a manifest with all that it needs and what refers to it.
     delete     Deletes a manifest, with `graph` what refers to it too.
     discover   Lists what refers to a manifest, on all levels.

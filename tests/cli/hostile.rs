@@ -100,7 +100,9 @@ steps:
 
 /// Every path in a folder, sorted.
 fn files(folder: &Path) -> Vec<String> {
+    // A run's own journal is meant to be there.
     let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
+    let walk = walk.filter_entry(|entry| entry.file_name() != ".consign");
     walk.map(|entry| entry.unwrap().path().display().to_string()).collect()
 }
 
@@ -114,6 +116,7 @@ fn a_title_does_not_lead_out() {
       pull: failed to pull oci-layout:store:v1: `../evil.txt` cannot be a title: it has a `..`; a title is a relative path such as `docs/readme.md`
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
     assert_snapshot!(pull(|layout| layout.layer(b"evil", "/tmp/consign-evil.txt")), @"
     hostile: 1 step
@@ -123,6 +126,7 @@ fn a_title_does_not_lead_out() {
       pull: failed to pull oci-layout:store:v1: `/tmp/consign-evil.txt` cannot be a title: it is absolute; a title is a relative path such as `docs/readme.md`
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
     assert!(pull(|layout| layout.layer(b"evil", "a/../../evil.txt")).contains("a/../../evil.txt"));
     assert!(pull(|layout| layout.archive(&["x"], "..")).contains("`..`"));
@@ -138,6 +142,7 @@ fn an_archive_does_not_lead_out() {
       pull: failed to pull oci-layout:store:v1: the entry `../evil.txt` cannot be unpacked: it has a `..`
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
     assert_snapshot!(pull(|layout| layout.archive(&["docs/good.txt", "docs/../../evil.txt"], "docs")), @"
     hostile: 1 step
@@ -147,6 +152,7 @@ fn an_archive_does_not_lead_out() {
       pull: failed to pull oci-layout:store:v1: the entry `docs/../../evil.txt` cannot be unpacked: it has a `..`
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
     assert_snapshot!(pull(|layout| layout.archive(&["docs/good.txt", "/tmp/consign-evil.txt"], "docs")), @"
     hostile: 1 step
@@ -156,6 +162,7 @@ fn an_archive_does_not_lead_out() {
       pull: failed to pull oci-layout:store:v1: the entry `/tmp/consign-evil.txt` cannot be unpacked: it is absolute
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
 }
 
@@ -175,6 +182,7 @@ fn content_that_is_not_what_its_digest_says_is_not_restored() {
       pull: failed to fetch app.txt: `sha256:646415a487f617a6e1af6f21f05e7d0dd645752577403df70b1f985ef39ee7d2` was wanted, but `sha256:75acfeb9931cb744bc1ef6c92ad2d04def15e207f0dbe63fa0d4a7c4c1598dff` came
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
     assert_snapshot!(pull(|layout| swap(layout, b"short")), @"
     hostile: 1 step
@@ -184,6 +192,7 @@ fn content_that_is_not_what_its_digest_says_is_not_restored() {
       pull: failed to fetch app.txt: `sha256:646415a487f617a6e1af6f21f05e7d0dd645752577403df70b1f985ef39ee7d2` should have 15 bytes, but 5 came
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
     assert_snapshot!(pull(|layout| swap(layout, b"more than there was said to be")), @"
     hostile: 1 step
@@ -193,6 +202,7 @@ fn content_that_is_not_what_its_digest_says_is_not_restored() {
       pull: failed to fetch app.txt: `sha256:646415a487f617a6e1af6f21f05e7d0dd645752577403df70b1f985ef39ee7d2` should have 15 bytes, but 30 came
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
 }
 
@@ -212,6 +222,7 @@ fn an_archive_that_breaks_off_leaves_nothing() {
       pull: failed to pull oci-layout:store:v1: the layer cannot be read: invalid gzip header
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
 }
 
@@ -245,6 +256,7 @@ steps:
       pull: failed to pull oci-layout:store:v1: `[FOLDER]/download/link` is in the way: a directory never replaces a file, nor a file a directory
     1 failed in [TIME]
     run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
 }
 

@@ -1,4 +1,4 @@
-//! Reports of real runs: JUnit by the rules of its schema, and files that cannot be written.
+//! Reports of real runs: `JUnit` by the rules of its schema, and files that cannot be written.
 
 use std::{collections::BTreeMap, fs};
 

@@ -37,7 +37,7 @@ const THROTTLED: &str = "429 Too Many Requests\r\nRetry-After: 3600\r\nContent-L
 
 #[test]
 fn a_registry_that_cannot_at_the_moment_is_tried_again_and_the_run_may_be_too() {
-    assert_snapshot!(run(BUSY, "{ max: 2 }", ""), @r"
+    assert_snapshot!(run(BUSY, "{ max: 2 }", ""), @"
     exit code 75
     --- stderr
     plan: 1 step
@@ -49,12 +49,13 @@ fn a_registry_that_cannot_at_the_moment_is_tried_again_and_the_run_may_be_too() 
       tags: failed to list the tags of [REGISTRY]/app: GET http://[REGISTRY]/v2/app/tags/list: 503 Service Unavailable (tried 2 times over [TIME])
     1 failed in [TIME]
     every failure was temporary; run it again later: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
 }
 
 #[test]
 fn what_takes_longer_than_the_plan_allows_is_said_at_once() {
-    assert_snapshot!(run(THROTTLED, "{}", ""), @r"
+    assert_snapshot!(run(THROTTLED, "{}", ""), @"
     exit code 75
     --- stderr
     plan: 1 step
@@ -65,6 +66,7 @@ fn what_takes_longer_than_the_plan_allows_is_said_at_once() {
       tags: failed to list the tags of [REGISTRY]/app: GET http://[REGISTRY]/v2/app/tags/list: 429 Too Many Requests (tried once; the next try is 1 h 00 m away, and a step waits no longer than [TIME] in all)
     1 failed in [TIME]
     every failure was temporary; run it again later: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
     ");
 }
 

@@ -4,9 +4,10 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Output},
+    process::{Child, Command, Output, Stdio},
 };
 
+use consign::oci::Digest;
 use serde_json::Value;
 
 use super::{
@@ -115,8 +116,11 @@ impl World {
     }
 }
 
+/// What a run leaves in the registry, and what it sent or deleted for that.
+type Left = (BTreeMap<String, Value>, BTreeMap<(String, String), usize>);
+
 /// What the world looks like after a run that nobody disturbed.
-fn undisturbed() -> (BTreeMap<String, Value>, BTreeMap<(String, String), usize>) {
+fn undisturbed() -> Left {
     let world = World::new();
     let ran = world.command(&["run", "plan.yaml"]).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
@@ -130,11 +134,7 @@ fn kill(mut child: Child) {
 }
 
 /// Goes on, and finds everything as if nothing had happened; how many steps were taken over.
-fn goes_on(
-    world: &World,
-    what: &str,
-    (content, done): &(BTreeMap<String, Value>, BTreeMap<(String, String), usize>),
-) -> usize {
+fn goes_on(world: &World, what: &str, (content, done): &Left) -> usize {
     let (resumed, events) = world.resume();
     let said = String::from_utf8_lossy(&resumed.stderr);
     let ended_before = said.ends_with("ended well: there is nothing to go on with\n");
@@ -143,7 +143,11 @@ fn goes_on(
     // Which repository is first sent a blob that others then take from it is chance; that it is sent once is not.
     let is_blob = |(key, _): &(&(String, String), &usize)| key.1.contains(" sha256");
     let now = world.done();
-    assert!(now.iter().filter(is_blob).all(|(_, times)| *times == 1), "{what}: a blob is sent twice: {now:#?}");
+    // The two bytes of the empty config cost no more than the question whether they are there.
+    let empty = Digest::sha256(b"{}");
+    let again: Vec<_> =
+        now.iter().filter(is_blob).filter(|((_, path), times)| **times > 1 && !path.contains(empty.hex())).collect();
+    assert!(again.is_empty(), "{what}: sent twice: {again:?}");
     let others = |done: &BTreeMap<_, _>| -> Vec<((String, String), usize)> {
         done.iter().filter(|entry| !is_blob(entry)).map(|(key, times)| (key.clone(), *times)).collect()
     };
@@ -187,8 +191,9 @@ fn a_run_that_is_killed_in_the_middle_of_a_transfer_goes_on() {
         // Each blob is 300,000 bytes: this ends in the middle of one.
         world.proxy.allow(150_000 + place * 300_000);
         let jobs = if place % 2 == 0 { "1" } else { "8" };
-        let mut run = world.command(&["run", "plan.yaml", "--jobs", jobs]).spawn().unwrap();
-        drop((run.stdout.take(), run.stderr.take()));
+        let mut run = world.command(&["run", "plan.yaml", "--jobs", jobs]);
+        // Nobody reads what it says, and it must be able to say it.
+        let run = run.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let running = std::cell::RefCell::new(run);
         stuck += usize::from(world.proxy.wait(|| running.borrow_mut().try_wait().unwrap().is_some()));
         kill(running.into_inner());

@@ -120,7 +120,7 @@ fn every_change_of_a_bundle_is_refused_with_its_reason() {
     for (place, value, reason) in rows {
         let change = |wire: &mut Value| {
             if let Some(member) = wire.pointer_mut(place) {
-                *member = value
+                *member = value;
             } else {
                 let (parent, name) = place.rsplit_once('/').unwrap();
                 wire.pointer_mut(parent).unwrap()[name] = value;

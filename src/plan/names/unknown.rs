@@ -1,0 +1,65 @@
+//! What to say of a name that nothing has.
+
+use super::{Expression, Mention, Mistake, Names, nearest};
+
+impl Names<'_> {
+    /// A name that was meant to have a hyphen in it, and would be read as a subtraction.
+    pub(super) fn hyphenated(&self, expression: &Expression, text: &str) -> Option<Mistake> {
+        expression.mentions.list.iter().find_map(|mention| {
+            let (name, range, is_step) = match mention {
+                Mention::Output(output) => (&output.step, &output.step_range, true),
+                Mention::Name { name, range, .. } => (name, range, false),
+            };
+            let exists = |name: &str| {
+                if is_step {
+                    self.steps.contains_key(name) || self.loops.contains_key(name) || self.is_unread(name)
+                } else {
+                    self.inputs.contains_key(name) || self.vars.contains_key(name) || self.secrets.contains(name)
+                }
+            };
+            let rest = text.get(range.start..)?;
+            let word = rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next()?;
+            let meant = word.replace('-', "_");
+            if exists(name) || !word.contains('-') || !(exists(word) || exists(&meant)) {
+                return None;
+            }
+            let what = if is_step { "step" } else { "name" };
+            let mistake = Mistake::new(range.start..range.start + word.len(), format!("`{word}` cannot be a {what}"));
+            Some(mistake.label(format!("write `{meant}`")).help("`-` means minus in expressions"))
+        })
+    }
+
+    pub(super) fn no_such_name(&self, name: &str, range: &std::ops::Range<usize>, member: Option<&str>) -> Mistake {
+        let mistake = Mistake::new(range.clone(), format!("no such name `{name}`"));
+        match (name, member) {
+            ("env", Some(variable)) => {
+                let mistake = mistake.label("the environment is read by inputs alone");
+                mistake.help(format!(
+                    "declare it: `inputs: {{ {variable}: {{ env: {variable} }} }}`, and write `{variable}`"
+                ))
+            }
+            ("secrets", Some(secret)) if !self.secrets.contains(secret) => {
+                let mistake = mistake.label("a secret is declared in the plan");
+                mistake
+                    .help(format!("declare it: `secrets: {{ {secret}: {{ env: {secret} }} }}`, and write `{secret}`"))
+            }
+            ("inputs" | "vars" | "secrets", Some(member)) => mistake.label(format!("write `{member}` alone")),
+            _ if self.document.loops.iter().any(|it| &*it.item.text == name) => {
+                let of = self.document.loops.iter().find(|it| &*it.item.text == name);
+                let of = of.map(|it| it.id.text.to_string()).unwrap_or_default();
+                mistake.label(format!("it is an item of `{of}`, and known in its steps alone"))
+            }
+            ("run", _) => mistake.label("only `finally` knows how the run went"),
+            _ if self.steps.contains_key(name) || self.loops.contains_key(name) => {
+                mistake.label(format!("`{name}` is a step: write `steps.{name}.<output>`"))
+            }
+            _ => {
+                let known = self.inputs.keys().chain(self.vars.keys()).chain(&self.secrets).copied();
+                match nearest(name, known) {
+                    Some(near) => mistake.label(format!("did you mean `{near}`?")),
+                    None => mistake.help("declare it under `inputs` or `vars`"),
+                }
+            }
+        }
+    }
+}
