@@ -34,7 +34,7 @@ fn what_is_read_is_pinned_and_what_is_made_is_proved() {
     assert_eq!((locked.status.code(), text(&locked).as_str()), (Some(0), "plan.yaml.lock: 1 reference, 2 steps\n"));
     assert_eq!(registry.writes().len(), writes, "nothing is written");
     // Whatever name of this machine the plan has, one stands in the lock.
-    let shown_name = name.to_string().replace("127.0.0.1", "localhost");
+    let shown_name = name.replace("127.0.0.1", "localhost");
     let lock = fs::read_to_string(folder.join("plan.yaml.lock")).unwrap();
     let lock: serde_yaml::Value = serde_yaml::from_str(&lock).unwrap();
     let old = lock["references"][format!("{shown_name}/base:v1")].as_str().unwrap().to_owned();
