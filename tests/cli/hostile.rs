@@ -93,17 +93,33 @@ steps:
     let before = files(&test.path(""));
     let ran = test.run("run plan.yaml");
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{}", ran.stderr);
-    assert_eq!(files(&test.path("")), before, "something was written");
+    let (journal, rest): (Vec<_>, Vec<_>) =
+        files(&test.path("")).into_iter().partition(|path| path.starts_with(".consign"));
+    assert_eq!(rest, before, "something was written");
+    // The run's own journal, to the file: nothing else hides in its folder.
+    let names = regex::Regex::new(r"\d{4}-\d\d-\d\dT[\d.Z-]+|-[0-9a-f]{12}\b").unwrap();
+    let journal: Vec<_> = journal.iter().map(|path| names.replace(path, "[NAME]").into_owned()).collect();
+    assert_eq!(journal, JOURNAL);
     assert!(!Path::new("/tmp/consign-evil.txt").exists());
     ran.stderr
 }
 
-/// Every path in a folder, sorted.
+/// What a run of `plan.yaml` leaves beside its work.
+const JOURNAL: [&str; 8] = [
+    ".consign",
+    ".consign/.gitignore",
+    ".consign/locks",
+    ".consign/locks/plan[NAME].lock",
+    ".consign/runs",
+    ".consign/runs/[NAME]",
+    ".consign/runs/[NAME]/journal.ndjson",
+    ".consign/runs/[NAME]/running.lock",
+];
+
+/// Every path in a folder, relative to it, sorted.
 fn files(folder: &Path) -> Vec<String> {
-    // A run's own journal is meant to be there.
     let walk = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter();
-    let walk = walk.filter_entry(|entry| entry.file_name() != ".consign");
-    walk.map(|entry| entry.unwrap().path().display().to_string()).collect()
+    walk.map(|entry| entry.unwrap().path().strip_prefix(folder).unwrap().display().to_string()).collect()
 }
 
 #[test]
