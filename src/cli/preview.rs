@@ -86,7 +86,7 @@ pub(super) fn find_out(
     pins: &Arc<Pins>,
     runtime: &Runtime,
 ) -> Option<(Preview, Arc<Summary>)> {
-    let registries = registries(plain_http, program)?;
+    let registries = registries(plain_http, program, false)?;
     let epoch = settings::epoch().map_err(|message| complain(&message)).ok()?;
     Some(runtime.block_on(async {
         let (tx, rx) = mpsc::unbounded_channel();

@@ -39,7 +39,9 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
         return Ok(ExitCode::Invalid);
     }
     let read_through = if command.read_through {
-        let Some(registries) = registries(&command.runner.plain_http, &program) else { return Ok(ExitCode::Invalid) };
+        let Some(registries) = registries(&command.runner.plain_http, &program, false) else {
+            return Ok(ExitCode::Invalid);
+        };
         Some(registries)
     } else {
         None

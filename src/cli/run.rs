@@ -46,7 +46,8 @@ pub(super) fn run_on(command: &RunArguments, resuming: Option<&Resuming<'_>>, gl
     };
     let program = program.with_digests(settings::digest_cache());
     let has_secrets = has_secrets(&program);
-    let Some(registries) = registries(&command.runner.plain_http, &program).filter(|_| has_secrets) else {
+    let Some(registries) = registries(&command.runner.plain_http, &program, resuming.is_some()).filter(|_| has_secrets)
+    else {
         return Ok(ExitCode::Invalid);
     };
     let earlier = match resuming.map(|resuming| resuming.judge(&program)).transpose() {
@@ -95,8 +96,9 @@ pub(super) fn has_secrets(program: &Program) -> bool {
     missing.is_empty()
 }
 
-/// What the plan's registries are asked with. Nothing: something is wrong, which has been said.
-pub(super) fn registries(hosts: &[String], program: &Program) -> Option<Registries> {
+/// What the plan's registries are asked with, perhaps to go on with an earlier run. Nothing: something is wrong, which has
+/// been said.
+pub(super) fn registries(hosts: &[String], program: &Program, goes_on: bool) -> Option<Registries> {
     let touched: Vec<_> = program.registries().iter().filter(|(name, _)| program.touches(name)).collect();
     let mut is_complete = true;
     for (name, settings) in touched {
@@ -126,6 +128,7 @@ pub(super) fn registries(hosts: &[String], program: &Program) -> Option<Registri
         credentials: Credentials::from_environment(),
         settings: program.registries().clone(),
         written: program.written(),
+        goes_on,
         ..RegistryOptions::default()
     };
     match Registries::new(options) {

@@ -1,17 +1,20 @@
 //! What decides what a step does, as a value that can be kept: see [`Fingerprint`].
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::Program;
 use crate::{
     event::Fingerprint,
-    oci::{Algorithm, Digest, Hasher},
+    oci::{Algorithm, Digest, Hasher, Repository},
     pack::{self, LayerOptions, PackError},
     plan::{
         Scope,
         yaml::{Node, NodeKind, Style},
     },
-    step::{Places, Step},
+    step::{Access, Places, Step, Thing},
 };
 
 /// A fingerprint whose files are still to be read, and to which what comes from the steps before is still to be added.
@@ -21,6 +24,8 @@ pub struct FingerprintDraft {
     fields: Digest,
     places: Places,
     sources: Vec<String>,
+    /// Further files and folders by the names that the plan has for them.
+    inputs: Vec<(String, PathBuf)>,
     epoch: Option<u64>,
 }
 
@@ -42,8 +47,37 @@ impl Program {
             fields: fields.finish(),
             places: self.places_of(step),
             sources: instance.sources().into_iter().map(|source| source.value.clone()).collect(),
+            inputs: self.inputs(step, instance),
             epoch,
         })
+    }
+
+    /// The local files and folders that decide what a step does, beside its sources. What it changes itself or what is
+    /// changed after it says nothing when somebody looks again.
+    fn inputs(&self, step: usize, instance: &dyn Step) -> Vec<(String, PathBuf)> {
+        let places = self.places_of(step);
+        let changed = |from: usize, thing: &Thing| {
+            let steps = self.steps.iter().skip(from);
+            let touches = steps.flat_map(|step| step.effects.touches());
+            touches.into_iter().any(|(access, other)| *access != Access::Read && other.overlaps(thing))
+        };
+        let mut inputs = instance.inputs(&places);
+        inputs.retain(|(_, path)| !changed(step, &Thing::path(path)));
+        let effects = instance.effects(&places);
+        for (_, thing) in effects.touches() {
+            let Some(repository @ Repository::Layout(_)) = thing.in_repository() else { continue };
+            let name = places.shown(&repository).to_string();
+            // Its index changes with everything that is put into it, whatever the tag.
+            let is_known = inputs.iter().any(|(known, _)| *known == name);
+            if let Repository::Layout(folder) = &repository
+                && !is_known
+                && !changed(0, &Thing::repository(&repository))
+            {
+                // It names all else by digest.
+                inputs.push((name, folder.join("index.json")));
+            }
+        }
+        inputs
     }
 }
 
@@ -51,7 +85,10 @@ impl FingerprintDraft {
     /// Reads the files. Blocking. Where one cannot be read, there is no fingerprint.
     pub fn read(self) -> Option<Fingerprint> {
         let digest = |pattern: &String| Some((pattern.clone(), self.source(pattern).ok()?));
-        let files = self.sources.iter().map(digest).collect::<Option<_>>()?;
+        let mut files: BTreeMap<_, _> = self.sources.iter().map(digest).collect::<Option<_>>()?;
+        for (name, path) in &self.inputs {
+            files.insert(name.clone(), input(path).ok()?);
+        }
         let (fields, epoch) = (self.fields, self.epoch);
         Some(Fingerprint { kind: self.kind.to_owned(), fields, files, before: BTreeMap::new(), epoch })
     }
@@ -72,6 +109,14 @@ impl FingerprintDraft {
         }
         Ok(all.finish())
     }
+}
+
+/// The digest of a file or folder, names and contents; of nothing where there is none.
+fn input(path: &Path) -> Result<Digest, PackError> {
+    if path.is_dir() {
+        return pack::directory_digest(path, &LayerOptions::image("/"));
+    }
+    if path.exists() { Ok(pack::describe_file(path, "")?.digest) } else { Ok(Digest::sha256(b"")) }
 }
 
 /// Takes in a tree, so that two trees that mean different things never are the same bytes.

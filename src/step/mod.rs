@@ -53,7 +53,7 @@ mod turn;
 mod verify;
 mod web;
 
-use std::fmt::Debug;
+use std::{fmt::Debug, path::PathBuf};
 
 use async_trait::async_trait;
 
@@ -136,6 +136,12 @@ pub trait Step: Debug + Send + Sync {
 
     /// The local files and folders that it reads, as they are written: paths and globs relative to the plan's folder.
     fn sources(&self) -> Vec<&Spanned<String>> {
+        Vec::new()
+    }
+
+    /// Further files and folders that decide what it does: as they are written, and where they are.
+    fn inputs(&self, places: &Places) -> Vec<(String, PathBuf)> {
+        let _ = places;
         Vec::new()
     }
 

@@ -7,7 +7,6 @@ use std::{
     process::{Child, Command, Output, Stdio},
 };
 
-use consign::oci::Digest;
 use serde_json::Value;
 
 use super::{
@@ -143,23 +142,21 @@ fn goes_on(world: &World, what: &str, ended: &BTreeMap<(String, String), usize>,
     // Which repository is first sent a blob that others then take from it is chance; that it is sent once is not.
     let is_blob = |(key, _): &(&(String, String), &usize)| key.1.contains(" sha256");
     let now = world.done();
-    // What was on its way when the run was killed may arrive all the same. What has a few bytes is sent, where asking for it
-    // would cost as much.
-    let files = fs::read_dir(world.folder.path()).unwrap().map(|file| file.unwrap().path());
-    let large: Vec<_> = files.filter(|file| file.extension().is_some_and(|name| name == "bin")).collect();
-    let large: Vec<_> = large.into_iter().map(|file| Digest::sha256(&fs::read(file).unwrap())).collect();
-    assert!(!large.is_empty());
-    let again: Vec<_> = now
-        .iter()
-        .filter(is_blob)
-        .filter(|(key, times)| **times > 1 && ended.contains_key(*key))
-        .filter(|(key, _)| large.iter().any(|digest| key.1.contains(digest.hex())))
-        .collect();
+    // What was on its way when the run was killed may arrive all the same, or be sent again. What had arrived, however
+    // small, is not.
+    let again: Vec<_> = ended.iter().filter(is_blob).filter(|(key, times)| now.get(*key) != Some(*times)).collect();
     assert!(again.is_empty(), "{what}: sent twice: {again:?}");
     let others = |done: &BTreeMap<_, _>| -> Vec<((String, String), usize)> {
         done.iter().filter(|entry| !is_blob(entry)).map(|(key, times)| (key.clone(), *times)).collect()
     };
-    assert_eq!(others(&now), others(done), "{what}");
+    // A manifest that was on its way arrived, perhaps, and nobody was there any more to hear the answer.
+    let count =
+        |done: &BTreeMap<(String, String), usize>, key: &(String, String)| done.get(key).copied().unwrap_or_default();
+    let unheard = |(key, times): &((String, String), usize)| {
+        count(&now, key) + 1 == *times && count(ended, key) < *times && key.0 == "PUT"
+    };
+    let expected = others(done).into_iter().map(|entry| if unheard(&entry) { (entry.0, entry.1 - 1) } else { entry });
+    assert_eq!(others(&now), expected.filter(|(_, times)| *times > 0).collect::<Vec<_>>(), "{what}");
     assert!(world.folder.path().join("files/big1.bin").exists(), "{what}");
     if ended_before {
         return 30;
@@ -305,4 +302,43 @@ fn what_is_different_or_gone_runs_again_and_it_is_said_why() {
     run it again: what succeeded is found unchanged
     go on with `consign resume`: what ended well is taken over
     ");
+}
+
+#[test]
+fn what_programs_read_and_what_image_layouts_hold_counts_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let run = |arguments: &[&str]| {
+        let ran = consign(folder, arguments).output().unwrap();
+        (ran.status.code().unwrap(), String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap())
+    };
+    let base =
+        "consign: 1\nsteps:\n  - id: base\n    push: { to: 'oci-layout:base:v1', files: [{ name: a, content: a }] }\n";
+    fs::write(folder.join("base.yaml"), base).unwrap();
+    assert_eq!(run(&["run", "base.yaml"]).0, 0);
+    let plan = "consign: 1\nsteps:\n  \
+        - id: tool\n    exec: { run: [cat, notes, src/a], reads: [notes, src], gate: false }\n  \
+        - id: copy\n    copy: { from: 'oci-layout:base:v1', to: 'oci-layout:made:v1' }\n  \
+        - id: own\n    inspect: { reference: 'oci-layout:made:v1' }\n  \
+        - id: end\n    inspect: { reference: 'oci-layout:none:v1' }\n";
+    fs::write(folder.join("plan.yaml"), plan).unwrap();
+    fs::create_dir(folder.join("src")).unwrap();
+    fs::write(folder.join("src/a"), "a").unwrap();
+    fs::write(folder.join("notes"), "one").unwrap();
+    assert_eq!(run(&["run", "plan.yaml", "--jobs", "1"]).0, 1);
+    let dry = || run(&["resume", "--dry-run"]).1;
+    let end = "runs again  end   it failed\n";
+    let over = |id: &str| format!("taken over  {id}  as long as what it made is there\n");
+    let again = |id: &str, what: &str| format!("runs again  {id}  {what} is different\n");
+    assert_eq!(dry(), [over("tool"), over("copy"), over("own "), end.to_owned()].concat());
+    fs::write(folder.join("notes"), "two").unwrap();
+    assert_eq!(dry(), [again("tool", "notes"), over("copy"), over("own "), end.to_owned()].concat());
+    fs::write(folder.join("notes"), "one").unwrap();
+    fs::write(folder.join("src/b"), "b").unwrap();
+    assert_eq!(dry(), [again("tool", "src"), over("copy"), over("own "), end.to_owned()].concat());
+    fs::remove_file(folder.join("src/b")).unwrap();
+    let another = base.replace("base:v1", "base:v2").replace("content: a", "content: b");
+    fs::write(folder.join("base.yaml"), another).unwrap();
+    assert_eq!(run(&["run", "base.yaml"]).0, 0);
+    assert_eq!(dry(), [over("tool"), again("copy", "oci-layout:base"), over("own "), end.to_owned()].concat());
 }

@@ -284,6 +284,11 @@ impl Step for Exec {
         self.run.first().filter(|program| program.contains('/')).into_iter().collect()
     }
 
+    fn inputs(&self, places: &Places) -> Vec<(String, PathBuf)> {
+        let paths = self.reads.iter().flatten().filter(|named| touched::is_path(named));
+        paths.map(|named| (named.value.clone(), places.work(named))).collect()
+    }
+
     fn foresee(&self, guess: &Guess<'_>) -> Output {
         let output = guess.output().with("exit_code", 0);
         match self.capture {

@@ -41,6 +41,11 @@ pub(super) fn check_write(named: &Spanned<String>, places: &Places) -> Option<Di
     Some(Diagnostic::new(error.to_string()).at(named.span))
 }
 
+/// Whether it can be a path: what names a repository and nothing in it may be either.
+pub(super) fn is_path(named: &str) -> bool {
+    reference(named).is_none_or(|reference| reference.target().is_none())
+}
+
 /// The reference that `named` is. What begins with `.` or `/` is a path.
 pub(super) fn reference(named: &str) -> Option<Reference> {
     if named.starts_with(['.', '/']) { None } else { named.parse().ok() }

@@ -16,6 +16,8 @@ pub struct RegistryOptions {
     pub settings: BTreeMap<RegistryName, RegistrySettings>,
     /// Which repositories are written.
     pub written: Written,
+    /// Whether an earlier run has sent blobs: what is small is asked for as well, and nothing is sent that was not hashed.
+    pub goes_on: bool,
 }
 
 impl Default for RegistryOptions {
@@ -27,6 +29,7 @@ impl Default for RegistryOptions {
             concurrency: 16,
             settings: BTreeMap::new(),
             written: Written::default(),
+            goes_on: false,
         }
     }
 }

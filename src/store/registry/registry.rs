@@ -32,6 +32,8 @@ pub(super) struct Registry {
     pub(super) pace: Pace,
     /// As a mirror.
     pub(super) rest: Rest,
+    /// Whether an earlier run may have sent what this one would send.
+    pub(super) goes_on: bool,
     cooldown: Cooldown,
     goodbyes: Mutex<JoinSet<()>>,
     /// Nothing where the name is one that no URL can have, such as `300.1.1.1`.
@@ -74,6 +76,7 @@ impl Registry {
             known: shared.known,
             pace,
             rest: Rest::default(),
+            goes_on: options.goes_on,
             cooldown: shared.cooldown,
             goodbyes: Mutex::default(),
             http,

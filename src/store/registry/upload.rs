@@ -17,7 +17,8 @@ use crate::{
     store::{Delivery, Source, StoreError, Unhashed},
 };
 
-/// Up to this size a blob is sent without asking whether it is there: asking takes as long.
+/// Up to this size a blob is sent without asking whether it is there: asking takes as long. A run that goes on with another
+/// one asks all the same.
 const TINY: u64 = 4 * 1024;
 /// From this size on it is worth asking even when an upload session is open already.
 const LARGE: u64 = 1024 * 1024;
@@ -65,8 +66,8 @@ impl RegistryStore {
                 Err(error) => return Err(error),
             }
         }
-        let is_worth_asking = if session.is_some() { blob.size > LARGE } else { blob.size > TINY };
-        if is_worth_asking && self.ask_blob(blob).await? {
+        let is_large = if session.is_some() { blob.size > LARGE } else { blob.size > TINY };
+        if (is_large || self.registry.goes_on) && self.ask_blob(blob).await? {
             return Ok(Delivery::Existing);
         }
         self.send(blob, source, session).await
@@ -149,7 +150,7 @@ impl RegistryStore {
     /// Sends content whose digest is not known, in one stream that is closed with the digest. It is tried once: what does
     /// not go well is done again with the digest, in every way that there is.
     pub(super) async fn send_unhashed(&self, content: &Unhashed) -> Option<Digest> {
-        if self.registry.known.upload_way(content.size()) != Way::Stream {
+        if self.registry.goes_on || self.registry.known.upload_way(content.size()) != Way::Stream {
             return None;
         }
         let mut session = self.start().await.ok()?;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        Credentials,
+        Credentials, Registries, RegistryOptions,
         testing::{Received, Reply, Server, registries},
     },
     *,
@@ -48,6 +48,28 @@ async fn a_push_asks_and_sends_only_what_it_must() {
             "PUT /v2/a/manifests/v1",
         ]
     );
+}
+
+#[tokio::test]
+async fn who_goes_on_with_an_earlier_run_asks_for_what_is_small_too() {
+    let server = Server::start().await;
+    let options = RegistryOptions { credentials: Credentials::none(), goes_on: true, ..RegistryOptions::default() };
+    let store = Registries::new(options).unwrap().repository(&server.name, &"a".parse().unwrap());
+    let (blob, source) = blob(2);
+    assert_eq!(store.push_blob(&blob, &source, None).await.unwrap(), Delivery::Copied);
+    assert_eq!(
+        server.log(),
+        [
+            "HEAD /v2/a/blobs/sha256:5dde",
+            "POST /v2/a/blobs/uploads/",
+            "PUT /v2/a/blobs/uploads/session?state=x&digest=sha256:5dde",
+        ]
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let length = 65 << 20;
+    file.as_file().set_len(length).unwrap();
+    assert_eq!(store.push_unhashed(&Unhashed::file(file.path(), "large", length)).await, None);
+    assert!(server.log().is_empty());
 }
 
 #[tokio::test]
