@@ -161,11 +161,13 @@ mod tests {
         before
         ### acr-tutorial: 1 created, 1 updated, 1 unchanged, 1 deleted, 1 passed, 1 skipped, 1 blocked, 1 failed, 1 cancelled in 1.2 s
 
+        1 step taken over from an earlier run.
+
         | outcome | step | kind | | time |
         | --- | --- | --- | --- | --: |
         | created | image | image | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a | 0.12 s |
         | updated | sbom | attach | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |  |
-        | unchanged | docs | attach | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |  |
+        | unchanged, taken over | docs | attach | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |  |
         | deleted | remove | delete | myregistry.azurecr.io/net-monitor\@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a |  |
         | passed | tree | discover |  | 0.12 s |
         | skipped | promote | copy | \`when\` is false |  |
@@ -195,6 +197,7 @@ mod tests {
         #### Warnings and retries
 
         - image: attempt 1: GET https://r.io/v2/: 503 Service Unavailable; tried again after 1.5 s
+        - remove: ran again: it had not ended
         - tree: the registry has no referrers API
 
         ```text

@@ -85,6 +85,7 @@ fn case(out: &mut Out, record: &Record, step: &StepRecord) -> io::Result<()> {
         && !is_skipped(step)
         && step.outcome.is_some()
         && step.retries.is_empty()
+        && step.resumed.is_none()
         && step.printed.is_empty()
         && step.warnings.is_empty();
     let case = with(out.create_element("testcase"), &attributes);
@@ -107,7 +108,9 @@ fn case(out: &mut Out, record: &Record, step: &StepRecord) -> io::Result<()> {
             let attributes = [("message", attribute(&retry.error)), ("type", "retry".to_owned())];
             with(out.create_element(retried), &attributes).write_text_content(content(&retry.line()))?;
         }
-        for (name, text) in [("system-out", step.printed.clone()), ("system-err", step.warnings.join("\n"))] {
+        let resumed = step.resumed.iter().map(|resumed| format!("{}\n", resumed.line()));
+        let said = resumed.chain([step.printed.clone()]).collect::<String>();
+        for (name, text) in [("system-out", said), ("system-err", step.warnings.join("\n"))] {
             if !text.is_empty() {
                 out.create_element(name).write_text_content(content(&text))?;
             }

@@ -10,6 +10,9 @@ const LISTED: usize = 500;
 pub(super) fn draw(record: &Record) -> String {
     let elapsed = text::duration(record.elapsed());
     let mut page = format!("### {}: {} in {elapsed}\n\n", cell(&record.plan), record.counts());
+    if record.taken_over() > 0 {
+        page.extend([&text::count(record.taken_over(), "step"), " taken over from an earlier run.\n\n"]);
+    }
     page += &steps(record);
     page += &failures(record);
     page += &changes(record);
@@ -33,7 +36,9 @@ fn steps(record: &Record) -> String {
     let mut listed = 0;
     for step in record.steps.iter().filter(is_told) {
         listed += 1;
-        let cells = [step.word(), &cell(step.id.name()), &cell(&step.kind), &cell(&step.detail()), &step.time()];
+        let is_taken_over = step.resumed.as_ref().is_some_and(|resumed| resumed.taken_over);
+        let word = if is_taken_over { format!("{}, taken over", step.word()) } else { step.word().to_owned() };
+        let cells = [word.as_str(), &cell(step.id.name()), &cell(&step.kind), &cell(&step.detail()), &step.time()];
         table.extend(["| ", &cells.join(" | "), " |\n"]);
     }
     if listed < record.steps.len() {
@@ -89,7 +94,9 @@ fn outputs(record: &Record) -> String {
 fn remarks(record: &Record) -> String {
     let mut list = String::new();
     for step in &record.steps {
-        let lines = step.warnings.iter().cloned().chain(step.retries.iter().map(super::record::Retry::line));
+        let again = step.resumed.iter().filter(|resumed| !resumed.taken_over).map(super::record::Resumed::line);
+        let retries = step.retries.iter().map(super::record::Retry::line);
+        let lines = step.warnings.iter().cloned().chain(again).chain(retries);
         list.extend(lines.map(|line| format!("- {}: {}\n", cell(step.id.name()), cell(&line))));
     }
     section("Warnings and retries", &list)

@@ -167,6 +167,7 @@ mod tests {
         output    push_app        ::error::one
         output    push_app        two \u001b[2J
         warning   tree            the registry has no referrers API
+        again     remove          it had not ended
         created   image           myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
         updated   sbom            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
         unchanged docs            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
@@ -212,6 +213,7 @@ mod tests {
         let mut plain = Plain::new(Vec::new(), Palette::PLAIN).verbosity(Verbosity::Quiet);
         testing::tell(&mut plain);
         insta::assert_snapshot!(written(&mut plain), @r"
+        again     remove          it had not ended
         output    push_app        ::error::one
         output    push_app        two \u001b[2J
         failed    push_app        failed to push to `myregistry.azurecr.io/app:v1`: 403 DENIED: two\nlines and \u001b[2J

@@ -11,8 +11,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    json::{EdgeJson, FailureJson, RehearsedJson, millis, output, timestamp},
-    record::{Record, Retry, StepRecord, TransferRecord},
+    json::{EdgeJson, FailureJson, LinkJson, RehearsedJson, millis, output, timestamp},
+    record::{Record, Resumed, Retry, StepRecord, TransferRecord},
 };
 use crate::{event::Outcome, oci::Digest, output::Output, text};
 
@@ -49,6 +49,9 @@ struct ResultJson<'a> {
     /// What went wrong after the last step.
     #[serde(skip_serializing_if = "Option::is_none")]
     unsettled: Option<FailureJson<'a>>,
+    /// The steps that waited for each other the longest, the first one first: what the run cost at least, in round trips.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    chain: Vec<LinkJson<'a>>,
     /// What a real run would do, where this was a rehearsal.
     #[serde(skip_serializing_if = "Option::is_none")]
     rehearsed: Option<RehearsedJson<'a>>,
@@ -86,6 +89,11 @@ struct StepJson<'a> {
     /// What it was about, where that is not its `reference`.
     #[serde(skip_serializing_if = "Option::is_none")]
     about: Option<&'a str>,
+    /// What came of it in an earlier run, where this one went on with that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resumed: Option<ResumedJson<'a>>,
+    /// How many round trips over the network stood one after another in it.
+    round_trips: u32,
     /// What failed and was tried again.
     retries: Vec<RetryJson<'a>>,
     /// What a person should know.
@@ -94,6 +102,16 @@ struct StepJson<'a> {
     printed: &'a str,
     /// What moved, in the order of the starts.
     transfers: Vec<TransferJson<'a>>,
+}
+
+/// An earlier run knew the step.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Resumed")]
+struct ResumedJson<'a> {
+    /// Whether what was done then was taken over, so that it did not run.
+    taken_over: bool,
+    /// Why, or why not.
+    because: &'a str,
 }
 
 /// Something that failed and was tried again.
@@ -179,6 +197,7 @@ impl<'a> ResultJson<'a> {
             edges: record.edges.iter().map(EdgeJson::of).collect(),
             outputs: summary.map(|summary| &summary.outputs),
             unsettled: summary.and_then(|summary| summary.unsettled.as_ref()).map(FailureJson::of),
+            chain: summary.map(|summary| LinkJson::all(&summary.chain)).unwrap_or_default(),
             rehearsed: summary.and_then(|summary| summary.rehearsed.as_ref()).map(RehearsedJson::of),
         }
     }
@@ -202,11 +221,19 @@ impl<'a> StepJson<'a> {
             elapsed_ms: step.elapsed,
             output: step.output.as_deref().map(output),
             about: step.output.as_deref().and_then(Output::subject),
+            resumed: step.resumed.as_ref().map(ResumedJson::of),
+            round_trips: step.round_trips,
             retries: step.retries.iter().map(RetryJson::of).collect(),
             warnings: &step.warnings,
             printed: &step.printed,
             transfers: step.transfers.iter().map(TransferJson::of).collect(),
         }
+    }
+}
+
+impl<'a> ResumedJson<'a> {
+    fn of(Resumed { taken_over, because }: &'a Resumed) -> Self {
+        Self { taken_over: *taken_over, because }
     }
 }
 

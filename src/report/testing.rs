@@ -175,6 +175,8 @@ pub(super) fn events() -> Vec<Event> {
         },
         Event::Warned { step: step(4), message: "the registry has no referrers API".into() },
         Event::TransferFinished { step: step(0), transfer: layer },
+        Event::StepResumed { step: step(2), taken_over: true, because: "it ended well".into() },
+        Event::StepResumed { step: step(3), taken_over: false, because: "it had not ended".into() },
     ];
     let finished = outcomes().into_iter().zip(&steps).map(|(outcome, step)| {
         let output = outcome.is_success().then(|| Arc::clone(&output)).filter(|_| step.name() != "tree");
@@ -184,7 +186,7 @@ pub(super) fn events() -> Vec<Event> {
     events.extend(finished.iter().cloned().map(|Finished { step, outcome, output }| {
         let started = outcome.is_success() || matches!(outcome, Outcome::Failed(_));
         let elapsed = if started { Duration::from_millis(120) } else { Duration::ZERO };
-        Event::StepFinished { step, outcome, output, elapsed, round_trips: 0 }
+        Event::StepFinished { step, outcome, output, elapsed, round_trips: u32::from(started) }
     }));
     let summary = Summary {
         steps: finished,
@@ -193,7 +195,7 @@ pub(super) fn events() -> Vec<Event> {
         rehearsed: Some(rehearsed()),
         outputs: outputs(),
         elapsed: Duration::from_millis(1234),
-        chain: Chain::default(),
+        chain: Chain { links: vec![(step(0), 1), (step(4), 1)] },
     };
     events.push(Event::RunFinished { summary: Arc::new(summary) });
     events

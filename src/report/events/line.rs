@@ -8,7 +8,7 @@ use crate::{
     event::{Event, Outcome, Summary, Transfer},
     oci::Digest,
     output::Output,
-    report::json::{EdgeJson, FailureJson, RehearsedJson, millis, output, timestamp},
+    report::json::{EdgeJson, FailureJson, LinkJson, RehearsedJson, millis, output, timestamp},
 };
 
 /// Something that happened in a run of a plan, one object a line. More members and more events may come.
@@ -153,9 +153,8 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "millis")]
         #[schemars(with = "u64")]
         elapsed_ms: Duration,
-        /// How many round trips stood one after another.
+        /// How many round trips over the network stood one after another in it; none: it asked nobody.
         #[serde(skip_serializing_if = "is_none")]
-        #[schemars(skip)]
         round_trips: u32,
         /// What it hands on, by name.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,18 +182,10 @@ pub(super) enum EventLine<'a> {
         #[serde(serialize_with = "millis")]
         #[schemars(with = "u64")]
         elapsed_ms: Duration,
-        /// The steps that waited for each other the longest.
+        /// The steps that waited for each other the longest, the first one first: what the run costs at least, in round trips.
         #[serde(skip_serializing_if = "Vec::is_empty")]
-        #[schemars(skip)]
-        chain: Vec<LinkLine<'a>>,
+        chain: Vec<LinkJson<'a>>,
     },
-}
-
-/// A step of the longest chain.
-#[derive(Debug, Serialize)]
-pub(super) struct LinkLine<'a> {
-    step: &'a str,
-    round_trips: u32,
 }
 
 /// A step of the plan.
@@ -266,7 +257,7 @@ impl<'a> EventLine<'a> {
                 outputs: &summary.outputs,
                 unsettled: summary.unsettled.as_ref().map(FailureJson::of),
                 elapsed_ms: summary.elapsed,
-                chain: links(summary),
+                chain: LinkJson::all(&summary.chain),
             },
         })
     }
@@ -274,11 +265,6 @@ impl<'a> EventLine<'a> {
 
 fn parts(transfer: &Transfer) -> (&str, &Digest, u64) {
     (transfer.name(), transfer.digest(), transfer.total())
-}
-
-fn links(summary: &Summary) -> Vec<LinkLine<'_>> {
-    let links = summary.chain.links.iter();
-    links.map(|(step, round_trips)| LinkLine { step: step.name(), round_trips: *round_trips }).collect()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]

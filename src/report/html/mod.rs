@@ -111,12 +111,16 @@ fn header(record: &Record) -> String {
         format!("<time datetime=\"{at}\">{}</time>, ", at.replace(['T', 'Z'], " ").trim_end().to_owned() + " UTC")
     });
     format!(
-        "<header class=\"{class}\"><p class=\"verdict\">{}</p><h1>{}</h1><p>{}{} in {}</p>\n<p class=\"chips\">{chips}\
+        "<header class=\"{class}\"><p class=\"verdict\">{}</p><h1>{}</h1><p>{}{}{} in {}</p>\n<p class=\"chips\">{chips}\
          <input type=\"search\" placeholder=\"find a step\" aria-label=\"find a step\" hidden></p></header>\n",
         escape::line(&words),
         escape::line(&record.plan),
         at.unwrap_or_default(),
         text::count(record.steps.len(), "step"),
+        match record.taken_over() {
+            0 => String::new(),
+            taken_over => format!(", {taken_over} of them taken over from an earlier run,"),
+        },
         text::duration(record.elapsed()),
     )
 }

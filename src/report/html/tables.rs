@@ -78,6 +78,9 @@ pub(super) fn steps(record: &Record) -> String {
         let detail = step.detail();
         let is_reference = step.outcome.as_ref().is_some_and(crate::event::Outcome::is_success) && !detail.is_empty();
         let mut what = if is_reference { copied(&detail, &detail) } else { escape::line(&detail) };
+        if let Some(resumed) = &step.resumed {
+            what.extend(["<p class=\"resumed\">", &escape::line(&resumed.line()), "</p>"]);
+        }
         for warning in &step.warnings {
             what.extend(["<p class=\"warning\">", &escape::line(warning), "</p>"]);
         }

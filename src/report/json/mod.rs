@@ -2,6 +2,7 @@
 
 mod edge;
 mod failure;
+mod link;
 mod output;
 mod rehearsed;
 mod time;
@@ -9,6 +10,7 @@ mod time;
 pub(super) use self::{
     edge::EdgeJson,
     failure::FailureJson,
+    link::LinkJson,
     output::output,
     rehearsed::RehearsedJson,
     time::{millis, timestamp},

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 pub(super) use self::{
     changed::{Place, changed},
-    step::{Retry, StepRecord},
+    step::{Resumed, Retry, StepRecord},
     transfer::TransferRecord,
 };
 
@@ -66,15 +66,16 @@ impl Record {
             }),
             Event::Printed { step, text } => self.step(step, |record| record.printed.push_str(text)),
             Event::Warned { step, message } => self.step(step, |record| record.warnings.push(message.to_string())),
-            Event::StepFinished { step, outcome, output, elapsed, .. } => self.step(step, |record| {
+            Event::StepResumed { step, taken_over, because } => self.step(step, |record| {
+                record.resumed = Some(Resumed { taken_over: *taken_over, because: because.to_string() });
+            }),
+            Event::StepFinished { step, outcome, output, elapsed, round_trips } => self.step(step, |record| {
                 record.outcome = Some(outcome.clone());
+                record.round_trips = *round_trips;
                 record.output.clone_from(output);
                 record.elapsed = *elapsed;
             }),
-            Event::Requested { .. }
-            | Event::ProgramWrote { .. }
-            | Event::StepResumed { .. }
-            | Event::StepFingerprinted { .. } => {}
+            Event::Requested { .. } | Event::ProgramWrote { .. } | Event::StepFingerprinted { .. } => {}
             Event::RunFinished { summary } => self.summary = Some(Arc::clone(summary)),
         }
     }
@@ -94,6 +95,11 @@ impl Record {
     pub(super) fn elapsed(&self) -> Duration {
         let ends = self.steps.iter().filter_map(|step| Some(step.started? + step.elapsed));
         self.summary.as_ref().map_or_else(|| ends.max().unwrap_or_default(), |summary| summary.elapsed)
+    }
+
+    /// How many steps were taken over from an earlier run.
+    pub(super) fn taken_over(&self) -> usize {
+        self.steps.iter().filter(|step| step.resumed.as_ref().is_some_and(|resumed| resumed.taken_over)).count()
     }
 
     /// `3 created, 2 updated, 12 unchanged`: the outcomes that came about, in words.

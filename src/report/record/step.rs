@@ -22,6 +22,10 @@ pub(in crate::report) struct StepRecord {
     pub outcome: Option<Outcome>,
     /// What it handed on.
     pub output: Option<Arc<Output>>,
+    /// What came of it in an earlier run, where this one goes on with that.
+    pub resumed: Option<Resumed>,
+    /// How many round trips over the network stood one after another in it.
+    pub round_trips: u32,
     /// What failed and was tried again.
     pub retries: Vec<Retry>,
     /// What a person should know.
@@ -30,6 +34,15 @@ pub(in crate::report) struct StepRecord {
     pub printed: String,
     /// In the order of their start.
     pub transfers: Vec<TransferRecord>,
+}
+
+/// An earlier run knew the step.
+#[derive(Debug, Clone)]
+pub(in crate::report) struct Resumed {
+    /// Whether what it did then was taken over, so that it did not run.
+    pub taken_over: bool,
+    /// Why, or why not.
+    pub because: String,
 }
 
 /// Something that failed and was tried again.
@@ -60,6 +73,8 @@ impl StepRecord {
             elapsed: Duration::ZERO,
             outcome: None,
             output: None,
+            resumed: None,
+            round_trips: 0,
             retries: Vec::new(),
             warnings: Vec::new(),
             printed: String::new(),
@@ -101,6 +116,14 @@ impl StepRecord {
     /// `0.12 s`; nothing where it never started.
     pub(in crate::report) fn time(&self) -> String {
         self.started.map(|_| text::duration(self.elapsed)).unwrap_or_default()
+    }
+}
+
+impl Resumed {
+    /// In one line.
+    pub(in crate::report) fn line(&self) -> String {
+        let what = if self.taken_over { "taken over from an earlier run" } else { "ran again" };
+        format!("{what}: {}", self.because)
     }
 }
 

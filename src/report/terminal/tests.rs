@@ -137,6 +137,7 @@ fn every_event() {
     acr-tutorial: 9 steps
     retrying  image           in 1.5 s, after attempt 1: GET https://r.io/v2/: 503 Service Unavailable
     warning   tree            the registry has no referrers API
+    again     remove          it had not ended
     created   image           myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
     updated   sbom            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
     unchanged docs            myregistry.azurecr.io/net-monitor@sha256:44136fa355b3  0.12 s
