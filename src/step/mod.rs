@@ -53,7 +53,7 @@ mod turn;
 mod verify;
 mod web;
 
-use std::fmt::Debug;
+use std::{borrow::Cow, fmt::Debug};
 
 use async_trait::async_trait;
 
@@ -160,7 +160,7 @@ pub trait Step: Debug + Send + Sync {
     }
 
     /// The program on this machine that it runs, as it is written.
-    fn runs(&self) -> Option<&str> {
+    fn runs(&self) -> Option<Cow<'_, str>> {
         None
     }
 
