@@ -1,26 +1,34 @@
 //! The command line: what was asked, wired to what does it. Only this module and `report/` print.
 
+mod access;
 mod access_arguments;
+mod approved;
 mod arguments;
 mod check;
 mod doctor;
+mod execute;
+mod find_out;
 mod gc;
 mod graph;
 mod journaling;
 mod keys;
 mod kinds;
 mod lock;
+mod locked;
 mod login;
 mod one_registry;
 mod plan_file;
 mod preview;
 mod rehearse;
+mod reporters;
 mod resume;
+mod resuming;
 mod run;
 mod schema;
 mod serve;
 mod settings;
 mod show;
+mod signals;
 
 use std::{
     io::{self, Write},
