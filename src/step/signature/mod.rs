@@ -14,7 +14,6 @@ mod identity_fields;
 mod if_signed;
 mod key_fields;
 mod lifetime;
-mod mark;
 pub(super) mod notation;
 mod predicate_name;
 mod requirement;
@@ -22,6 +21,7 @@ mod requirement;
 mod tests;
 mod trusted;
 
+use self::trusted::Trusted;
 pub(super) use self::{
     attached::Attached,
     demand::VerifyFields,
@@ -38,4 +38,3 @@ pub use self::{
     predicate_name::PredicateName,
     requirement::Requirement,
 };
-use self::{mark::MARK, trusted::Trusted};

@@ -2,7 +2,6 @@
 
 mod key_source;
 mod look;
-mod plugins;
 mod sign;
 mod signer;
 mod stand_in;
