@@ -55,7 +55,7 @@ mod turn;
 mod verify;
 mod web;
 
-use std::fmt::Debug;
+use std::{borrow::Cow, fmt::Debug};
 
 use async_trait::async_trait;
 
@@ -164,7 +164,7 @@ pub trait Step: Debug + Send + Sync {
     }
 
     /// The program on this machine that it runs, as it is written.
-    fn runs(&self) -> Option<&str> {
+    fn runs(&self) -> Option<Cow<'_, str>> {
         None
     }
 

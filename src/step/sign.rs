@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -24,7 +24,7 @@ use crate::{
         Diagnostic, Span,
         yaml::{SecretName, Spanned},
     },
-    sign::notation::Payload,
+    sign::notation::{Payload, Plugins},
 };
 
 /// Signs manifests, so that others can tell who vouches for them.
@@ -255,6 +255,10 @@ impl Step for Sign {
         let files = [&self.key, &self.certificate_chain].into_iter().flatten().filter_map(FileOrSecret::file);
         let clocks = self.timestamp.iter().flat_map(|timestamp| &timestamp.certificates);
         files.filter(|key| !key.starts_with(NAMED)).chain(clocks).collect()
+    }
+
+    fn runs(&self) -> Option<Cow<'_, str>> {
+        self.plugin.as_ref().map(|plugin| Plugins::program(&plugin.name).into())
     }
 
     fn subject(&self) -> Option<(&'static str, &Reference)> {

@@ -15,6 +15,7 @@ mod touched;
 mod tests;
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     env,
     io::ErrorKind,
@@ -260,8 +261,8 @@ impl Step for Exec {
         self.gate
     }
 
-    fn runs(&self) -> Option<&str> {
-        Some(self.program())
+    fn runs(&self) -> Option<Cow<'_, str>> {
+        Some(self.program().into())
     }
 
     fn lacks(&self, mode: Mode) -> &'static [(&'static str, &'static str)] {
