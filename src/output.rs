@@ -69,6 +69,11 @@ impl Output {
         self.values.get(name)
     }
 
+    /// What an included plan hands on, by its own names.
+    pub fn handed_on(&self) -> Option<&serde_json::Map<String, Value>> {
+        self.get("outputs").and_then(Value::as_object)
+    }
+
     /// All values, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value)> {
         self.values.iter().map(|(name, value)| (*name, value))

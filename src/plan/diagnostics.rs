@@ -12,6 +12,8 @@ const SHOWN: usize = 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
+    /// The plan with all that it includes, where it includes anything.
+    source: Option<SourceFile>,
 }
 
 impl Diagnostics {
@@ -25,7 +27,13 @@ impl Diagnostics {
                 kept.push(diagnostic);
             }
         }
-        Self { list: kept }
+        Self { list: kept, source: None }
+    }
+
+    /// The same, of which some stand in files that the plan includes: `source` has them all.
+    #[must_use]
+    pub fn in_files(self, source: SourceFile) -> Self {
+        Self { source: Some(source), ..self }
     }
 
     /// The mistakes.
@@ -37,6 +45,7 @@ impl Diagnostics {
     ///
     /// No control character of the plan comes through.
     pub fn render(&self, source: &SourceFile, color: bool) -> String {
+        let source = self.source.as_ref().unwrap_or(source);
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let hidden: Vec<_> =
             self.list.iter().filter(|diagnostic| diagnostic.hides).filter_map(|diagnostic| diagnostic.span).collect();
@@ -59,6 +68,7 @@ impl Diagnostics {
     /// One JSON object a line, all of them: `message`, `label`, `file`, `line`, `column`, `end_line`, `end_column`,
     /// `notes`. Without a place, the four numbers are null.
     pub fn to_json(&self, source: &SourceFile) -> String {
+        let source = self.source.as_ref().unwrap_or(source);
         let mut text = String::new();
         for diagnostic in &self.list {
             let span = diagnostic.span.map(|span| source.clamp(span));
@@ -67,7 +77,7 @@ impl Diagnostics {
             let line = json!({
                 "message": diagnostic.message,
                 "label": diagnostic.label,
-                "file": source.name,
+                "file": source.name_at(span.map_or(0, |span| span.start)),
                 "line": start.as_ref().map(|start| start.line),
                 "column": start.as_ref().map(|start| start.column),
                 "end_line": end.as_ref().map(|end| end.line),
@@ -122,7 +132,7 @@ fn snippet<'a>(span: Span, label: &str, source: &SourceFile) -> Snippet<'a, anno
     let range = head.len()..head.len() + harmless(marked).len();
     let annotation = AnnotationKind::Primary.span(range);
     let annotation = if label.is_empty() { annotation } else { annotation.label(printable(label)) };
-    Snippet::source(shown).path(printable(&source.name)).line_start(place.line).annotation(annotation)
+    Snippet::source(shown).path(printable(source.name_at(span.start))).line_start(place.line).annotation(annotation)
 }
 
 /// `text` without what could move the cursor, change colours or turn the direction of writing.

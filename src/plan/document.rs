@@ -1,8 +1,11 @@
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock},
+};
 
 use super::{
-    Defaults, Diagnostic, Input, KindInfo, Loop, RetryDeclaration, Span, TimeLimit,
-    foreach::ForEach,
+    Defaults, Diagnostic, Included, Input, KindInfo, Loop, RetryDeclaration, Span, TimeLimit,
+    foreach::{ForEach, own_id},
     input::InputDeclaration,
     nearest,
     yaml::{Entry, Key, Node, NodeKind, Spanned, decode},
@@ -35,6 +38,11 @@ pub struct Document {
     pub unread: Vec<Key>,
     /// What the run hands to the outside, in file order.
     pub outputs: Vec<Entry>,
+    /// The plans that it includes. What is in them stands among all that is above, under names that begin with the
+    /// prefix of their plan; they are numbered from 1, the plan itself is 0.
+    pub included: Vec<Included>,
+    /// The secrets of included plans, each with the secret of the plan itself that is given for it.
+    pub given_secrets: HashMap<Arc<str>, Arc<str>>,
 }
 
 /// A derived value.
@@ -44,6 +52,17 @@ pub struct Var {
     pub key: Key,
     /// Its value, with expressions in it.
     pub value: Node,
+    /// The plan that it stands in: see [`Document::included`].
+    pub module: usize,
+}
+
+/// A condition as it is written.
+#[derive(Debug, Clone)]
+pub struct When {
+    /// True or false, with expressions in it.
+    pub condition: Node,
+    /// The plan whose names it uses.
+    pub module: usize,
 }
 
 /// A step as it is written.
@@ -56,7 +75,7 @@ pub struct StepEntry {
     /// How often and how long it is tried again.
     pub retry: RetryDeclaration,
     /// The conditions under which it runs: that of its group and its own.
-    pub when: Vec<Node>,
+    pub when: Vec<When>,
     /// How long it may take.
     pub timeout: Option<TimeLimit>,
     /// Where it says that its failure does not count.
@@ -69,6 +88,15 @@ pub struct StepEntry {
     pub body: Node,
     /// The loop that it is in, by its place among the loops.
     pub within: Option<usize>,
+    /// The plan whose names its body uses: of an included plan that of the plan itself.
+    pub module: usize,
+}
+
+impl StepEntry {
+    /// Its id as it is written.
+    pub fn own_id(&self) -> &str {
+        own_id(&self.id)
+    }
 }
 
 const TOP: &[&str] = &[
@@ -91,6 +119,17 @@ const GROUP: &[&str] = &["id", "description", "foreach", "when", "needs", "steps
 const VERSION: u64 = 1;
 
 impl Document {
+    /// What the names of that plan begin with.
+    pub fn prefix(&self, module: usize) -> &Arc<str> {
+        static NONE: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+        self.included(module).map_or(&NONE, |included| &included.prefix)
+    }
+
+    /// The included plan of that number.
+    pub fn included(&self, module: usize) -> Option<&Included> {
+        self.included.get(module.checked_sub(1)?)
+    }
+
     /// Reads the shape of a plan. What is wrong goes to `diagnostics`; the rest is in the document all the same.
     pub fn read(root: Node, kinds: &[KindInfo], diagnostics: &mut Vec<Diagnostic>) -> Self {
         let mut document = Self::default();
@@ -144,13 +183,15 @@ impl Document {
                 for entry in mapping(value, "inputs", diagnostics) {
                     let declaration = decode::<InputDeclaration>(&entry.value, "an input", diagnostics);
                     let declaration = declaration.unwrap_or_default();
-                    self.inputs.push(Input { key: entry.key.clone(), declaration });
+                    self.inputs.push(Input { key: entry.key.clone(), declaration, module: 0, bound: None });
                 }
             }
             "vars" => {
                 let vars = mapping(value, "vars", diagnostics);
-                self.vars =
-                    vars.iter().map(|entry| Var { key: entry.key.clone(), value: entry.value.clone() }).collect();
+                self.vars = vars
+                    .iter()
+                    .map(|entry| Var { key: entry.key.clone(), value: entry.value.clone(), module: 0 })
+                    .collect();
             }
             "secrets" => self.secrets = mapping(value, "secrets", diagnostics).to_vec(),
             "registries" => self.registries = mapping(value, "registries", diagnostics).to_vec(),
@@ -183,7 +224,7 @@ impl Document {
             step.within = Some(self.loops.len());
             let steps = self.steps.len()..self.steps.len() + 1;
             let id = step.id.clone();
-            self.loops.push(Loop { id, items, item, key, max_parallel, steps, is_group: false });
+            self.loops.push(Loop { id, items, item, key, max_parallel, steps, is_group: false, module: 0 });
         }
         self.steps.push(step);
     }
@@ -235,7 +276,7 @@ impl Document {
             step.within = Some(within);
             step.needs.extend(needs.iter().cloned());
             if let Some(when) = &when {
-                step.when.insert(0, when.clone());
+                step.when.insert(0, When { condition: when.clone(), module: 0 });
             }
             self.steps.push(step);
         }
@@ -246,12 +287,13 @@ impl Document {
             self.steps.truncate(first);
             return;
         };
-        self.loops.push(Loop { id, items, item, key, max_parallel, steps: first..self.steps.len(), is_group: true });
+        let steps = first..self.steps.len();
+        self.loops.push(Loop { id, items, item, key, max_parallel, steps, is_group: true, module: 0 });
     }
 
     /// Ids and names can stand in expressions, and no two are the same.
     fn check_ids(&self, diagnostics: &mut Vec<Diagnostic>) {
-        let mut seen: std::collections::HashMap<&str, &str> = std::collections::HashMap::new();
+        let mut seen: HashMap<&str, &str> = HashMap::new();
         let inputs = self.inputs.iter().map(|input| ("input", &input.key));
         let vars = self.vars.iter().map(|var| ("var", &var.key));
         let secrets = self.secrets.iter().map(|entry| ("secret", &entry.key));
@@ -332,7 +374,8 @@ pub(super) fn mapping<'a>(node: &'a Node, what: &str, diagnostics: &mut Vec<Diag
     })
 }
 
-pub(super) fn unknown_key(key: &str, span: Span, what: &str, known: &[&str]) -> Diagnostic {
+/// What to say of a key that nothing has.
+pub fn unknown_key(key: &str, span: Span, what: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::new(format!("unknown key `{key}` in {what}")).at(span);
     let diagnostic = match nearest(key, known.iter().copied()) {
         Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
@@ -380,7 +423,7 @@ fn read_step(
             ("description", _) => drop(decode::<String>(&entry.value, "a step", diagnostics)),
             ("needs", _) => needs = decode(&entry.value, "needs", diagnostics).unwrap_or_default(),
             ("foreach", _) => foreach = Some(ForEach::read(&entry.key, &entry.value, diagnostics)?),
-            ("when", _) => when.push(entry.value.clone()),
+            ("when", _) => when.push(When { condition: entry.value.clone(), module: 0 }),
             ("timeout", _) => timeout = decode(&entry.value, "timeout", diagnostics),
             ("continue_on_error", _) => {
                 let says_so = decode::<bool>(&entry.value, "continue_on_error", diagnostics);
@@ -430,6 +473,7 @@ fn read_step(
         kind_index,
         body,
         within: None,
+        module: 0,
     };
     Some((entry, foreach))
 }

@@ -23,6 +23,20 @@ pub struct Loop {
     pub steps: Range<usize>,
     /// Whether its steps have names of their own: it is a group, not a single step.
     pub is_group: bool,
+    /// The plan that it stands in: see [`Document::included`](super::Document::included).
+    pub module: usize,
+}
+
+impl Loop {
+    /// Its id as it is written.
+    pub fn own_id(&self) -> &str {
+        own_id(&self.id)
+    }
+
+    /// The only step that it is about, where it is no group. The steps of a plan that it includes stand before it.
+    pub fn own_step(&self) -> usize {
+        self.steps.end.saturating_sub(1)
+    }
 }
 
 /// Where the items stand.
@@ -32,6 +46,11 @@ pub enum Items {
     In(Node),
     /// In a file, JSON or YAML, relative to the plan's folder.
     File(Node),
+}
+
+/// An id as it is written, without what it begins with in an included plan.
+pub(super) fn own_id(id: &Key) -> &str {
+    id.text.rsplit('/').next().unwrap_or_default()
 }
 
 /// `foreach` as it is written.

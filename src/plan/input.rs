@@ -16,6 +16,21 @@ pub struct Input {
     pub key: Key,
     /// What it takes.
     pub declaration: InputDeclaration,
+    /// The plan that it stands in: see [`Document::included`](super::Document::included).
+    pub module: usize,
+    /// What the including plan gives it.
+    pub bound: Option<Bound>,
+}
+
+/// A value that a plan gives to an input of a plan that it includes.
+#[derive(Debug, Clone)]
+pub struct Bound {
+    /// With expressions in it.
+    pub value: Node,
+    /// The plan whose names it uses.
+    pub module: usize,
+    /// The first step of the included plan, by its place among all steps: it may look at steps above that.
+    pub step: usize,
 }
 
 /// The fields of an input.
@@ -100,9 +115,28 @@ impl Input {
         Some(Diagnostic::new(message).at(pattern.span))
     }
 
+    /// Checks a value that has a type already.
+    pub fn take(&self, value: &Value, origin: &str) -> Result<Value, Diagnostic> {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            Value::Array(_) | Value::Object(_) | Value::Null => {
+                let what = if value.is_array() { "a list" } else { "a mapping" };
+                let message = format!("input `{}`: {what} is no value of an input", self.own_name());
+                return Err(Diagnostic::new(message));
+            }
+        };
+        self.read(&text, origin)
+    }
+
+    /// Its name as it is written, without what it begins with in an included plan.
+    pub fn own_name(&self) -> &str {
+        self.key.text.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Checks `text` against type, pattern and enum. `origin` says where it came from.
     pub fn read(&self, text: &str, origin: &str) -> Result<Value, Diagnostic> {
-        let name = &self.key.text;
+        let name = self.own_name();
         let refuse = |why: String| Diagnostic::new(format!("input `{name}`: {why}")).at(self.key.span).label(origin);
         let value = self.declaration.kind.read(text).map_err(refuse)?;
         if let Some(pattern) = &self.declaration.pattern {

@@ -31,6 +31,10 @@ pub fn resolve(
     for (at, input) in document.inputs.iter().enumerate() {
         let name = &input.key.text;
         diagnostics.extend(input.check());
+        if input.module > 0 {
+            included(at, input, names, scope, document, (&mut unset, &mut *diagnostics));
+            continue;
+        }
         let value = match given.value(input) {
             Some((text, origin)) => input.read(text, &origin).map(Ok),
             None => default(at, input, &unset, names, scope, diagnostics),
@@ -45,6 +49,33 @@ pub fn resolve(
         }
     }
     unset
+}
+
+/// Works out what an input of an included plan is given, where that is known before the run and the same for all items of
+/// a loop. Otherwise it is worked out when it is used.
+fn included(
+    at: usize,
+    input: &Input,
+    names: &Names<'_>,
+    scope: &Scope,
+    document: &Document,
+    (unset, diagnostics): (&mut Unset, &mut Vec<Diagnostic>),
+) {
+    let name = &input.key.text;
+    let Some(uses) = names.input_uses().get(at) else { return };
+    let has_value = input.bound.is_some() || input.declaration.default.is_some();
+    if uses.broken || !has_value {
+        unset.insert(Arc::clone(name), BTreeSet::new());
+    } else if uses.inputs.iter().any(|name| unset.contains_key(name)) {
+        let lacking = uses.inputs.iter().filter_map(|name| unset.get(name)).flatten().cloned().collect();
+        unset.insert(Arc::clone(name), lacking);
+    } else if !uses.is_open()
+        && !document.included(input.module).is_some_and(|included| included.is_in_loop)
+        && let Err(diagnostic) = scope.input(name)
+    {
+        diagnostics.push(diagnostic);
+        unset.insert(Arc::clone(name), BTreeSet::new());
+    }
 }
 
 /// The value of the default, or the inputs that it lacks.
@@ -82,7 +113,8 @@ fn default(
 
 /// A value for what is no input would be ignored; say so instead.
 fn refuse_strangers(document: &Document, given: &Given, diagnostics: &mut Vec<Diagnostic>) {
-    let inputs: Vec<&str> = document.inputs.iter().map(|input| &*input.key.text).collect();
+    let own = document.inputs.iter().filter(|input| input.module == 0);
+    let inputs: Vec<&str> = own.map(|input| &*input.key.text).collect();
     let list = if inputs.is_empty() {
         "this plan has no inputs".to_owned()
     } else {

@@ -15,6 +15,8 @@ pub(super) struct StepOutputs(RwLock<HashMap<Arc<str>, Value>>);
 pub(super) struct LoopOutputs {
     /// The step whose outputs are meant, where it is not a group.
     pub(super) step: Option<Arc<str>>,
+    /// What the ids of the steps of a group begin with, in an included plan.
+    pub(super) prefix: Arc<str>,
     /// In the order of the items.
     pub(super) iterations: Vec<(Arc<str>, Arc<StepOutputs>)>,
     pub(super) places: HashMap<Arc<str>, usize>,
@@ -27,6 +29,23 @@ impl StepOutputs {
 
     pub(super) fn get(&self, name: &str) -> Option<Value> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
+
+/// The steps of a group in an included plan.
+#[derive(Debug)]
+struct StepsOf {
+    prefix: Arc<str>,
+    steps: Arc<StepOutputs>,
+}
+
+impl Object for StepsOf {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        Some(self.steps.get(&format!("{}{key}", self.prefix)).unwrap_or_else(nothing))
     }
 }
 
@@ -46,7 +65,9 @@ impl Object for StepOutputs {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         let steps = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let mut names: Vec<_> = steps.keys().map(|name| Value::from(&**name)).collect();
+        // Those of included plans are nobody's business.
+        let own = steps.keys().filter(|name| !name.contains('/'));
+        let mut names: Vec<_> = own.map(|name| Value::from(&**name)).collect();
         names.sort();
         Enumerator::Values(names)
     }
@@ -65,7 +86,8 @@ impl Object for LoopOutputs {
         let (_, steps) = self.iterations.get(*self.places.get(key)?)?;
         Some(match &self.step {
             Some(step) => steps.get(step).unwrap_or_else(nothing),
-            None => Value::from_dyn_object(Arc::clone(steps)),
+            None if self.prefix.is_empty() => Value::from_dyn_object(Arc::clone(steps)),
+            None => Value::from_object(StepsOf { prefix: Arc::clone(&self.prefix), steps: Arc::clone(steps) }),
         })
     }
 

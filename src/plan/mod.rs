@@ -10,6 +10,7 @@ mod document;
 pub mod expression;
 mod foreach;
 mod guessed;
+mod included;
 mod input;
 mod input_type;
 mod inputs;
@@ -31,9 +32,10 @@ pub use self::{
     condition::holds,
     diagnostic::Diagnostic,
     diagnostics::Diagnostics,
-    document::{Document, StepEntry, Var},
+    document::{Document, StepEntry, Var, When, unknown_key},
     foreach::{Items, Loop},
-    input::{Given, Input, InputDeclaration},
+    included::Included,
+    input::{Bound, Given, Input, InputDeclaration},
     input_type::InputType,
     inputs::{Unset, resolve as resolve_inputs},
     kind_info::KindInfo,

@@ -3,11 +3,14 @@
 mod outputs;
 mod unknown;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
-    Diagnostic, Document, KindInfo, Loop, SourceFile, Span,
+    Bound, Diagnostic, Document, KindInfo, Loop, SourceFile, Span,
     expression::{Expression, KeyMention, Mention, Mistake, OutputMention},
     nearest,
     templates::Templates,
@@ -79,14 +82,21 @@ pub enum Position {
     Var(usize),
     /// The step at this place: inputs, vars, steps above it.
     Step(usize),
+    /// What a plan says about one that it includes: the same as for its steps, with the names of the plan of that number.
+    Around {
+        /// Steps above this place may be looked at.
+        step: usize,
+        /// Whose names are meant.
+        module: usize,
+    },
     /// `foreach` of the loop at this place: inputs, and vars that look at no step.
     Items(usize),
     /// The key of the items of the loop at this place: the same, and the item.
     Key(usize),
     /// The plan's outputs: everything.
     Outputs,
-    /// `registries` and `secrets`: inputs, and vars that look at no step.
-    Settings,
+    /// `registries`, `secrets` and `allow` of the plan of that number: inputs, and vars that look at no step.
+    Settings(usize),
 }
 
 /// The names of a document.
@@ -104,6 +114,8 @@ pub struct Names<'a> {
     /// The steps of each group.
     inside: HashMap<(usize, &'a str), usize>,
     var_uses: Vec<Uses>,
+    /// Of the inputs of included plans, through what they are given.
+    input_uses: Vec<Uses>,
 }
 
 impl<'a> Names<'a> {
@@ -122,23 +134,73 @@ impl<'a> Names<'a> {
             templates,
             inputs: document.inputs.iter().enumerate().map(|(at, input)| (&*input.key.text, at)).collect(),
             vars: document.vars.iter().enumerate().map(|(at, var)| (&*var.key.text, at)).collect(),
-            secrets: document.secrets.iter().map(|entry| &*entry.key.text).collect(),
+            secrets: HashSet::new(),
             steps: HashMap::new(),
             loops: document.loops.iter().enumerate().map(|(at, it)| (&*it.id.text, at)).collect(),
             inside: HashMap::new(),
             var_uses: Vec::new(),
+            input_uses: Vec::new(),
         };
+        names.secrets.extend(document.secrets.iter().map(|entry| &*entry.key.text));
+        names.secrets.extend(document.given_secrets.keys().map(|name| &**name));
         for (at, step) in document.steps.iter().enumerate() {
             match step.within {
                 None => drop(names.steps.insert(&step.id.text, at)),
                 Some(within) => drop(names.inside.insert((within, &*step.id.text), at)),
             }
         }
-        for (at, var) in document.vars.iter().enumerate() {
-            let uses = names.check(&var.value, Position::Var(at), diagnostics);
-            names.var_uses.push(uses);
+        // Plan by plan: what one is given looks at names of the one that includes it, which comes before it.
+        for module in 0..=document.included.len() {
+            while let Some(input) = document.inputs.get(names.input_uses.len()).filter(|it| it.module == module) {
+                let at = names.input_uses.len();
+                let uses = match (&input.bound, &input.declaration.default) {
+                    (Some(Bound { value, module, step }), _) => {
+                        names.check(value, Position::Around { step: *step, module: *module }, diagnostics)
+                    }
+                    (None, Some(default)) if module > 0 => names.check(default, Position::Input(at), diagnostics),
+                    (None, _) => Uses::default(),
+                };
+                names.input_uses.push(uses);
+            }
+            while let Some(var) = document.vars.get(names.var_uses.len()).filter(|it| it.module == module) {
+                let uses = names.check(&var.value, Position::Var(names.var_uses.len()), diagnostics);
+                names.var_uses.push(uses);
+            }
         }
         names
+    }
+
+    /// What the inputs of included plans look at through what they are given, in the order of all inputs.
+    pub fn input_uses(&self) -> &[Uses] {
+        &self.input_uses
+    }
+
+    /// The plan whose names are meant there.
+    fn module(&self, position: Position) -> usize {
+        let document = self.document;
+        let found = match position {
+            Position::Input(at) => document.inputs.get(at).map(|it| it.module),
+            Position::Var(at) => document.vars.get(at).map(|it| it.module),
+            Position::Step(at) => document.steps.get(at).map(|it| it.module),
+            Position::Items(which) | Position::Key(which) => document.loops.get(which).map(|it| it.module),
+            Position::Around { module, .. } | Position::Settings(module) => Some(module),
+            Position::Outputs => None,
+        };
+        found.unwrap_or_default()
+    }
+
+    /// A name as all names are kept: of an included plan behind its prefix, which nobody can write.
+    fn full<'n>(&self, name: &'n str, position: Position) -> Cow<'n, str> {
+        if self.document.included.is_empty() {
+            return name.into();
+        }
+        if name.contains('/') {
+            return "/".into();
+        }
+        match &**self.document.prefix(self.module(position)) {
+            "" => name.into(),
+            prefix => format!("{prefix}{name}").into(),
+        }
     }
 
     /// What the vars look at, in file order.
@@ -162,14 +224,20 @@ impl<'a> Names<'a> {
             return self.step(id);
         }
         let within = self.document.steps.get(at).and_then(|step| step.within);
-        let group = within.filter(|within| self.document.loops.get(*within).is_some_and(|it| it.is_group));
+        // A step that is done for each item is not beside itself; the steps of a plan that it includes are beside each other.
+        let has_names =
+            |within: &usize| self.document.loops.get(*within).is_some_and(|it| it.is_group || &*it.id.text != id);
+        let group = within.filter(has_names);
         let beside = group.and_then(|group| self.inside.get(&(group, id)).copied());
         beside.or_else(|| self.step(id))
     }
 
     /// The id that was probably meant.
     pub fn nearest_step(&self, id: &str) -> Option<&str> {
-        nearest(id, self.steps.keys().chain(self.loops.keys()).copied())
+        let (prefix, own) = id.rsplit_once('/').map_or(("", id), |(prefix, own)| (prefix, own));
+        let known =
+            self.steps.keys().chain(self.loops.keys()).map(|known| known.rsplit_once('/').unwrap_or(("", known)));
+        nearest(own, known.filter(|(other, _)| *other == prefix).map(|(_, known)| known))
     }
 
     /// Looks up every name in `node`.
@@ -193,15 +261,16 @@ impl<'a> Names<'a> {
                 };
                 for expression in template.expressions() {
                     let mut looks_at_steps = false;
-                    if let Some(mistake) = self.hyphenated(expression, &scalar.text) {
+                    if let Some(mistake) = self.hyphenated(expression, &scalar.text, position) {
                         uses.broken = true;
                         diagnostics.push(self.place(node, &mistake));
                         continue;
                     }
                     let stands_alone = template.lone_name().is_some();
                     for mention in &expression.mentions.list {
-                        looks_at_steps |= self.looks_at_steps(mention);
-                        if matches!(mention, Mention::Output(output) if self.is_unread(&output.step)) {
+                        looks_at_steps |= self.looks_at_steps(mention, position);
+                        let is_unread = |id: &str| self.is_unread(&self.full(id, position));
+                        if matches!(mention, Mention::Output(output) if is_unread(&output.step)) {
                             // What is wrong with the step was said.
                             uses.broken = true;
                             continue;
@@ -243,12 +312,14 @@ impl<'a> Names<'a> {
     }
 
     /// Whether the value of the name follows from what a step hands on.
-    fn looks_at_steps(&self, mention: &Mention) -> bool {
+    fn looks_at_steps(&self, mention: &Mention, position: Position) -> bool {
         match mention {
             Mention::Output(_) => true,
             Mention::Name { name, .. } if name == "run" => true,
             Mention::Name { name, .. } => {
-                let uses = self.vars.get(name.as_str()).and_then(|var| self.var_uses.get(*var));
+                let full = self.full(name, position);
+                let of_var = self.vars.get(&*full).and_then(|var| self.var_uses.get(*var));
+                let uses = of_var.or_else(|| self.input_uses.get(*self.inputs.get(&*full)?));
                 uses.is_some_and(Uses::is_open)
             }
         }
@@ -282,7 +353,7 @@ impl<'a> Names<'a> {
                     return Err(mistake.help(format!("give it a default: `{written} | default('')`")));
                 }
                 // Only of vars it is asked later.
-                if !output.has_default && matches!(position, Position::Var(_)) {
+                if !output.has_default && matches!(position, Position::Var(_) | Position::Around { .. }) {
                     uses.bare.insert(step);
                 }
                 uses.steps.entry(step).or_insert_with(|| written.into());
@@ -292,22 +363,28 @@ impl<'a> Names<'a> {
                 uses.run = true;
                 check_run(range, member.as_deref())
             }
-            Mention::Name { name, range, .. } if self.secrets.contains(name.as_str()) => {
+            Mention::Name { name, range, .. } if self.secrets.contains(&*self.full(name, position)) => {
                 check_secret(name, range, stands_alone, position)?;
-                uses.secrets.insert(name.as_str().into());
+                let full = self.full(name, position);
+                let given = self.document.given_secrets.get(&*full);
+                uses.secrets.insert(given.cloned().unwrap_or_else(|| full.into()));
                 Ok(())
             }
-            Mention::Name { name, .. } if self.is_item(name, position) => Ok(()),
+            Mention::Name { name, .. } if self.is_item(&self.full(name, position), position) => Ok(()),
             Mention::Name { name, range, member } => {
-                if let Some(input) = self.inputs.get(name.as_str()) {
+                let full = self.full(name, position);
+                if let Some(input) = self.inputs.get(&*full) {
                     if matches!(position, Position::Input(at) if *input >= at) {
                         let message = format!("`{name}` stands below: a default may use the inputs above it");
                         return Err(Mistake::new(range.clone(), message));
                     }
-                    uses.inputs.insert(name.as_str().into());
-                    return Ok(());
+                    uses.inputs.insert(full.into());
+                    return match self.input_uses.get(*input) {
+                        Some(of_input) => self.use_through(of_input, name, range, position, uses),
+                        None => Ok(()),
+                    };
                 }
-                match (self.vars.get(name.as_str()), position) {
+                match (self.vars.get(&*full), position) {
                     (Some(_), Position::Input(_)) => {
                         let message = format!("`{name}` is a var: a default may use the inputs above it");
                         Err(Mistake::new(range.clone(), message))
@@ -317,7 +394,7 @@ impl<'a> Names<'a> {
                         Err(Mistake::new(range.clone(), message))
                     }
                     (Some(var), _) => self.use_var(*var, name, range, position, uses),
-                    (None, _) => Err(self.no_such_name(name, range, member.as_deref())),
+                    (None, _) => Err(self.no_such_name(name, range, member.as_deref(), position)),
                 }
             }
         }
@@ -332,10 +409,23 @@ impl<'a> Names<'a> {
         uses: &mut Uses,
     ) -> Result<(), Mistake> {
         let Some(of_var) = self.var_uses.get(var) else { return Ok(()) };
+        self.use_through(of_var, name, range, position, uses)
+    }
+
+    /// Looks at what a var or an input looks at.
+    fn use_through(
+        &self,
+        of_var: &Uses,
+        name: &str,
+        range: &std::ops::Range<usize>,
+        position: Position,
+        uses: &mut Uses,
+    ) -> Result<(), Mistake> {
+        uses.run |= of_var.run;
         uses.inputs.extend(of_var.inputs.iter().cloned());
         uses.opaque |= of_var.opaque;
         uses.broken |= of_var.broken;
-        if matches!(position, Position::Var(_)) {
+        if matches!(position, Position::Var(_) | Position::Around { .. } | Position::Input(_)) {
             uses.bare.extend(&of_var.bare);
         }
         for looked_at in &of_var.loops {
@@ -356,7 +446,7 @@ impl<'a> Names<'a> {
             return Err(Mistake::new(range.clone(), message).help(help));
         }
         for step in of_var.steps.keys() {
-            if let Position::Step(at) = position
+            if let Some(at) = position.before()
                 && *step >= at
                 && let Some(later) = self.document.steps.get(*step)
             {
@@ -371,7 +461,10 @@ impl<'a> Names<'a> {
 
     /// Whether a value at that position is worked out when the steps before `finally` have ended, however they did.
     const fn is_finally(&self, position: Position) -> bool {
-        matches!(position, Position::Step(at) if at >= self.document.finally)
+        match position.before() {
+            Some(at) => at >= self.document.finally,
+            None => false,
+        }
     }
 
     const fn may_not_have_run(&self, step: usize, position: Position) -> bool {
@@ -381,7 +474,9 @@ impl<'a> Names<'a> {
     /// Whether that is what the item is called at that position.
     fn is_item(&self, name: &str, position: Position) -> bool {
         let which = match position {
-            Position::Step(at) => self.document.steps.get(at).and_then(|step| step.within),
+            Position::Step(at) | Position::Around { step: at, .. } => {
+                self.document.steps.get(at).and_then(|step| step.within)
+            }
             Position::Key(which) => Some(which),
             _ => None,
         };
@@ -403,31 +498,45 @@ fn check_run(range: &std::ops::Range<usize>, member: Option<&str>) -> Result<(),
 }
 
 impl Position {
+    /// The place of the step above which steps may be looked at.
+    pub const fn before(self) -> Option<usize> {
+        match self {
+            Self::Step(at) | Self::Around { step: at, .. } => Some(at),
+            _ => None,
+        }
+    }
+
     /// What to say of steps where none has run yet.
     const fn before_steps(self) -> Option<&'static str> {
         match self {
-            Self::Settings => Some(
+            Self::Settings(_) => Some(
                 "`registries`, `secrets` and `allow` are read before any step runs: use inputs, and vars without steps",
             ),
             Self::Items(_) | Self::Key(_) => {
                 Some("the items of a `foreach` are known before any step runs: use inputs, and vars without steps")
             }
-            Self::Input(_) | Self::Var(_) | Self::Step(_) | Self::Outputs => None,
+            Self::Input(_) | Self::Var(_) | Self::Step(_) | Self::Around { .. } | Self::Outputs => None,
         }
     }
 }
 
 /// What is wrong with naming that output of a step of that kind.
-fn check_output_of(kind: &KindInfo, id: &str, output: &str, range: &std::ops::Range<usize>) -> Result<(), Mistake> {
-    if kind.outputs.contains(&output) {
+fn check_output_of(
+    outputs: &[&str],
+    is: &str,
+    id: &str,
+    output: &str,
+    range: &std::ops::Range<usize>,
+) -> Result<(), Mistake> {
+    if outputs.contains(&output) {
         return Ok(());
     }
     let mistake = Mistake::new(range.clone(), format!("step `{id}` has no output `{output}`"));
-    let mistake = match nearest(output, kind.outputs.iter().copied()) {
+    let mistake = match nearest(output, outputs.iter().copied()) {
         Some(near) => mistake.label(format!("did you mean `{near}`?")),
         None => mistake,
     };
-    Err(mistake.help(format!("`{id}` is of kind `{}`; it has: {}", kind.name, kind.outputs.join(", "))))
+    Err(mistake.help(format!("`{id}` {is}; it has: {}", outputs.join(", "))))
 }
 
 /// A secret may stand only where a field may take it; whether that one does, its type says.
@@ -438,8 +547,9 @@ fn check_secret(
     position: Position,
 ) -> Result<(), Mistake> {
     let holder = match position {
-        Position::Step(_) | Position::Settings if stands_alone => return Ok(()),
-        Position::Step(_) | Position::Settings => "text and other expressions",
+        Position::Step(_) | Position::Settings(_) if stands_alone => return Ok(()),
+        Position::Step(_) | Position::Settings(_) => "text and other expressions",
+        Position::Around { .. } => "inputs of included plans",
         Position::Items(_) | Position::Key(_) => "`foreach`",
         Position::Input(_) => "defaults of inputs",
         Position::Var(_) => "vars",

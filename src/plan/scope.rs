@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -6,7 +7,7 @@ use std::{
 use minijinja::value::{Object, Serde, Value};
 
 use super::{
-    Diagnostic, Document, SourceFile,
+    Diagnostic, Document, Input, SourceFile, Var,
     expression::Mention,
     guessed::Guessed,
     loop_outputs::{LoopOutputs, StepOutputs, nothing},
@@ -20,12 +21,29 @@ use crate::output::Output;
 #[derive(Debug, Clone)]
 pub struct Scope {
     source: SourceFile,
-    vars: Arc<HashMap<Arc<str>, Node>>,
-    secrets: Arc<HashSet<Arc<str>>>,
+    /// What the names of the plan begin with whose expressions these are: see [`Document::included`].
+    prefix: Arc<str>,
+    vars: Arc<HashMap<Arc<str>, LazyValue>>,
+    /// Each with the plan's own secret that it is.
+    secrets: Arc<HashMap<Arc<str>, Arc<str>>>,
+    /// The inputs of included plans whose values are guesses, which need not be what they take.
+    guessed: Arc<HashSet<Arc<str>>>,
     templates: Arc<Templates>,
     values: Arc<Values>,
     /// One for each item of each loop, in order. Those have none.
     iterations: Arc<RwLock<Vec<Self>>>,
+}
+
+/// A value that is worked out when it is first used.
+#[derive(Debug)]
+struct LazyValue {
+    node: Node,
+    /// What the names in it begin with.
+    prefix: Arc<str>,
+    /// What takes it, where it is an input of an included plan.
+    input: Option<Input>,
+    /// Whether it may differ from item to item of a loop.
+    per_item: bool,
 }
 
 /// The items of a loop, for one scope.
@@ -56,6 +74,20 @@ struct Beside {
     outside: Arc<StepOutputs>,
 }
 
+/// The names of an included plan, without what they begin with.
+#[derive(Debug)]
+struct Within {
+    prefix: Arc<str>,
+    values: Arc<Values>,
+}
+
+/// The outputs of the steps of an included plan.
+#[derive(Debug)]
+struct StepsWithin {
+    prefix: Arc<str>,
+    values: Arc<Values>,
+}
+
 impl Object for Values {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
@@ -76,6 +108,36 @@ impl Object for Values {
     }
 }
 
+impl Object for Within {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if key == "steps" {
+            let (prefix, values) = (Arc::clone(&self.prefix), Arc::clone(&self.values));
+            return Some(Value::from_object(StepsWithin { prefix, values }));
+        }
+        // How the run went is the same for all.
+        if key == "run" {
+            return self.values.get_value_by_str(key);
+        }
+        self.values.get_value_by_str(&format!("{}{key}", self.prefix))
+    }
+}
+
+impl Object for StepsWithin {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let name = format!("{}{key}", self.prefix);
+        let outside = || self.values.outside.as_ref()?.steps.get(&name);
+        Some(self.values.steps.get(&name).or_else(outside).unwrap_or_else(nothing))
+    }
+}
+
 impl Object for Beside {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         self.get_value_by_str(key.as_str()?)
@@ -89,10 +151,47 @@ impl Object for Beside {
 impl Scope {
     /// A scope in which only the vars of `document` are known.
     pub fn new(source: SourceFile, document: &Document, templates: Arc<Templates>) -> Self {
-        let vars = document.vars.iter().map(|var| (Arc::clone(&var.key.text), var.value.clone())).collect();
-        let secrets = document.secrets.iter().map(|entry| Arc::clone(&entry.key.text)).collect();
-        let (vars, secrets) = (Arc::new(vars), Arc::new(secrets));
-        Self { source, vars, secrets, templates, values: Arc::default(), iterations: Arc::default() }
+        let lazy = |node: &Node, names: usize, module: usize, input: Option<&Input>| LazyValue {
+            node: node.clone(),
+            prefix: Arc::clone(document.prefix(names)),
+            input: input.cloned(),
+            per_item: document.included(module).is_some_and(|included| included.is_in_loop),
+        };
+        let var = |var: &Var| (Arc::clone(&var.key.text), lazy(&var.value, var.module, var.module, None));
+        // The inputs of an included plan have no values from outside.
+        let input = |input: &Input| {
+            let (node, names) = match (&input.bound, &input.declaration.default) {
+                (Some(bound), _) => (&bound.value, bound.module),
+                (None, default) => (default.as_ref()?, input.module),
+            };
+            Some((Arc::clone(&input.key.text), lazy(node, names, input.module, Some(input))))
+        };
+        let inputs = document.inputs.iter().filter(|input| input.module > 0).filter_map(input);
+        let vars = document.vars.iter().map(var).chain(inputs).collect();
+        let own = document.secrets.iter().map(|entry| (Arc::clone(&entry.key.text), Arc::clone(&entry.key.text)));
+        let given = document.given_secrets.iter().map(|(name, given)| (Arc::clone(name), Arc::clone(given)));
+        Self {
+            source,
+            prefix: "".into(),
+            vars: Arc::new(vars),
+            secrets: Arc::new(own.chain(given).collect()),
+            guessed: Arc::default(),
+            templates,
+            values: Arc::default(),
+            iterations: Arc::default(),
+        }
+    }
+
+    /// The same, with the names of the plan whose names begin with `prefix`.
+    #[must_use]
+    pub fn within(&self, prefix: &Arc<str>) -> Self {
+        Self { prefix: Arc::clone(prefix), ..self.clone() }
+    }
+
+    /// The same for guesses: what is given to these inputs of included plans need not fit them.
+    #[must_use]
+    pub fn with_guesses(&self, inputs: &Arc<HashSet<Arc<str>>>) -> Self {
+        Self { guessed: Arc::clone(inputs), ..self.clone() }
     }
 
     /// Another scope with the same inputs and vars and no steps: vars are worked out anew there.
@@ -120,6 +219,9 @@ impl Scope {
     pub fn set_step(&self, name: &str, output: &Output) {
         let mut outputs: BTreeMap<&str, Value> =
             output.iter().map(|(name, value)| (name, Value::from(Serde(value)))).collect();
+        // What an included plan hands on is known by its own names.
+        let handed_on = output.handed_on().into_iter().flatten();
+        outputs.extend(handed_on.map(|(name, value)| (name.as_str(), Value::from(Serde(value)))));
         outputs.extend(output.guesses().map(|(name, guess)| (name, Guessed::mapping(guess))));
         self.values.steps.set(name, Value::from(outputs));
     }
@@ -129,6 +231,7 @@ impl Scope {
         let mut iterations = self.iterations.write().unwrap_or_else(PoisonError::into_inner);
         let mut outputs = LoopOutputs {
             step: (!opened.is_group).then(|| Arc::clone(&opened.id)),
+            prefix: prefix_of(&opened.id),
             iterations: Vec::with_capacity(opened.items.len()),
             places: HashMap::new(),
         };
@@ -173,17 +276,23 @@ impl Scope {
                     None => Diagnostic::new("this is not an expression").at(node.span),
                 })?;
                 let Some(template) = template else { return Ok(node.clone()) };
-                if let Some(secret) = template.lone_name().and_then(|name| self.secrets.get(name)) {
+                if let Some(secret) = template.lone_name().and_then(|name| self.secrets.get(&*self.full(name))) {
                     return Ok(Node { span: node.span, kind: NodeKind::Secret(Arc::clone(secret)) });
                 }
                 for expression in template.expressions() {
                     for mention in &expression.mentions.list {
                         if let Mention::Name { name, .. } = mention {
-                            self.prepare(name, vars)?;
+                            self.prepare(&self.full(name), vars)?;
                         }
                     }
                 }
-                let value = template.evaluate(&Value::from_dyn_object(Arc::clone(&self.values)));
+                let values = Arc::clone(&self.values);
+                let names = if self.prefix.is_empty() {
+                    Value::from_dyn_object(values)
+                } else {
+                    Value::from_object(Within { prefix: Arc::clone(&self.prefix), values })
+                };
+                let value = template.evaluate(&names);
                 let value = value.map_err(|mistake| mistake.diagnostic(node, &self.source))?;
                 Ok(Node::from_value(value, node.span))
             }
@@ -237,8 +346,8 @@ impl Scope {
     /// Works out the var of that name, if it is one and was not worked out yet. Vars look only at vars above them; where
     /// a plan is wrong and one looks at itself, this ends all the same.
     fn prepare(&self, name: &str, vars: usize) -> Result<(), Diagnostic> {
-        let Some((name, node)) = self.vars.get_key_value(name) else { return Ok(()) };
-        if let Some(outside) = &self.values.outside {
+        let Some((name, var)) = self.vars.get_key_value(name) else { return Ok(()) };
+        if let Some(outside) = self.values.outside.as_ref().filter(|_| !var.per_item) {
             // A var is the same for every item.
             let outside = Self { values: Arc::clone(outside), ..self.clone() };
             return outside.prepare(name, vars);
@@ -247,12 +356,43 @@ impl Scope {
             return Ok(());
         }
         if vars >= self.vars.len() {
-            return Err(Diagnostic::new(format!("`{name}` refers to itself")).at(node.span));
+            return Err(Diagnostic::new(format!("`{name}` refers to itself")).at(var.node.span));
         }
-        let value = self.value_within(node, vars + 1)?;
+        let value = var.value(&self.within(&var.prefix), vars + 1)?;
         self.set_input(name, &value);
         Ok(())
     }
+}
+
+impl Scope {
+    fn full<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.prefix.is_empty() { name.into() } else { format!("{}{name}", self.prefix).into() }
+    }
+
+    /// The value of an input of an included plan.
+    pub fn input(&self, name: &Arc<str>) -> Result<(), Diagnostic> {
+        self.prepare(name, 0)
+    }
+}
+
+impl LazyValue {
+    fn value(&self, scope: &Scope, vars: usize) -> Result<serde_json::Value, Diagnostic> {
+        let Some(input) = &self.input else { return scope.value_within(&self.node, vars) };
+        let value = match scope.evaluate_within(&self.node, vars)? {
+            Node { kind: NodeKind::Scalar(scalar), .. } => serde_json::Value::String(scalar.text.to_string()),
+            other => scope.value_within(&other, vars)?,
+        };
+        let origin = if input.bound.is_some() { "given by the plan that includes it" } else { "its default" };
+        match input.take(&value, origin) {
+            Err(_) if scope.guessed.contains(&input.key.text) => Ok(value),
+            taken => taken.map_err(|diagnostic| Diagnostic { label: String::new(), ..diagnostic }.at(self.node.span)),
+        }
+    }
+}
+
+/// What an id begins with in an included plan.
+fn prefix_of(id: &str) -> Arc<str> {
+    id.rfind('/').and_then(|slash| id.get(..=slash)).unwrap_or_default().into()
 }
 
 #[cfg(test)]

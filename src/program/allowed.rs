@@ -32,11 +32,24 @@ pub(super) struct Refusal {
     /// What would have to stand there.
     what: String,
     verb: &'static str,
+    /// The step that includes the plan whose list it is.
+    plan: Option<String>,
 }
 
 impl Refusal {
+    /// The same by the list of the plan whose names begin with that.
+    pub(super) fn of(self, prefix: &str) -> Self {
+        Self { plan: prefix.strip_suffix('/').map(str::to_owned), ..self }
+    }
+
+    /// A file outside of the work folder is written.
+    pub(super) fn file(path: &std::path::Path) -> Self {
+        Self { list: "write", what: format!("file:{}", path.display()), verb: "writes", plan: None }
+    }
+
     pub(super) fn message(&self, step: &str) -> String {
-        format!("`{step}` {} `{}`, which `allow.{}` does not have", self.verb, self.what, self.list)
+        let of = self.plan.as_ref().map(|plan| format!(" of the plan that `{plan}` includes")).unwrap_or_default();
+        format!("`{step}` {} `{}`, which `allow.{}`{of} does not have", self.verb, self.what, self.list)
     }
 
     pub(super) fn help(&self) -> String {
@@ -75,10 +88,15 @@ impl Allowed {
         &self.exec
     }
 
+    /// Whether that file may be written, which is outside of the work folder.
+    pub(super) fn has_file(&self, path: &std::path::Path) -> bool {
+        self.files.iter().any(|glob| glob.is_match(path))
+    }
+
     /// Why a program may not run.
     pub(super) fn refuses_program(&self, program: &str) -> Option<Refusal> {
         let is_allowed = self.exec.iter().any(|glob| glob.is_match(program));
-        (!is_allowed).then(|| Refusal { list: "exec", what: program.to_owned(), verb: "runs" })
+        (!is_allowed).then(|| Refusal { list: "exec", what: program.to_owned(), verb: "runs", plan: None })
     }
 
     /// The first thing that a step would do and may not, as far as it is known.
@@ -95,7 +113,7 @@ impl Allowed {
                 None => repository.to_string(),
             };
             let is_remote = matches!(repository, Repository::Registry { .. });
-            return (is_remote && !is_allowed).then_some(Refusal { list: "delete", what, verb: "deletes" });
+            return (is_remote && !is_allowed).then_some(Refusal { list: "delete", what, verb: "deletes", plan: None });
         }
         let effects = step.effects(places);
         let written: Vec<&Thing> =
@@ -106,7 +124,7 @@ impl Allowed {
     fn refuses_writing(&self, thing: &Thing, all: &[&Thing]) -> Option<Refusal> {
         let repository = thing.in_repository().filter(|it| matches!(it, Repository::Registry { .. }))?;
         let allows = |tag: Option<&str>| self.write.iter().any(|glob| glob.matches(&repository, tag));
-        let refusal = |what| Some(Refusal { list: "write", what, verb: "writes" });
+        let refusal = |what| Some(Refusal { list: "write", what, verb: "writes", plan: None });
         if let Some(tag) = thing.tag_name() {
             return if allows(Some(tag)) { None } else { refusal(format!("{repository}:{tag}")) };
         }

@@ -2,23 +2,26 @@ mod working_out;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
 };
 
 use super::{
     CompileOptions, Planned, Program,
     allowed::Allowed,
+    includes,
     instances::Instances,
     items::{self, Unrolled},
     known::{Known, STAND_IN},
+    module::{self, Module},
     selection::{self, Selecting},
     settings,
 };
 use crate::{
     graph::{Graph, Need, Part},
     plan::{
-        Defaults, Diagnostic, Diagnostics, Document, LoopKey, LoopUse, Names, Position, Scope, SourceFile, Span,
-        StepEntry, Templates, Unset, Uses, holds, nearest, resolve_inputs,
+        Diagnostic, Diagnostics, Document, LoopKey, LoopUse, Names, Position, Scope, SourceFile, Span, StepEntry,
+        Templates, TimeLimit, Unset, Uses, When, holds, nearest, resolve_inputs,
         yaml::{self, Node, NodeKind, Scalar, Style},
     },
     secret::Secrets,
@@ -32,6 +35,8 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let Some(root) = root else { return Err(Diagnostics::new(diagnostics)) };
     let kinds = Kind::infos();
     let document = Document::read(root, &kinds, &mut diagnostics);
+    let (document, source) = includes::expand(document, source, &kinds, options, &mut diagnostics);
+    let source = &source;
     let templates = Arc::new(Templates::default());
     let names = Names::new(&document, &kinds, source, &templates, &mut diagnostics);
     let scope = Scope::new(source.clone(), &document, Arc::clone(&templates));
@@ -44,6 +49,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     places.programs = settings.allowed.as_ref().map(|allowed| allowed.programs().into());
     let unrolled = items::unroll(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
     let instances = Instances::new(&document, &unrolled.loops);
+    let modules = modules(&document, settings.allowed, settings.allowed_included);
     let grounds = Grounds {
         document: &document,
         names: &names,
@@ -53,7 +59,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         places: &places,
         mode: options.mode,
         secrets: &settings.secrets,
-        allowed: settings.allowed.as_ref(),
+        modules: &modules,
         unset: &unset,
         lacking: &settings.lacking,
     };
@@ -65,16 +71,16 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     check.finish();
     let Check { diagnostics, places, seen, .. } = check;
     if !diagnostics.is_empty() {
-        return Err(Diagnostics::new(diagnostics));
+        return Err(Diagnostics::new(diagnostics).in_files(source.clone()));
     }
     let (parts, secrets): (Vec<Part>, Vec<_>) = parts.into_iter().flatten().unzip();
     let graph = Arc::new(Graph::shaped(&parts, instances.shape.clone()));
-    let given = document.inputs.iter();
+    let given = document.inputs.iter().filter(|input| input.module == 0);
     let given = given.filter_map(|input| Some((input.key.text.to_string(), options.given.value(input)?.0.to_owned())));
     let given = given.collect();
     let name = document.name.clone().unwrap_or_else(|| file_stem(&source.name));
-    let defaults = document.defaults;
-    let retry = defaults.retry.over(RetryPolicy::default());
+    let retry = document.defaults.retry.over(RetryPolicy::default());
+    let defaults: Vec<_> = (0..=document.included.len()).map(|module| defaults_of(&document, module)).collect();
     let made = instances.list.into_iter().zip(parts).zip(secrets).zip(seen);
     // Moved, not copied, wherever it is the last that is made of what is written: the bodies are most of a large plan.
     let mut entries: Vec<Option<StepEntry>> = document.steps.into_iter().map(Some).collect();
@@ -88,6 +94,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
                 None => continue,
             },
         };
+        let defaults = defaults.get(entry.module).copied().unwrap_or((retry, None));
         steps.extend(plan(entry, instance.iteration, part, (secrets, seen), defaults));
     }
     Ok(Program {
@@ -95,7 +102,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         source: source.clone(),
         scope,
         loops: unrolled.loops,
-        allowed: settings.allowed,
+        modules,
         steps,
         outputs: document.outputs,
         graph,
@@ -113,10 +120,11 @@ fn plan(
     iteration: Option<usize>,
     part: Part,
     (secrets, seen): (BTreeSet<Arc<str>>, usize),
-    defaults: Defaults,
+    (retry, timeout): (RetryPolicy, Option<TimeLimit>),
 ) -> Option<Planned> {
     Some(Planned {
         written_id: entry.id.text,
+        module: entry.module,
         iteration,
         id: part.id,
         kind: KINDS.get(entry.kind_index)?,
@@ -126,11 +134,32 @@ fn plan(
         secrets,
         seen,
         gate: part.gate,
-        retry: entry.retry.over(defaults.retry.over(RetryPolicy::default())),
+        retry: entry.retry.over(retry),
         when: entry.when,
-        timeout: entry.timeout.or(defaults.timeout).map(|limit| limit.0),
+        timeout: entry.timeout.or(timeout).map(|limit| limit.0),
         tolerates_failure: entry.continue_on_error.is_some(),
     })
+}
+
+/// What holds for the steps of a plan that do not say otherwise: what it says, else what whoever includes it says.
+fn defaults_of(document: &Document, module: usize) -> (RetryPolicy, Option<TimeLimit>) {
+    let Some(included) = document.included(module) else {
+        return (document.defaults.retry.over(RetryPolicy::default()), document.defaults.timeout);
+    };
+    let (retry, timeout) = defaults_of(document, included.parent);
+    (included.defaults.retry.over(retry), included.defaults.timeout.or(timeout))
+}
+
+/// The plan that runs, and behind it those that it includes.
+fn modules(document: &Document, own: Option<Allowed>, included: Vec<Option<Allowed>>) -> Vec<Module> {
+    let plan = Module { prefix: Arc::clone(document.prefix(0)), parent: None, folder: None, allowed: own };
+    let included = document.included.iter().zip(included).map(|(included, allowed)| Module {
+        prefix: Arc::clone(&included.prefix),
+        parent: Some(included.parent),
+        folder: Some(included.folder.clone()),
+        allowed,
+    });
+    std::iter::once(plan).chain(included).collect()
 }
 
 fn file_stem(name: &str) -> String {
@@ -170,7 +199,7 @@ struct Grounds<'a> {
     places: &'a Places,
     mode: Mode,
     secrets: &'a Secrets,
-    allowed: Option<&'a Allowed>,
+    modules: &'a [Module],
     unset: &'a Unset,
     /// Inputs without a value that `registries` would need.
     lacking: &'a BTreeSet<Arc<str>>,
@@ -179,16 +208,19 @@ struct Grounds<'a> {
 impl<'a> Grounds<'a> {
     fn check(&self, skip: &'a BTreeSet<usize>, diagnostics: Vec<Diagnostic>) -> Check<'a> {
         let lacking = self.lacking.iter().map(|input| (Arc::clone(input), vec!["registries".to_owned()]));
+        let open = self.document.inputs.iter().zip(self.names.input_uses()).filter(|(_, uses)| uses.is_open());
+        let guessed = Arc::new(open.map(|(input, _)| Arc::clone(&input.key.text)).collect());
         let mut check = Check {
             document: self.document,
             names: self.names,
-            worlds: [self.scope.without_steps(), self.scope.without_steps()],
+            worlds: [(); 2].map(|()| self.scope.without_steps().with_guesses(&guessed)),
             instances: self.instances,
             places: self.places.clone(),
+            plan_folder: &self.places.plan_folder,
             mode: self.mode,
             seen: Vec::new(),
             secrets: self.secrets,
-            allowed: self.allowed,
+            modules: self.modules,
             unset: self.unset,
             needed_by: lacking.collect(),
             skip,
@@ -233,11 +265,13 @@ struct Check<'a> {
     instances: &'a Instances,
     /// As the step sees them that is worked out.
     places: Places,
+    /// Of the plan itself.
+    plan_folder: &'a Path,
     mode: Mode,
     /// How many of the paths that steps write each step sees.
     seen: Vec<usize>,
     secrets: &'a Secrets,
-    allowed: Option<&'a Allowed>,
+    modules: &'a [Module],
     unset: &'a Unset,
     /// Inputs without a value, and the steps that would need them.
     needed_by: BTreeMap<Arc<str>, Vec<String>>,
@@ -283,6 +317,7 @@ impl<'a> Check<'a> {
     /// be worked out.
     fn step(&mut self, at: usize) -> Option<(Part, BTreeSet<Arc<str>>)> {
         let entry = self.entry(at)?;
+        self.enter(entry);
         let uses = self.look(&entry.body, at, true);
         let needs = self.needs(at, entry);
         let condition = self.condition(at, entry);
@@ -329,13 +364,29 @@ impl<'a> Check<'a> {
     }
 
     /// What the step would do and may not.
-    fn refuse_what_is_not_allowed(&self, name: &str, step: &dyn Step, span: Span) -> Option<Diagnostic> {
+    fn refuse_what_is_not_allowed(
+        &self,
+        name: &str,
+        step: &dyn Step,
+        (span, module): (Span, usize),
+    ) -> Option<Diagnostic> {
         if let Some(path) = self.places.leaves_workdir(&step.effects(&self.places)) {
             let error = PlaceError::Outside { path, workdir: self.places.workdir.clone() };
             return Some(Diagnostic::new(error.to_string()).at(span));
         }
-        let refusal = self.allowed?.refuses(step, &self.places)?;
+        let refusal = module::refuses(self.modules, module, step, &self.places)?;
         Some(Diagnostic::new(refusal.message(name)).at(span).help(refusal.help()))
+    }
+
+    /// Comes to a step: its paths are relative to the folder of its plan.
+    fn enter(&mut self, entry: &StepEntry) {
+        if !self.document.included.is_empty() {
+            let folder = match self.document.included(entry.module) {
+                Some(included) => &included.folder,
+                None => self.plan_folder,
+            };
+            self.places.read_from(Some(folder));
+        }
     }
 
     fn entry(&self, at: usize) -> Option<&'a StepEntry> {
@@ -344,16 +395,30 @@ impl<'a> Check<'a> {
 
     /// One of the guesses, as the step at this place sees it.
     fn world(&self, at: usize, world: usize) -> Scope {
+        let instance = self.instances.list.get(at);
+        let module = instance.and_then(|it| self.document.steps.get(it.entry)).map_or(0, |entry| entry.module);
+        self.world_of(at, world, module)
+    }
+
+    /// The same, as the plan of that number sees it there.
+    fn world_of(&self, at: usize, world: usize, module: usize) -> Scope {
         let iteration = self.instances.list.get(at).and_then(|instance| instance.iteration);
         let [first, second] = &self.worlds;
-        if world == 0 { first.iteration(iteration) } else { second.iteration(iteration) }
+        let scope = if world == 0 { first.iteration(iteration) } else { second.iteration(iteration) };
+        scope.within(self.document.prefix(module))
     }
 
     /// What a value of the step at this place looks at: steps by their places among all that run.
     fn look(&mut self, node: &Node, at: usize, report: bool) -> Uses {
+        let entry = self.instances.list.get(at).map_or(0, |instance| instance.entry);
+        self.look_from(node, at, Position::Step(entry), report)
+    }
+
+    /// The same from that position.
+    fn look_from(&mut self, node: &Node, at: usize, position: Position, report: bool) -> Uses {
         let Some(instance) = self.instances.list.get(at) else { return Uses::default() };
         let mut wrong = Vec::new();
-        let mut uses = self.names.check(node, Position::Step(instance.entry), &mut wrong);
+        let mut uses = self.names.check(node, position, &mut wrong);
         if !self.document.loops.is_empty() {
             let written = std::mem::take(&mut uses.steps);
             let beside = |(entry, mention)| Some((self.instances.beside(entry, instance, self.document)?, mention));
@@ -411,7 +476,7 @@ impl<'a> Check<'a> {
         let diagnostic = Diagnostic::new(format!("`{id}` has no item with the key `{key}`")).at(looked_at.span);
         let mut keys: Vec<&str> = self.instances.keys(looked_at.which).collect();
         keys.sort_unstable();
-        let kind = self.document.steps.get(it.steps.start).and_then(|step| KINDS.get(step.kind_index));
+        let kind = self.document.steps.get(it.own_step()).and_then(|step| KINDS.get(step.kind_index));
         let is_output = kind.is_some_and(|kind| kind.has_output(&key));
         Err(Some(if is_output && !it.is_group {
             diagnostic.help(format!("write `steps.{id}['KEY'].{key}` for one, `steps.{id} | pluck('{key}')` for all"))
@@ -439,9 +504,11 @@ impl<'a> Check<'a> {
         for entry in 0..self.document.steps.len() {
             let Some(step) = self.document.steps.get(entry) else { continue };
             if step.within.is_some() && self.instances.any(entry, self.document).is_none() {
-                for node in step.when.iter().chain([&step.body]) {
-                    self.names.check(node, Position::Step(entry), &mut self.diagnostics);
+                for When { condition, module } in &step.when {
+                    let position = Position::Around { step: entry, module: *module };
+                    self.names.check(condition, position, &mut self.diagnostics);
                 }
+                self.names.check(&step.body, Position::Step(entry), &mut self.diagnostics);
             }
         }
     }
@@ -451,7 +518,7 @@ impl<'a> Check<'a> {
         let outputs = self.document.outputs.iter();
         let uses: Vec<_> =
             outputs.map(|entry| self.names.check(&entry.value, Position::Outputs, &mut self.diagnostics)).collect();
-        for uses in uses.iter().chain(self.names.var_uses()) {
+        for uses in uses.iter().chain(self.names.var_uses()).chain(self.names.input_uses()) {
             let mut named = uses.outputs.clone();
             for (entry, ..) in &mut named {
                 *entry = self.instances.any(*entry, self.document).unwrap_or(usize::MAX);

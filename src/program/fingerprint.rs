@@ -39,7 +39,8 @@ impl Program {
         epoch: Option<u64>,
     ) -> Option<FingerprintDraft> {
         let planned = self.steps.get(step)?;
-        let body = scope.iteration(planned.iteration).evaluate(&planned.body).ok()?;
+        let scope = scope.iteration(planned.iteration).within(self.prefix(planned.module));
+        let body = scope.evaluate(&planned.body).ok()?;
         let mut fields = Hasher::new(Algorithm::Sha256);
         feed(&body, &mut fields);
         Some(FingerprintDraft {

@@ -56,7 +56,13 @@ impl Instances {
                 for inner in it.steps.clone() {
                     let Some(written) = document.steps.get(inner) else { continue };
                     let name = format!("{}[{key}]", it.id.text);
-                    let name = if it.is_group { format!("{name}.{}", written.id.text) } else { name };
+                    let own = written.id.text.get(document.prefix(it.module).len()..).unwrap_or_default();
+                    let name = if it.is_group {
+                        format!("{name}.{own}")
+                    } else {
+                        // The steps of a plan that is included for each item.
+                        format!("{name}{}", own.strip_prefix(it.own_id()).unwrap_or_default())
+                    };
                     instances.push(inner, Some((which, number, iterations + number)), name.into());
                 }
             }

@@ -45,8 +45,11 @@ pub(super) fn unroll(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Unrolled {
     let mut unrolled = Unrolled::default();
-    let mut reading = Reading { names, scope, unset, places, diagnostics, lacking: BTreeSet::new() };
+    let mut reading =
+        Reading { names, scope: scope.clone(), unset, places: places.clone(), diagnostics, lacking: BTreeSet::new() };
     for (which, it) in document.loops.iter().enumerate() {
+        reading.scope = scope.within(document.prefix(it.module));
+        reading.places = places.from(document.included(it.module).map(|included| included.folder.as_path()));
         let items = reading.items(which, it);
         if items.is_none() {
             unrolled.broken.insert(which);
@@ -64,9 +67,9 @@ pub(super) fn unroll(
 
 struct Reading<'a> {
     names: &'a Names<'a>,
-    scope: &'a Scope,
+    scope: Scope,
     unset: &'a Unset,
-    places: &'a Places,
+    places: Places,
     diagnostics: &'a mut Vec<Diagnostic>,
     lacking: BTreeSet<Arc<str>>,
 }

@@ -4,9 +4,11 @@
 mod allowed;
 mod compile;
 mod fingerprint;
+mod includes;
 mod instances;
 mod items;
 mod known;
+mod module;
 mod options;
 mod planned;
 mod rights;
@@ -16,10 +18,10 @@ mod settings;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
-use self::allowed::Allowed;
+use self::module::Module;
 pub use self::{compile::compile, fingerprint::FingerprintDraft, options::CompileOptions, planned::Planned};
 use crate::{
     event::{Failure, FailureKind, StepId},
@@ -27,7 +29,7 @@ use crate::{
     oci::RegistryName,
     output::Output,
     pack::DigestCache,
-    plan::{Diagnostic, LoopItems, Scope, SourceFile, holds, yaml::Entry},
+    plan::{Diagnostic, LoopItems, Scope, SourceFile, When, holds, yaml::Entry},
     secret::{SecretError, Secrets},
     step::{Access, PlaceError, Places, Step, Thing},
     store::{
@@ -36,6 +38,8 @@ use crate::{
     },
 };
 
+static NO_PREFIX: LazyLock<Arc<str>> = LazyLock::new(|| "".into());
+
 /// A plan that can run.
 #[derive(Debug, Clone)]
 pub struct Program {
@@ -43,7 +47,8 @@ pub struct Program {
     source: SourceFile,
     scope: Scope,
     loops: Vec<LoopItems>,
-    allowed: Option<Allowed>,
+    /// The plan itself, and behind it those that it includes.
+    modules: Vec<Module>,
     steps: Vec<Planned>,
     outputs: Vec<Entry>,
     graph: Arc<Graph>,
@@ -96,7 +101,9 @@ impl Program {
 
     /// Where they lead from the step at that place: what steps above it write is found where they write it.
     pub fn places_of(&self, step: usize) -> Places {
-        self.steps.get(step).map_or_else(|| self.places.clone(), |planned| self.places.seeing(planned.seen))
+        let Some(planned) = self.steps.get(step) else { return self.places.clone() };
+        let folder = self.modules.get(planned.module).and_then(|module| module.folder.as_deref());
+        self.places.seeing(planned.seen).from(folder)
     }
 
     /// The same, with what is known of the files of the plan.
@@ -172,8 +179,10 @@ impl Program {
     pub fn is_wanted(&self, step: usize, scope: &Scope) -> Result<bool, Failure> {
         let Some(planned) = self.steps.get(step) else { return Ok(true) };
         let scope = scope.iteration(planned.iteration);
-        for when in &planned.when {
-            if !holds(when, &scope).map_err(|diagnostic| self.explain(&diagnostic, planned))? {
+        for When { condition, module } in &planned.when {
+            if !holds(condition, &scope.within(self.prefix(*module)))
+                .map_err(|diagnostic| self.explain(&diagnostic, planned))?
+            {
                 return Ok(false);
             }
         }
@@ -187,6 +196,7 @@ impl Program {
         };
         let body = scope
             .iteration(planned.iteration)
+            .within(self.prefix(planned.module))
             .evaluate(&planned.body)
             .map_err(|diagnostic| self.explain(&diagnostic, planned))?;
         let mut diagnostics = Vec::new();
@@ -197,7 +207,7 @@ impl Program {
             return Err(self.explain(diagnostic, planned));
         }
         let decoded = decoded.ok_or_else(|| self.failure(FailureKind::Step, "it cannot be read", Some(planned)))?;
-        if let Some(refusal) = self.allowed.as_ref().and_then(|allowed| allowed.refuses(&*decoded, &self.places)) {
+        if let Some(refusal) = module::refuses(&self.modules, planned.module, &*decoded, &self.places) {
             let failure = self.failure(FailureKind::Step, &refusal.message(planned.id.name()), Some(planned));
             return Err(Failure { help: vec![refusal.help()], ..failure });
         }
@@ -217,6 +227,11 @@ impl Program {
     pub fn outputs(&self, scope: &Scope) -> serde_json::Map<String, serde_json::Value> {
         let value = |entry: &Entry| Some((entry.key.text.to_string(), scope.value(&entry.value).ok()?));
         self.outputs.iter().filter_map(value).collect()
+    }
+
+    /// What the names of that plan begin with.
+    fn prefix(&self, module: usize) -> &Arc<str> {
+        self.modules.get(module).map_or(&NO_PREFIX, |module| &module.prefix)
     }
 
     /// Says in `scope` what a step handed on.

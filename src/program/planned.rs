@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     event::StepId,
-    plan::{Span, yaml::Node},
+    plan::{Span, When, yaml::Node},
     step::{Effects, Kind},
     store::RetryPolicy,
 };
@@ -16,6 +16,8 @@ pub struct Planned {
     pub id: StepId,
     /// What it is called beside it: the same as its name, unless a loop made it.
     pub written_id: Arc<str>,
+    /// The plan that it stands in: see [`Program`](super::Program).
+    pub module: usize,
     /// Of which item it is made, counted over all loops.
     pub iteration: Option<usize>,
     /// Its kind.
@@ -35,7 +37,7 @@ pub struct Planned {
     /// How often and how long it is tried again.
     pub retry: RetryPolicy,
     /// The conditions under which it runs, expressions and all.
-    pub when: Vec<Node>,
+    pub when: Vec<When>,
     /// How long it may take.
     pub timeout: Option<Duration>,
     /// Whether its failure does not count.

@@ -67,7 +67,14 @@ impl Selecting<'_> {
             return self.of_kind(kind);
         }
         if let Some(step) = by_name.get(pattern) {
-            return Ok(BTreeSet::from([*step]));
+            let mut found = BTreeSet::from([*step]);
+            if self.kind_of(*step) == Some("include") {
+                // The plan that it includes, all of it.
+                let inside = format!("{pattern}/");
+                let steps = by_name.iter().filter(|(name, _)| name.starts_with(&inside));
+                found.extend(steps.map(|(_, step)| *step));
+            }
+            return Ok(found);
         }
         let (group, key) = match pattern.split_once('[') {
             Some((group, key)) => (group, key.strip_suffix(']')),
@@ -86,6 +93,11 @@ impl Selecting<'_> {
         };
         let made = self.instances.shape.iterations.iter().map(|(at, of)| (*at, *of)).filter(of_loop);
         Ok(made.filter(|(_, (_, item))| place.is_none_or(|place| place == *item)).map(|(at, _)| at).collect())
+    }
+
+    fn kind_of(&self, step: usize) -> Option<&'static str> {
+        let entry = self.document.steps.get(self.instances.list.get(step)?.entry)?;
+        Some(KINDS.get(entry.kind_index)?.name)
     }
 
     fn of_kind(&self, kind: &str) -> Result<BTreeSet<usize>, Box<Diagnostic>> {

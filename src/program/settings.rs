@@ -25,6 +25,8 @@ pub(super) struct Settings {
     pub(super) aliases: Aliases,
     /// What the plan may do, where it says so.
     pub(super) allowed: Option<Allowed>,
+    /// The same for each plan that it includes.
+    pub(super) allowed_included: Vec<Option<Allowed>>,
     pub(super) secrets: Secrets,
     /// Inputs without a value that they would need.
     pub(super) lacking: BTreeSet<Arc<str>>,
@@ -39,8 +41,18 @@ pub(super) fn read(
     places: &Places,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Settings {
-    let mut reading = Reading { names, scope, unset, places, diagnostics, settings: Settings::default() };
+    let scope = scope.clone();
+    let mut reading = Reading { names, scope, module: 0, unset, places, diagnostics, settings: Settings::default() };
     reading.settings.allowed = document.allow.as_ref().and_then(|node| reading.allowed(node));
+    for (number, included) in document.included.iter().enumerate() {
+        let root = reading.scope.clone();
+        reading.scope = root.within(&included.prefix);
+        reading.module = number + 1;
+        let allowed = included.allow.as_ref().and_then(|node| reading.allowed(node));
+        reading.settings.allowed_included.push(allowed);
+        reading.scope = root;
+    }
+    reading.module = 0;
     let secrets = reading.secrets(&document.secrets);
     reading.registries(&document.registries, &secrets);
     reading.settings.secrets = Secrets::new(secrets.into_values().flatten());
@@ -49,7 +61,9 @@ pub(super) fn read(
 
 struct Reading<'a> {
     names: &'a Names<'a>,
-    scope: &'a Scope,
+    scope: Scope,
+    /// The plan whose settings they are.
+    module: usize,
     unset: &'a Unset,
     places: &'a Places,
     diagnostics: &'a mut Vec<Diagnostic>,
@@ -68,7 +82,7 @@ struct Said {
 impl Reading<'_> {
     /// The node with every expression replaced by its value. Nothing: something is missing or wrong, and was said.
     fn evaluate(&mut self, node: &Node) -> Option<Node> {
-        let uses = self.names.check(node, Position::Settings, self.diagnostics);
+        let uses = self.names.check(node, Position::Settings(self.module), self.diagnostics);
         let lacking: Vec<_> = uses.inputs.iter().filter_map(|input| self.unset.get(input)).collect();
         self.settings.lacking.extend(lacking.iter().copied().flatten().cloned());
         if uses.broken || !lacking.is_empty() {

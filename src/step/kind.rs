@@ -84,6 +84,7 @@ pub const KINDS: &[Kind] = &[
     kind::<super::discover::Discover>(),
     kind::<super::exec::Exec>(),
     kind::<super::image::Image>(),
+    kind::<super::include::Include>(),
     kind::<super::index::Index>(),
     kind::<super::inspect::Inspect>(),
     kind::<super::list_tags::ListTags>(),

@@ -27,6 +27,7 @@ mod guess;
 mod if_exists;
 mod image;
 mod image_config;
+mod include;
 mod index;
 mod inspect;
 mod kind;
@@ -79,6 +80,7 @@ pub use self::{
     guess::Guess,
     if_exists::IfExists,
     image::{Image, ImageLayer},
+    include::Include,
     index::{Index, IndexEntry},
     inspect::{Inspect, InspectPrint},
     kind::{Declare, FieldInfo, KINDS, Kind, OutputInfo},

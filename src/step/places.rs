@@ -68,6 +68,21 @@ impl Places {
         self.visible = self.written.len();
     }
 
+    /// The same for a plan whose paths to read are relative to another folder, where there is one.
+    #[must_use]
+    pub fn from(&self, plan_folder: Option<&Path>) -> Self {
+        let mut places = self.clone();
+        places.read_from(plan_folder);
+        places
+    }
+
+    /// From now on, paths to read are relative to another folder, where there is one.
+    pub fn read_from(&mut self, plan_folder: Option<&Path>) {
+        if let Some(folder) = plan_folder {
+            self.plan_folder = folder.to_path_buf();
+        }
+    }
+
     /// How many written paths are seen from here, for [`Places::seeing`].
     pub const fn seen(&self) -> usize {
         self.visible

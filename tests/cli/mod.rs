@@ -8,6 +8,7 @@ mod foreach;
 mod graph;
 mod hostile;
 mod images;
+mod include;
 mod inputs;
 mod journal;
 mod keys;

@@ -112,6 +112,9 @@ fn folder() -> TempDir {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "x").unwrap();
     }
+    let part = "consign: 1\ninputs: { IMAGE: { type: reference } }\nsteps:\n  - id: gone\n    assert: { absent: ['${{ IMAGE }}'] }\n";
+    fs::create_dir(folder.path().join("parts")).unwrap();
+    fs::write(folder.path().join("parts/publish.yaml"), part).unwrap();
     folder
 }
 

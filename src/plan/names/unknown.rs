@@ -1,16 +1,17 @@
 //! What to say of a name that nothing has.
 
-use super::{Expression, Mention, Mistake, Names, nearest};
+use super::{Expression, Loop, Mention, Mistake, Names, Position, nearest};
 
 impl Names<'_> {
     /// A name that was meant to have a hyphen in it, and would be read as a subtraction.
-    pub(super) fn hyphenated(&self, expression: &Expression, text: &str) -> Option<Mistake> {
+    pub(super) fn hyphenated(&self, expression: &Expression, text: &str, position: Position) -> Option<Mistake> {
         expression.mentions.list.iter().find_map(|mention| {
             let (name, range, is_step) = match mention {
                 Mention::Output(output) => (&output.step, &output.step_range, true),
                 Mention::Name { name, range, .. } => (name, range, false),
             };
             let exists = |name: &str| {
+                let name = &*self.full(name, position);
                 if is_step {
                     self.steps.contains_key(name) || self.loops.contains_key(name) || self.is_unread(name)
                 } else {
@@ -29,7 +30,16 @@ impl Names<'_> {
         })
     }
 
-    pub(super) fn no_such_name(&self, name: &str, range: &std::ops::Range<usize>, member: Option<&str>) -> Mistake {
+    pub(super) fn no_such_name(
+        &self,
+        name: &str,
+        range: &std::ops::Range<usize>,
+        member: Option<&str>,
+        position: Position,
+    ) -> Mistake {
+        let module = self.module(position);
+        let prefix = &**self.document.prefix(module);
+        let full = &*self.full(name, position);
         let mistake = Mistake::new(range.clone(), format!("no such name `{name}`"));
         match (name, member) {
             ("env", Some(variable)) => {
@@ -38,25 +48,29 @@ impl Names<'_> {
                     "declare it: `inputs: {{ {variable}: {{ env: {variable} }} }}`, and write `{variable}`"
                 ))
             }
-            ("secrets", Some(secret)) if !self.secrets.contains(secret) => {
+            ("secrets", Some(secret)) if !self.secrets.contains(&*self.full(secret, position)) => {
                 let mistake = mistake.label("a secret is declared in the plan");
                 mistake
                     .help(format!("declare it: `secrets: {{ {secret}: {{ env: {secret} }} }}`, and write `{secret}`"))
             }
             ("inputs" | "vars" | "secrets", Some(member)) => mistake.label(format!("write `{member}` alone")),
-            _ if self.document.loops.iter().any(|it| &*it.item.text == name) => {
-                let of = self.document.loops.iter().find(|it| &*it.item.text == name);
-                let of = of.map(|it| it.id.text.to_string()).unwrap_or_default();
+            _ if self.document.loops.iter().any(|it| &*it.item.text == full) => {
+                let of = self.document.loops.iter().find(|it| &*it.item.text == full);
+                let of = of.map(Loop::own_id).unwrap_or_default();
                 mistake.label(format!("it is an item of `{of}`, and known in its steps alone"))
             }
             ("run", _) => mistake.label("only `finally` knows how the run went"),
-            _ if self.steps.contains_key(name) || self.loops.contains_key(name) => {
+            _ if self.steps.contains_key(full) || self.loops.contains_key(full) => {
                 mistake.label(format!("`{name}` is a step: write `steps.{name}.<output>`"))
             }
             _ => {
                 let known = self.inputs.keys().chain(self.vars.keys()).chain(&self.secrets).copied();
+                let known = known.filter_map(|known| known.strip_prefix(prefix)).filter(|known| !known.contains('/'));
                 match nearest(name, known) {
                     Some(near) => mistake.label(format!("did you mean `{near}`?")),
+                    None if module > 0 => mistake.help(
+                        "an included plan knows its own names alone: declare it under `inputs` there, and give it a value with `with`",
+                    ),
                     None => mistake.help("declare it under `inputs` or `vars`"),
                 }
             }

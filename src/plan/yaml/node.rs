@@ -135,6 +135,25 @@ impl Node {
         (Self { span: self.span, kind }, replaced)
     }
 
+    /// The same tree in a file whose places begin so many bytes further on.
+    #[must_use]
+    pub fn moved(self, bytes: usize) -> Self {
+        let kind = match self.kind {
+            NodeKind::Sequence(items) => NodeKind::Sequence(items.into_iter().map(|item| item.moved(bytes)).collect()),
+            NodeKind::Mapping(entries) => NodeKind::Mapping(
+                entries
+                    .into_iter()
+                    .map(|Entry { key, value }| Entry {
+                        key: Key { span: key.span.after(bytes), text: key.text },
+                        value: value.moved(bytes),
+                    })
+                    .collect(),
+            ),
+            other => other,
+        };
+        Self { span: self.span.after(bytes), kind }
+    }
+
     /// The value under `key`, where this is a mapping that has it.
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.entries()?.iter().find(|entry| &*entry.key.text == key).map(|entry| &entry.value)

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Access, Check, Condition, Diagnostic, Effects, Guess, KINDS, Kind, LoopKey, LoopUse, Node, STAND_IN, Scope, Step,
-    StepEntry, Thing, Uses, holds,
+    Access, Check, Condition, Diagnostic, Effects, Guess, KINDS, Kind, LoopKey, LoopUse, Position, STAND_IN, Scope,
+    Step, StepEntry, Thing, Uses, When, holds,
 };
 
 impl Check<'_> {
@@ -30,8 +30,9 @@ impl Check<'_> {
         Some(condition)
     }
 
-    fn one_condition(&mut self, at: usize, when: &Node) -> Condition {
-        let uses = self.look(when, at, true);
+    fn one_condition(&mut self, at: usize, When { condition: when, module }: &When) -> Condition {
+        let entry = self.instances.list.get(at).map_or(0, |instance| instance.entry);
+        let uses = self.look_from(when, at, Position::Around { step: entry, module: *module }, true);
         let lacking = self.known.check_outputs(&uses.outputs, &self.ids);
         let mut is_broken = uses.broken || !lacking.is_empty();
         self.diagnostics.extend(lacking);
@@ -40,7 +41,7 @@ impl Check<'_> {
         let mut verdict = None;
         // A step that is not there has no output that could be compared.
         if !is_broken && !uses.steps.keys().any(|step| self.idle.contains(step)) {
-            match holds(when, &self.world(at, 0)) {
+            match holds(when, &self.world_of(at, 0, *module)) {
                 Ok(holds) => verdict = Some(holds).filter(|_| !uses.is_open()),
                 Err(diagnostic) => {
                     is_broken = true;
@@ -66,7 +67,8 @@ impl Check<'_> {
         }
         wrong.extend(self.known.check_sources(&*step, &self.places));
         let mut opaque = self.is_opaque(at, entry, kind, uses);
-        let refused = self.refuse_what_is_not_allowed(&name, &*step, entry.id.span);
+        let here = (entry.id.span, entry.module);
+        let refused = self.refuse_what_is_not_allowed(&name, &*step, here);
         let mut refused = refused.filter(|_| !self.idle.contains(&at));
         let mut effects = effects;
         let outputs = [0, 1].map(|world| Guess { world, step: &name });
@@ -77,7 +79,7 @@ impl Check<'_> {
                     wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
                 }
                 // What both guesses would do is known; the rest is refused when it is.
-                let others_refused = self.refuse_what_is_not_allowed(&name, &*other, entry.id.span);
+                let others_refused = self.refuse_what_is_not_allowed(&name, &*other, here);
                 refused = refused.filter(|refused| others_refused.as_ref() == Some(refused));
                 effects = effects.common(&others);
                 second.set_step(id, &other.foresee(&outputs[1]));

@@ -1,0 +1,42 @@
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::allowed::{Allowed, Refusal};
+use crate::step::{Places, Step};
+
+/// A plan of a program: the one that runs, or one that it includes.
+#[derive(Debug, Clone)]
+pub(super) struct Module {
+    /// What its names begin with.
+    pub(super) prefix: Arc<str>,
+    /// The plan that includes it, by its place among all; nothing for the one that runs.
+    pub(super) parent: Option<usize>,
+    /// What its paths are relative to, where that is not the folder of the plan that runs.
+    pub(super) folder: Option<PathBuf>,
+    /// What it may do, where it says so.
+    pub(super) allowed: Option<Allowed>,
+}
+
+/// The first thing that a step of a plan would do and may not: nobody may do more than whoever includes it, and less where
+/// it says so itself.
+pub(super) fn refuses(modules: &[Module], module: usize, step: &dyn Step, places: &Places) -> Option<Refusal> {
+    let mut next = modules.get(module);
+    while let Some(module) = next {
+        if let Some(refusal) = module.allowed.as_ref().and_then(|allowed| allowed.refuses(step, places)) {
+            return Some(refusal.of(&module.prefix));
+        }
+        // Only the plan that runs opens places outside of the work folder; the others narrow that.
+        if let Some((allowed, _)) = module.allowed.as_ref().zip(module.parent) {
+            let written = step.effects(places);
+            let paths = written.touches().iter().filter(|(access, _)| *access != crate::step::Access::Read);
+            let outside = |path: &Path| !path.starts_with(&places.workdir) && !allowed.has_file(path);
+            if let Some(path) = paths.filter_map(|(_, thing)| thing.as_path()).find(|path| outside(path)) {
+                return Some(Refusal::file(&path).of(&module.prefix));
+            }
+        }
+        next = module.parent.and_then(|parent| modules.get(parent));
+    }
+    None
+}
