@@ -15,6 +15,7 @@ mod copy;
 mod delete;
 mod discover;
 mod done;
+mod effect_info;
 mod effects;
 mod error;
 mod exec;
@@ -44,6 +45,7 @@ mod remains;
 mod several;
 mod sign;
 mod signature;
+mod sort;
 mod streamed;
 mod tag;
 #[cfg(test)]
@@ -53,7 +55,7 @@ mod turn;
 mod verify;
 mod web;
 
-use std::fmt::Debug;
+use std::{borrow::Cow, fmt::Debug};
 
 use async_trait::async_trait;
 
@@ -67,6 +69,7 @@ pub use self::{
     delete::Delete,
     discover::{Discover, DiscoverPrint},
     done::Done,
+    effect_info::EffectInfo,
     effects::{Access, Effects},
     error::StepError,
     exec::{Capture, Exec, ExecError, ExecRehearsal, Programs},
@@ -93,6 +96,7 @@ pub use self::{
         Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
         SignatureFormat, TimestampService,
     },
+    sort::Sort,
     tag::TagStep,
     thing::Thing,
     turn::Turn,
@@ -160,7 +164,7 @@ pub trait Step: Debug + Send + Sync {
     }
 
     /// The program on this machine that it runs, as it is written.
-    fn runs(&self) -> Option<&str> {
+    fn runs(&self) -> Option<Cow<'_, str>> {
         None
     }
 
