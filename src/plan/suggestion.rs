@@ -44,8 +44,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// The key among `known` that `wrong` was probably meant to be: what others call it so, or the nearest.
 pub fn meant<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
-    let here = ELSEWHERE.iter().filter(|(elsewhere, _)| *elsewhere == wrong);
-    let here = here.filter_map(|(_, here)| known.iter().copied().find(|known| known == here)).next();
+    let mut here = ELSEWHERE.iter().filter(|(elsewhere, _)| *elsewhere == wrong);
+    let here = here.find_map(|(_, here)| known.iter().copied().find(|known| known == here));
     here.or_else(|| nearest(wrong, known.iter().copied()))
 }
 
