@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::Arc,
+    thread,
 };
 
 use super::{
@@ -69,7 +70,9 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let parts = check.steps();
     check.look_at_what_never_runs();
     check.finish();
-    let Check { diagnostics, places, seen, .. } = check;
+    let Check { diagnostics, places, seen, worlds, .. } = check;
+    // Taking apart what was guessed of a large plan takes a while, and nobody waits for it.
+    let _ = thread::Builder::new().spawn(move || drop(worlds));
     if !diagnostics.is_empty() {
         return Err(Diagnostics::new(diagnostics).in_files(source.clone()));
     }
@@ -110,6 +113,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         places,
         registries: settings.registries,
         secrets: settings.secrets,
+        seeds: settings.seeds,
         retry,
         given,
     })
@@ -368,9 +372,10 @@ impl<'a> Check<'a> {
         &self,
         name: &str,
         step: &dyn Step,
+        effects: &Effects,
         (span, module): (Span, usize),
     ) -> Option<Diagnostic> {
-        if let Some(path) = self.places.leaves_workdir(&step.effects(&self.places)) {
+        if let Some(path) = self.places.leaves_workdir(effects) {
             let error = PlaceError::Outside { path, workdir: self.places.workdir.clone() };
             return Some(Diagnostic::new(error.to_string()).at(span));
         }

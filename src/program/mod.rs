@@ -33,7 +33,7 @@ use crate::{
     secret::{SecretError, Secrets},
     step::{Access, PlaceError, Places, Step, Thing},
     store::{
-        RetryPolicy,
+        RetryPolicy, Seed,
         registry::{RegistrySettings, Written},
     },
 };
@@ -56,6 +56,7 @@ pub struct Program {
     places: Places,
     registries: BTreeMap<RegistryName, RegistrySettings>,
     secrets: Secrets,
+    seeds: Vec<Seed>,
     retry: RetryPolicy,
     given: BTreeMap<String, String>,
 }
@@ -121,6 +122,11 @@ impl Program {
     /// The secrets that the plan declares.
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// What a rehearsal of it begins with.
+    pub fn seeds(&self) -> &[Seed] {
+        &self.seeds
     }
 
     /// The steps that run in any case and take a secret that has no value, as far as that can be told without asking for
@@ -237,7 +243,7 @@ impl Program {
     /// Says in `scope` what a step handed on.
     pub fn finish(&self, step: usize, output: &Output, scope: &Scope) {
         if let Some(planned) = self.steps.get(step) {
-            scope.iteration(planned.iteration).set_step(&planned.written_id, output);
+            scope.iteration(planned.iteration).set_step(&planned.written_id, output.clone());
         }
     }
 

@@ -10,12 +10,16 @@ use super::allowed::Allowed;
 use crate::{
     oci::{RegistryName, RegistryPrefix},
     plan::{
-        AllowDeclaration, Diagnostic, Document, Names, Position, RegistryDeclaration, Scope, SecretDeclaration, Unset,
+        AllowDeclaration, Diagnostic, Document, Names, Position, RegistryDeclaration, RehearsalDeclaration, Scope,
+        SecretDeclaration, Unset,
         yaml::{Entry, Key, Node, NodeKind, Scalar, SecretName, Spanned, Style, TextOrSecret, decode},
     },
     secret::{LateSecret, SecretSource, Secrets},
     step::{Aliases, Places},
-    store::registry::{LateCredential, LateText, Limits, RegistrySettings, Tls, TlsError},
+    store::{
+        Seed,
+        registry::{LateCredential, LateText, Limits, RegistrySettings, Tls, TlsError},
+    },
 };
 
 /// What `registries` and `secrets` say.
@@ -28,6 +32,8 @@ pub(super) struct Settings {
     /// The same for each plan that it includes.
     pub(super) allowed_included: Vec<Option<Allowed>>,
     pub(super) secrets: Secrets,
+    /// What a rehearsal begins with.
+    pub(super) seeds: Vec<Seed>,
     /// Inputs without a value that they would need.
     pub(super) lacking: BTreeSet<Arc<str>>,
 }
@@ -53,6 +59,7 @@ pub(super) fn read(
         reading.scope = root;
     }
     reading.module = 0;
+    reading.settings.seeds = document.rehearse.as_ref().map(|node| reading.seeds(node)).unwrap_or_default();
     let secrets = reading.secrets(&document.secrets);
     reading.registries(&document.registries, &secrets);
     reading.settings.secrets = Secrets::new(secrets.into_values().flatten());
@@ -95,6 +102,24 @@ impl Reading<'_> {
         let body = self.evaluate(node)?;
         let declaration: AllowDeclaration = decode(&body, "allow", self.diagnostics)?;
         Some(Allowed::read(&declaration, self.places, self.diagnostics))
+    }
+
+    fn seeds(&mut self, node: &Node) -> Vec<Seed> {
+        let Some(body) = self.evaluate(node) else { return Vec::new() };
+        let declaration = decode::<RehearsalDeclaration>(&body, "rehearse", self.diagnostics).unwrap_or_default();
+        let mut seeds = Vec::new();
+        for text in &declaration.seed {
+            match Seed::parse(text, &self.places.plan_folder) {
+                Ok(seed) if !seed.path().exists() => {
+                    let message = format!("file not found: `{}`", text.value);
+                    let diagnostic = Diagnostic::new(message).at(text.span);
+                    self.diagnostics.push(diagnostic.note(format!("looked for {}", seed.path().display())));
+                }
+                Ok(seed) => seeds.push(seed),
+                Err(error) => self.diagnostics.push(Diagnostic::new(error.to_string()).at(text.span)),
+            }
+        }
+        seeds
     }
 
     fn refuse(&mut self, node: &Spanned<impl Sized>, message: impl Into<String>, help: &str) {
