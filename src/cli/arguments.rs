@@ -230,11 +230,11 @@ pub(super) struct ResumeArguments {
     /// Says what would be taken over and what would run, and does nothing.
     #[arg(long, help_heading = "Resuming")]
     pub(super) dry_run: bool,
-    /// Runs these steps again, whatever the journal says: ids separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',', help_heading = "Resuming")]
+    /// Runs these steps again, whatever the journal says: as `--select` names them.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', help_heading = "Resuming")]
     pub(super) redo: Vec<String>,
-    /// Takes these steps for done, whatever the journal says: ids separated by commas.
-    #[arg(long, value_name = "IDS", value_delimiter = ',', help_heading = "Resuming")]
+    /// Takes these steps for done, whatever the journal says: as `--select` names them.
+    #[arg(long, value_name = "STEPS", value_delimiter = ',', help_heading = "Resuming")]
     pub(super) mark_done: Vec<String>,
     /// Where somebody else runs the plan from the same work folder, waits for it instead of giving up.
     #[arg(long, help_heading = "Running")]

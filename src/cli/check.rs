@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 use super::{
     arguments::{CheckArguments, Global},
+    fetch::Fetch,
     plan_file,
 };
 use crate::{event::ExitCode, step::Mode, text::count};
@@ -10,7 +11,7 @@ use crate::{event::ExitCode, step::Mode, text::count};
 pub(super) fn check(command: &CheckArguments, global: &Global) -> io::Result<ExitCode> {
     let mut code = ExitCode::Success;
     for path in &command.plans {
-        match plan_file::open(path, &command.values, None, Mode::Real, global)? {
+        match plan_file::open(path, &command.values, None, Mode::Real, Fetch::Never, global)? {
             Some(program) => {
                 let steps = count(program.steps().len(), "step");
                 writeln!(io::stderr().lock(), "{}: {steps}, nothing wrong", path.display())?;

@@ -2,13 +2,15 @@ use std::{fmt::Write, io};
 
 use super::{
     arguments::{Global, GraphArguments, GraphFormat},
-    complain, plan_file, print,
+    complain,
+    fetch::Fetch,
+    plan_file, print,
 };
 use crate::{event::ExitCode, graph::Format, plan::nearest, program::Program, step::Mode};
 
 /// `consign graph PLAN`
 pub(super) fn graph(command: &GraphArguments, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
+    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, Fetch::Never, global)? else {
         return Ok(ExitCode::Invalid);
     };
     if let Some([earlier, later]) = command.why.as_deref() {

@@ -3,6 +3,7 @@ use std::{io, sync::Arc};
 use super::{
     arguments::{Global, LockArguments},
     complain,
+    fetch::Fetch,
     find_out::find_out,
     locked, plan_file,
     signals::runtime,
@@ -16,7 +17,9 @@ use crate::{
 
 /// `consign lock PLAN`
 pub(super) fn lock(command: &LockArguments, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
+    let Some(program) =
+        plan_file::open(&command.plan, &command.values, None, Mode::Real, Fetch::Anew(&command.plain_http), global)?
+    else {
         return Ok(ExitCode::Invalid);
     };
     let runtime = runtime()?;

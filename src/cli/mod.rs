@@ -8,6 +8,7 @@ mod check;
 mod completions;
 mod doctor;
 mod execute;
+mod fetch;
 mod find_out;
 mod gc;
 mod graph;

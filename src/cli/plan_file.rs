@@ -5,14 +5,18 @@ use std::{
     env, fs,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
     arguments::{ErrorFormat, Global, PlanArguments},
-    complain, settings,
+    complain,
+    fetch::Fetch,
+    settings,
 };
 use crate::{
-    plan::{Diagnostic, Diagnostics, Given, SourceFile, Span, yaml},
+    lock::Lock,
+    plan::{Diagnostic, Diagnostics, FetchedPlans, Given, SourceFile, Span, yaml},
     program::{CompileOptions, Program, compile},
     step::{Mode, Places},
 };
@@ -23,6 +27,7 @@ pub(super) fn open(
     values: &PlanArguments,
     workdir: Option<&Path>,
     mode: Mode,
+    fetch: Fetch<'_>,
     global: &Global,
 ) -> io::Result<Option<Program>> {
     let (source, unreadable) = read(path);
@@ -40,8 +45,19 @@ pub(super) fn open(
     let current = env::current_dir()?;
     let plan_folder = current.join(path).parent().map_or_else(|| current.clone(), Path::to_path_buf);
     let workdir = workdir.or(values.workdir.as_deref());
-    let places = Places::new(plan_folder, workdir.map_or_else(|| current.clone(), |workdir| current.join(workdir)));
+    let mut places = Places::new(plan_folder, workdir.map_or_else(|| current.clone(), |workdir| current.join(workdir)));
+    // A rehearsal's work folder is thrown away.
+    let kept = values.workdir.as_ref().map_or_else(|| current.clone(), |workdir| current.join(workdir));
+    let tags = fetch.tags(|| Lock::read(path).ok().flatten().map(|lock| lock.references).unwrap_or_default());
+    places.plans = Arc::new(FetchedPlans::new(kept.join(".consign/plans"), tags));
     let options = CompileOptions { given, skip: values.skip.clone(), select: values.select.clone(), mode, places };
+    // Most plans include none, and need not be read twice.
+    if source.text.contains("include")
+        && let Err(message) = fetch.fetch(&source, &options)
+    {
+        complain(&message);
+        return Ok(None);
+    }
     match compile(&source, &options) {
         Ok(program) => Ok(Some(program)),
         Err(diagnostics) => {

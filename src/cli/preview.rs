@@ -2,6 +2,7 @@ use std::{fs, io, path::Path};
 
 use super::{
     arguments::{Global, PreviewArguments},
+    fetch::Fetch,
     find_out::find_out,
     locked, plan_file,
     signals::runtime,
@@ -10,7 +11,9 @@ use crate::{event::ExitCode, preview, step::Mode};
 
 /// `consign plan PLAN`
 pub(super) fn plan(command: &PreviewArguments, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
+    let Some(program) =
+        plan_file::open(&command.plan, &command.values, None, Mode::Real, Fetch::Wanted(&command.plain_http), global)?
+    else {
         return Ok(ExitCode::Invalid);
     };
     let runtime = runtime()?;

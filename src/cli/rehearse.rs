@@ -10,6 +10,7 @@ use super::{
     arguments::{Global, RehearseArguments},
     complain,
     execute::{Doing, execute},
+    fetch::Fetch,
     plan_file,
     signals::runtime,
 };
@@ -28,7 +29,8 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
     let scratch = tempfile::Builder::new().prefix("consign-rehearsal-").tempdir()?;
     let workdir = command.values.workdir.as_deref().unwrap_or(scratch.path());
     let mode = Mode::Rehearsal(Rehearsing { exec: command.exec, secrets: command.real_secrets, preview: false });
-    let Some(program) = plan_file::open(&command.plan, &command.values, Some(workdir), mode, global)? else {
+    let fetch = if command.read_through { Fetch::Wanted(&command.runner.plain_http) } else { Fetch::Never };
+    let Some(program) = plan_file::open(&command.plan, &command.values, Some(workdir), mode, fetch, global)? else {
         return Ok(ExitCode::Invalid);
     };
     let current = env::current_dir()?;

@@ -2,7 +2,9 @@ use std::{collections::BTreeSet, env, io};
 
 use super::{
     arguments::{Global, PlanArguments, ResumeArguments, RunArguments},
-    complain, plan_file,
+    complain,
+    fetch::Fetch,
+    plan_file,
     resuming::Resuming,
     run::run_on,
 };
@@ -75,7 +77,8 @@ fn find(folder: &JournalFolder, run: Option<&RunId>) -> Result<Record, JournalEr
 
 /// Says what would happen, and why.
 fn show(resuming: &Resuming<'_>, arguments: &RunArguments, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, Mode::Real, global)? else {
+    let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, Mode::Real, Fetch::Never, global)?
+    else {
         return Ok(ExitCode::Invalid);
     };
     let earlier = match resuming.judge(&program) {

@@ -6,6 +6,7 @@ use super::{
     arguments::{Global, RunArguments},
     complain,
     execute::{Doing, execute},
+    fetch::Fetch,
     journaling::Runs,
     locked, plan_file,
     resuming::Resuming,
@@ -21,7 +22,15 @@ pub(super) fn run(command: &RunArguments, global: &Global) -> io::Result<ExitCod
 
 /// Runs a plan, where there is one, on what an earlier run has done.
 pub(super) fn run_on(command: &RunArguments, resuming: Option<&Resuming<'_>>, global: &Global) -> io::Result<ExitCode> {
-    let Some(program) = plan_file::open(&command.plan, &command.values, None, Mode::Real, global)? else {
+    let Some(program) = plan_file::open(
+        &command.plan,
+        &command.values,
+        None,
+        Mode::Real,
+        Fetch::Wanted(&command.runner.plain_http),
+        global,
+    )?
+    else {
         return Ok(ExitCode::Invalid);
     };
     let program = program.with_digests(settings::digest_cache());

@@ -20,7 +20,7 @@ pub fn find(program: &Program, preview: &Preview, pins: &Pins) -> Lock {
         .filter(|(access, _)| *access != Access::Read)
         .map(|(_, thing)| thing)
         .collect();
-    let mut references = BTreeMap::new();
+    let mut references: BTreeMap<_, _> = program.plans().clone();
     for (repository, tag, digest) in pins.resolved() {
         let thing = Thing::tag(&repository, &tag);
         if !written.iter().any(|written| written.contains(&thing)) {

@@ -8,6 +8,7 @@ mod diagnostic;
 mod diagnostics;
 mod document;
 pub mod expression;
+mod fetched_plans;
 mod foreach;
 mod guessed;
 mod handed_on;
@@ -35,6 +36,7 @@ pub use self::{
     diagnostic::Diagnostic,
     diagnostics::Diagnostics,
     document::{Document, StepEntry, Var, When, unknown_key},
+    fetched_plans::{FetchedPlans, PLAN_MEDIA_TYPE},
     foreach::{Items, Loop},
     included::Included,
     input::{Bound, Given, Input, InputDeclaration},

@@ -1,14 +1,19 @@
 //! Every name in every expression, looked up before anything runs.
 
 mod outputs;
+mod position;
 mod unknown;
+mod uses;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
-    sync::Arc,
+    collections::{HashMap, HashSet},
 };
 
+pub use self::{
+    position::Position,
+    uses::{LoopKey, LoopUse, Uses},
+};
 use super::{
     Bound, Diagnostic, Document, KindInfo, Loop, SourceFile, Span,
     expression::{Expression, KeyMention, Mention, Mistake, OutputMention},
@@ -16,88 +21,6 @@ use super::{
     templates::Templates,
     yaml::{Node, NodeKind, SecretName},
 };
-
-/// What a value looks at, through vars too.
-#[derive(Debug, Clone, Default)]
-pub struct Uses {
-    /// Steps by their place in the file, each with the first thing that mentions it, as it is written.
-    pub steps: BTreeMap<usize, Arc<str>>,
-    /// Loops whose outputs it looks at from outside.
-    pub loops: Vec<LoopUse>,
-    /// Inputs.
-    pub inputs: BTreeSet<Arc<str>>,
-    /// Whether what a step touches may depend on values in a way that cannot be foretold.
-    pub opaque: bool,
-    /// Every output that is named, with its step and where it stands.
-    pub outputs: Vec<(usize, String, Span)>,
-    /// Secrets.
-    pub secrets: BTreeSet<Arc<str>>,
-    /// Steps of which an output is named without a default.
-    pub bare: BTreeSet<usize>,
-    /// Whether it looks at how the run went, as only `finally` can.
-    pub run: bool,
-    /// Whether a mistake was found: the value cannot be worked out.
-    pub broken: bool,
-}
-
-impl Uses {
-    /// Whether it looks at anything that only the run will tell.
-    pub fn is_open(&self) -> bool {
-        self.run || !self.steps.is_empty() || !self.loops.is_empty()
-    }
-}
-
-/// A look at what a loop hands on.
-#[derive(Debug, Clone)]
-pub struct LoopUse {
-    /// The loop's place among all loops.
-    pub which: usize,
-    /// Of which item.
-    pub key: LoopKey,
-    /// The step of the group, by its place among all steps; nothing where all are meant.
-    pub step: Option<usize>,
-    /// As it is written.
-    pub mention: Arc<str>,
-    /// Where the key or what stands in its place is.
-    pub span: Span,
-}
-
-/// The item that a look at a loop is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoopKey {
-    /// All of them.
-    Each,
-    /// The one with this key.
-    Text(Arc<str>),
-    /// The one with the key that this expression gives.
-    Computed(Arc<str>),
-}
-
-/// Where a value stands, which decides what it may look at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Position {
-    /// The default of the input at this place: inputs above it.
-    Input(usize),
-    /// The var at this place: inputs, vars above it, any step.
-    Var(usize),
-    /// The step at this place: inputs, vars, steps above it.
-    Step(usize),
-    /// What a plan says about one that it includes: the same as for its steps, with the names of the plan of that number.
-    Around {
-        /// Steps above this place may be looked at.
-        step: usize,
-        /// Whose names are meant.
-        module: usize,
-    },
-    /// `foreach` of the loop at this place: inputs, and vars that look at no step.
-    Items(usize),
-    /// The key of the items of the loop at this place: the same, and the item.
-    Key(usize),
-    /// The plan's outputs: everything.
-    Outputs,
-    /// `registries`, `secrets` and `allow` of the plan of that number: inputs, and vars that look at no step.
-    Settings(usize),
-}
 
 /// The names of a document.
 #[derive(Debug)]
@@ -495,29 +418,6 @@ fn check_run(range: &std::ops::Range<usize>, member: Option<&str>) -> Result<(),
     };
     Err(mistake
         .help("`run.status` is `succeeded`, `failed` or `interrupted`; `run.failed` is true unless it succeeded"))
-}
-
-impl Position {
-    /// The place of the step above which steps may be looked at.
-    pub const fn before(self) -> Option<usize> {
-        match self {
-            Self::Step(at) | Self::Around { step: at, .. } => Some(at),
-            _ => None,
-        }
-    }
-
-    /// What to say of steps where none has run yet.
-    const fn before_steps(self) -> Option<&'static str> {
-        match self {
-            Self::Settings(_) => Some(
-                "`registries`, `secrets` and `allow` are read before any step runs: use inputs, and vars without steps",
-            ),
-            Self::Items(_) | Self::Key(_) => {
-                Some("the items of a `foreach` are known before any step runs: use inputs, and vars without steps")
-            }
-            Self::Input(_) | Self::Var(_) | Self::Step(_) | Self::Around { .. } | Self::Outputs => None,
-        }
-    }
 }
 
 /// What is wrong with naming that output of a step of that kind.

@@ -1,3 +1,4 @@
+mod at_the_end;
 mod working_out;
 
 use std::{
@@ -8,9 +9,7 @@ use std::{
 };
 
 use super::{
-    CompileOptions, Planned, Program,
-    allowed::Allowed,
-    includes,
+    CompileOptions, Planned, Program, includes,
     instances::Instances,
     items::{self, Unrolled},
     known::{Known, STAND_IN},
@@ -50,7 +49,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     places.programs = settings.allowed.as_ref().map(|allowed| allowed.programs().into());
     let unrolled = items::unroll(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
     let instances = Instances::new(&document, &unrolled.loops);
-    let modules = modules(&document, settings.allowed, settings.allowed_included);
+    let modules = module::all(&document, settings.allowed, settings.allowed_included);
     let grounds = Grounds {
         document: &document,
         names: &names,
@@ -116,6 +115,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         seeds: settings.seeds,
         retry,
         given,
+        plans: options.places.plans.used(),
     })
 }
 
@@ -152,18 +152,6 @@ fn defaults_of(document: &Document, module: usize) -> (RetryPolicy, Option<TimeL
     };
     let (retry, timeout) = defaults_of(document, included.parent);
     (included.defaults.retry.over(retry), included.defaults.timeout.or(timeout))
-}
-
-/// The plan that runs, and behind it those that it includes.
-fn modules(document: &Document, own: Option<Allowed>, included: Vec<Option<Allowed>>) -> Vec<Module> {
-    let plan = Module { prefix: Arc::clone(document.prefix(0)), parent: None, folder: None, allowed: own };
-    let included = document.included.iter().zip(included).map(|(included, allowed)| Module {
-        prefix: Arc::clone(&included.prefix),
-        parent: Some(included.parent),
-        folder: Some(included.folder.clone()),
-        allowed,
-    });
-    std::iter::once(plan).chain(included).collect()
 }
 
 fn file_stem(name: &str) -> String {
@@ -501,55 +489,6 @@ impl<'a> Check<'a> {
             for input in inputs {
                 self.needed_by.entry(Arc::clone(input)).or_default().push(it.id.text.to_string());
             }
-        }
-    }
-
-    /// Finds what is wrong with steps of which nothing is made, since there are no items.
-    fn look_at_what_never_runs(&mut self) {
-        for entry in 0..self.document.steps.len() {
-            let Some(step) = self.document.steps.get(entry) else { continue };
-            if step.within.is_some() && self.instances.any(entry, self.document).is_none() {
-                for When { condition, module } in &step.when {
-                    let position = Position::Around { step: entry, module: *module };
-                    self.names.check(condition, position, &mut self.diagnostics);
-                }
-                self.names.check(&step.body, Position::Step(entry), &mut self.diagnostics);
-            }
-        }
-    }
-
-    /// What can be said only when every step was seen.
-    fn finish(&mut self) {
-        let outputs = self.document.outputs.iter();
-        let uses: Vec<_> =
-            outputs.map(|entry| self.names.check(&entry.value, Position::Outputs, &mut self.diagnostics)).collect();
-        for uses in uses.iter().chain(self.names.var_uses()).chain(self.names.input_uses()) {
-            let mut named = uses.outputs.clone();
-            for (entry, ..) in &mut named {
-                *entry = self.instances.any(*entry, self.document).unwrap_or(usize::MAX);
-            }
-            let lacking = self.known.check_outputs(&named, &self.ids);
-            self.diagnostics.extend(lacking);
-            for looked_at in &uses.loops {
-                if let Err(Some(diagnostic)) = self.place_looked_at(looked_at, usize::MAX) {
-                    self.diagnostics.push(diagnostic);
-                }
-            }
-        }
-        for (name, steps) in &self.needed_by {
-            let input = self.document.inputs.iter().find(|input| input.key.text == *name);
-            let Some(input) = input else { continue };
-            let shown: Vec<_> = steps.iter().take(3).map(|step| format!("`{step}`")).collect();
-            let more = match steps.len() - shown.len() {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
-            let set = match &input.declaration.env {
-                Some(variable) => format!("set it: `--set {name}=…`, or the environment variable `{variable}`"),
-                None => format!("set it: `--set {name}=…`, or give it `env:` or `default:` in the plan"),
-            };
-            let diagnostic = Diagnostic::new(format!("input `{name}` has no value")).at(input.key.span);
-            self.diagnostics.push(diagnostic.note(format!("needed by {}{more}", shown.join(", "))).help(set));
         }
     }
 }

@@ -14,10 +14,13 @@ use std::{
 
 use self::file::PlanFile;
 use super::CompileOptions;
-use crate::plan::{
-    Bound, Diagnostic, Document, Included, Input, KindInfo, Loop, RetryDeclaration, SourceFile, Span, StepEntry, Var,
-    When, nearest, unknown_key,
-    yaml::{self, Entry, Key, Node, NodeKind, Spanned, decode},
+use crate::{
+    oci::Reference,
+    plan::{
+        Bound, Diagnostic, Document, FetchedPlans, Included, Input, KindInfo, Loop, RetryDeclaration, SourceFile, Span,
+        StepEntry, Var, When, nearest, unknown_key,
+        yaml::{self, Entry, Key, Node, NodeKind, Spanned, decode},
+    },
 };
 
 /// The key of a step that includes a plan.
@@ -53,6 +56,7 @@ pub(super) fn expand(
         kinds,
         include,
         open: vec![(file::identity(&own), source.name.clone())],
+        plans: &options.places.plans,
         cleanup: Vec::new(),
         diagnostics,
     };
@@ -70,6 +74,14 @@ pub(super) fn expand(
     (expanding.whole, expanding.source)
 }
 
+/// The reference that names a plan in a registry or in an image layout; a path names none.
+fn remote(named: &str) -> Option<Reference> {
+    if named.starts_with(['.', '/']) {
+        return None;
+    }
+    named.parse::<Reference>().ok().filter(|reference| reference.target().is_some())
+}
+
 struct Expanding<'a> {
     /// What there is so far.
     whole: Document,
@@ -79,6 +91,8 @@ struct Expanding<'a> {
     include: usize,
     /// The plans around the one that is looked at, and itself: what tells it from others, and what people call it.
     open: Vec<(PathBuf, String)>,
+    /// The plans of registries that are on this machine.
+    plans: &'a FetchedPlans,
     /// The steps of `finally` of included plans.
     cleanup: Vec<(Steps, Place)>,
     diagnostics: &'a mut Vec<Diagnostic>,
@@ -330,7 +344,11 @@ impl Expanding<'_> {
             diagnostics.push(diagnostic.at(plan.span));
             None
         };
-        let file = match PlanFile::find(plan, &place.folder, &place.shown) {
+        let found = match remote(plan) {
+            Some(reference) => PlanFile::fetched(&reference, self.plans),
+            None => PlanFile::find(plan, &place.folder, &place.shown),
+        };
+        let file = match found {
             Ok(file) => file,
             Err(diagnostic) => return refuse(self.diagnostics, diagnostic),
         };

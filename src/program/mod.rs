@@ -8,10 +8,12 @@ mod includes;
 mod instances;
 mod items;
 mod known;
+mod missing_plans;
 mod module;
 mod options;
 mod planned;
 mod rights;
+mod selected;
 mod selection;
 mod settings;
 
@@ -22,11 +24,14 @@ use std::{
 };
 
 use self::module::Module;
-pub use self::{compile::compile, fingerprint::FingerprintDraft, options::CompileOptions, planned::Planned};
+pub use self::{
+    compile::compile, fingerprint::FingerprintDraft, missing_plans::MissingPlans, options::CompileOptions,
+    planned::Planned,
+};
 use crate::{
     event::{Failure, FailureKind, StepId},
     graph::Graph,
-    oci::RegistryName,
+    oci::{Digest, RegistryName},
     output::Output,
     pack::DigestCache,
     plan::{Diagnostic, LoopItems, Scope, SourceFile, When, holds, yaml::Entry},
@@ -59,6 +64,7 @@ pub struct Program {
     seeds: Vec<Seed>,
     retry: RetryPolicy,
     given: BTreeMap<String, String>,
+    plans: BTreeMap<String, Digest>,
 }
 
 impl Program {
@@ -172,6 +178,11 @@ impl Program {
     /// The values of inputs that were given from outside, as they were given.
     pub const fn given(&self) -> &BTreeMap<String, String> {
         &self.given
+    }
+
+    /// The tags that plans are included by, as `registry/repository:tag`, and what they name.
+    pub const fn plans(&self) -> &BTreeMap<String, Digest> {
+        &self.plans
     }
 
     /// The values for one run: inputs and vars, and no step has ended yet.

@@ -4,7 +4,10 @@ use std::{
 };
 
 use super::allowed::{Allowed, Refusal};
-use crate::step::{Places, Step};
+use crate::{
+    plan::Document,
+    step::{Places, Step},
+};
 
 /// A plan of a program: the one that runs, or one that it includes.
 #[derive(Debug, Clone)]
@@ -17,6 +20,18 @@ pub(super) struct Module {
     pub(super) folder: Option<PathBuf>,
     /// What it may do, where it says so.
     pub(super) allowed: Option<Allowed>,
+}
+
+/// The plan that runs, and behind it those that it includes.
+pub(super) fn all(document: &Document, own: Option<Allowed>, included: Vec<Option<Allowed>>) -> Vec<Module> {
+    let plan = Module { prefix: Arc::clone(document.prefix(0)), parent: None, folder: None, allowed: own };
+    let included = document.included.iter().zip(included).map(|(included, allowed)| Module {
+        prefix: Arc::clone(&included.prefix),
+        parent: Some(included.parent),
+        folder: Some(included.folder.clone()),
+        allowed,
+    });
+    std::iter::once(plan).chain(included).collect()
 }
 
 /// The first thing that a step of a plan would do and may not: nobody may do more than whoever includes it, and less where

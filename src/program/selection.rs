@@ -151,7 +151,7 @@ impl Selecting<'_> {
 
 /// The steps that can be reached from these along edges, or against them. What is in `finally` waits for everything, so
 /// that edge does not count.
-fn reached(graph: &Graph, from: &BTreeSet<usize>, direction: Direction) -> BTreeSet<usize> {
+pub(super) fn reached(graph: &Graph, from: &BTreeSet<usize>, direction: Direction) -> BTreeSet<usize> {
     let petgraph = graph.as_petgraph();
     let mut found = BTreeSet::new();
     let mut waiting: Vec<_> = from.iter().filter_map(|step| graph.node(*step)).collect();

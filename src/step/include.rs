@@ -13,7 +13,8 @@ use crate::{event::Outcome, output::Output};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Include {
-    /// The plan: a path relative to the folder of the plan that includes it.
+    /// The plan: a path relative to the folder of the plan that includes it, or a reference to one in a registry, by digest
+    /// or by a tag that `consign lock` pins. It is an artifact with one layer, `application/vnd.consign.plan.v1+yaml`.
     pub plan: String,
     /// What its inputs and secrets are worth. It sees nothing else of the plan that includes it.
     #[serde(default)]

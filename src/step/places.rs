@@ -9,6 +9,7 @@ use super::{Access, Aliases, Effects, Thing};
 use crate::{
     oci::{Reference, Repository},
     pack::DigestCache,
+    plan::FetchedPlans,
 };
 
 /// Where the local paths of a plan lead: what is read starts at the plan's folder, what is written at the work folder.
@@ -29,6 +30,8 @@ pub struct Places {
     /// The programs that may run where nobody could tell before the run which ones would; all of them where the plan says
     /// nothing of it.
     pub programs: Option<Arc<[GlobMatcher]>>,
+    /// The plans of registries that are on this machine.
+    pub plans: Arc<FetchedPlans>,
     /// What is known of the files there; nothing unless somebody says otherwise.
     pub digests: Arc<DigestCache>,
 }
@@ -55,6 +58,7 @@ impl Places {
             aliases: Aliases::default(),
             outside: Arc::default(),
             programs: None,
+            plans: Arc::default(),
             digests: Arc::default(),
             written: Arc::default(),
             visible: 0,

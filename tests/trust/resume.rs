@@ -254,6 +254,11 @@ fn what_is_different_or_gone_runs_again_and_it_is_said_why() {
     taken over  second  marked as done
     runs        third   it had not begun
     ");
+    insta::assert_snapshot!(resume(&["--dry-run", "--redo", "kind:push", "--mark-done", "second+"]).1, @r"
+    runs again  first   as asked
+    taken over  second  marked as done
+    taken over  third   marked as done
+    ");
     assert_eq!(
         resume(&["--redo", "frist"]),
         (2, "error: --redo: there is no step `frist`: did you mean `first`?\n".to_owned())

@@ -50,4 +50,5 @@ impl Check<'_> {
             let diagnostic = Diagnostic::new(format!("input `{name}` has no value")).at(input.key.span);
             self.diagnostics.push(diagnostic.note(format!("needed by {}{more}", shown.join(", "))).help(set));
         }
+    }
 }

@@ -4,7 +4,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::plan::Diagnostic;
+use crate::{
+    oci::Reference,
+    plan::{Diagnostic, FetchedPlans},
+};
 
 /// No plan is larger, in bytes.
 const LARGEST: u64 = 8 << 20;
@@ -12,6 +15,8 @@ const LARGEST: u64 = 8 << 20;
 /// A plan that is included, in a file.
 pub(super) struct PlanFile {
     path: PathBuf,
+    /// What stands in it, where that is known already.
+    text: Option<String>,
     /// What tells it from other plans.
     pub(super) identity: PathBuf,
     /// What people call it.
@@ -42,11 +47,28 @@ impl PlanFile {
             folder: parent(&path),
             shown_folder: parent(&shown),
             path,
+            text: None,
+        })
+    }
+
+    /// The plan that `reference` names, as it was fetched. It has no files beside it.
+    pub(super) fn fetched(reference: &Reference, plans: &FetchedPlans) -> Result<Self, Diagnostic> {
+        let (digest, text) = plans.find(reference)?;
+        Ok(Self {
+            path: PathBuf::new(),
+            text: Some(text),
+            identity: digest.to_string().into(),
+            name: reference.to_string(),
+            folder: plans.folder(),
+            shown_folder: plans.folder(),
         })
     }
 
     /// What stands in it.
     pub(super) fn read(&self) -> Result<String, Diagnostic> {
+        if let Some(text) = &self.text {
+            return Ok(text.clone());
+        }
         let mut bytes = Vec::new();
         // One byte more says that it is too large.
         let read = File::open(&self.path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
