@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Declare, Done, Effects, FileOrSecret, Guess, Places, Step, StepContext, StepError,
     kind::{DIGEST, OutputInfo, REFERENCE, output},
-    reading::{append_effects, check_subject},
+    reading::{append_effects, check_changed},
     signature::{
         PredicateName,
         cosign::{Look, Signer, Signers, private_key},
@@ -132,7 +132,7 @@ impl Step for Attest {
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        let mut wrong: Vec<_> = check_subject(&self.subject).into_iter().collect();
+        let mut wrong: Vec<_> = check_changed(&self.subject).into_iter().collect();
         match (&self.predicate.path, &self.predicate.json) {
             (None, Some(json)) => {
                 let problem = check_predicate(&self.predicate_type.value.0, json);

@@ -12,6 +12,9 @@ mod attest;
 mod base;
 mod context;
 mod copy;
+mod copy_platforms;
+mod copy_referrers;
+mod copying;
 mod delete;
 mod discover;
 mod done;
@@ -46,6 +49,7 @@ mod sign;
 mod signature;
 mod streamed;
 mod tag;
+mod tag_selection;
 #[cfg(test)]
 mod testing;
 mod thing;
@@ -63,7 +67,8 @@ pub use self::{
     attach::Attach,
     attest::{Attest, Predicate},
     context::StepContext,
-    copy::{Copy, CopyReferrers},
+    copy::{Copy, CopySelect},
+    copy_referrers::{ChosenReferrers, CopyReferrers, ReferrerPattern},
     delete::Delete,
     discover::{Discover, DiscoverPrint},
     done::Done,
@@ -94,6 +99,7 @@ pub use self::{
         SignatureFormat, TimestampService,
     },
     tag::TagStep,
+    tag_selection::Globs,
     thing::Thing,
     turn::Turn,
     verify::Verify,

@@ -10,7 +10,7 @@ use super::{
     Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::target_effects,
-    reading::{check_subject, read_effects},
+    reading::{check_changed, read_effects},
 };
 use crate::{
     event::Outcome,
@@ -55,7 +55,7 @@ impl Step for TagStep {
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        check_subject(&self.from).into_iter().collect()
+        check_changed(&self.from).into_iter().collect()
     }
 
     fn moves(&self) -> Vec<(&Repository, &Tag, IfExists)> {
@@ -104,6 +104,7 @@ impl Step for TagStep {
         for tag in moving {
             cx.pins.set(store.repository(), tag, &descriptor).await;
         }
+        store.flush().await.map_err(fail())?;
         let output = Output::of_manifest(&self.from.repository, &descriptor).with("previous", json!(previous));
         Ok(Done::new(outcome, output))
     }
