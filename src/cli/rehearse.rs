@@ -6,9 +6,12 @@ use std::{
 };
 
 use super::{
+    access::{has_secrets, registries},
     arguments::{Global, RehearseArguments},
-    complain, plan_file,
-    run::{Doing, execute, has_secrets, registries, runtime},
+    complain,
+    execute::{Doing, execute},
+    plan_file,
+    signals::runtime,
 };
 use crate::{
     event::ExitCode,

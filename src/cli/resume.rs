@@ -3,24 +3,16 @@ use std::{collections::BTreeSet, env, io};
 use super::{
     arguments::{Global, PlanArguments, ResumeArguments, RunArguments},
     complain, plan_file,
+    resuming::Resuming,
     run::run_on,
-    settings,
 };
 use crate::{
     event::ExitCode,
     journal::{Ending, JournalError, JournalFolder, Record, RunId},
-    plan::nearest,
-    program::Program,
-    resume::{Wishes, judge},
-    runner::{Earlier, EarlierStep},
+    runner::EarlierStep,
+    step::Mode,
     table,
 };
-
-/// A run that is gone on with.
-pub(super) struct Resuming<'a> {
-    record: Record,
-    command: &'a ResumeArguments,
-}
 
 /// `consign resume [RUN]`
 pub(super) fn resume(command: &ResumeArguments, global: &Global) -> io::Result<ExitCode> {
@@ -61,7 +53,7 @@ pub(super) fn resume(command: &ResumeArguments, global: &Global) -> io::Result<E
         locked: false,
     };
     let resuming = Resuming { record, command };
-    if command.dry_run { resuming.show(&arguments, global) } else { run_on(&arguments, Some(&resuming), global) }
+    if command.dry_run { show(&resuming, &arguments, global) } else { run_on(&arguments, Some(&resuming), global) }
 }
 
 /// That run, or the last one that neither ended well nor was gone on with.
@@ -81,58 +73,28 @@ fn find(folder: &JournalFolder, run: Option<&RunId>) -> Result<Record, JournalEr
     folder.read(None)
 }
 
-impl Resuming<'_> {
-    /// Which run.
-    pub(super) const fn run(&self) -> &RunId {
-        &self.record.header.run
-    }
-
-    /// What of it is taken over.
-    pub(super) fn judge(&self, program: &Program) -> Result<Earlier, String> {
-        let wishes = Wishes {
-            redo: places("--redo", &self.command.redo, program)?,
-            done: places("--mark-done", &self.command.mark_done, program)?,
-        };
-        judge(program, &self.record, &wishes, settings::epoch()?)
-    }
-
-    /// Says what would happen, and why.
-    fn show(&self, arguments: &RunArguments, global: &Global) -> io::Result<ExitCode> {
-        let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, crate::step::Mode::Real, global)?
-        else {
-            return Ok(ExitCode::Invalid);
-        };
-        let earlier = match self.judge(&program) {
-            Ok(earlier) => earlier,
-            Err(message) => {
-                complain(&message);
-                return Ok(ExitCode::Invalid);
-            }
-        };
-        let rows = program.steps().iter().enumerate().map(|(at, planned)| {
-            let (what, why) = match earlier.steps.get(&at) {
-                _ if program.skip().contains(&at) => ("skipped", "as asked"),
-                None => ("runs", "it had not begun"),
-                Some(EarlierStep::Again { because }) => ("runs again", &**because),
-                Some(EarlierStep::Done { .. }) => ("taken over", "marked as done"),
-                Some(EarlierStep::Ended(_)) => ("taken over", "as long as what it made is there"),
-            };
-            vec![what.to_owned(), planned.id.to_string(), why.to_owned()]
-        });
-        super::print(&table::draw(&[], &rows.collect::<Vec<_>>()))?;
-        Ok(ExitCode::Success)
-    }
-}
-
-/// The steps with these ids, by their place in the file.
-fn places(flag: &str, ids: &[String], program: &Program) -> Result<BTreeSet<usize>, String> {
-    let all = || program.steps().iter().map(|planned| planned.id.name());
-    let place = |id: &String| {
-        let place = all().position(|name| name == id);
-        place.ok_or_else(|| match nearest(id, all()) {
-            Some(near) => format!("{flag}: there is no step `{id}`: did you mean `{near}`?"),
-            None => format!("{flag}: there is no step `{id}`"),
-        })
+/// Says what would happen, and why.
+fn show(resuming: &Resuming<'_>, arguments: &RunArguments, global: &Global) -> io::Result<ExitCode> {
+    let Some(program) = plan_file::open(&arguments.plan, &arguments.values, None, Mode::Real, global)? else {
+        return Ok(ExitCode::Invalid);
     };
-    ids.iter().map(place).collect()
+    let earlier = match resuming.judge(&program) {
+        Ok(earlier) => earlier,
+        Err(message) => {
+            complain(&message);
+            return Ok(ExitCode::Invalid);
+        }
+    };
+    let rows = program.steps().iter().enumerate().map(|(at, planned)| {
+        let (what, why) = match earlier.steps.get(&at) {
+            _ if program.skip().contains(&at) => ("skipped", "as asked"),
+            None => ("runs", "it had not begun"),
+            Some(EarlierStep::Again { because }) => ("runs again", &**because),
+            Some(EarlierStep::Done { .. }) => ("taken over", "marked as done"),
+            Some(EarlierStep::Ended(_)) => ("taken over", "as long as what it made is there"),
+        };
+        vec![what.to_owned(), planned.id.to_string(), why.to_owned()]
+    });
+    super::print(&table::draw(&[], &rows.collect::<Vec<_>>()))?;
+    Ok(ExitCode::Success)
 }

@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::arguments::SchemaOf;
+use super::{arguments::SchemaOf, schema_examples};
 use crate::{
     plan::{AllowDeclaration, InputType, RegistryDeclaration, SecretDeclaration},
     report,
@@ -54,7 +54,8 @@ fn words() -> [(String, Value); 3] {
     ]
 }
 
-fn plan() -> Value {
+/// The schema of plans.
+pub(super) fn plan() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut step = base_step();
     let mut kinds = Vec::new();
@@ -96,7 +97,7 @@ fn plan() -> Value {
     definitions.insert("timeout".to_owned(), timeout());
     definitions.insert("foreach".to_owned(), foreach());
     definitions.extend(words());
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A consign plan",
         "description": "How artifacts reach their registries.",
@@ -144,7 +145,9 @@ fn plan() -> Value {
         "required": ["consign", "steps"],
         "additionalProperties": false,
         "$defs": definitions,
-    })
+    });
+    schema_examples::add(&mut schema);
+    schema
 }
 
 /// The schema with words of its own.

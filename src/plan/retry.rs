@@ -2,7 +2,7 @@ use std::{str::FromStr, time::Duration};
 
 use serde::Deserialize;
 
-use crate::store::RetryPolicy;
+use crate::{store::RetryPolicy, text::length_of_time};
 
 /// `retry` as it is written, in `defaults` or in a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -70,22 +70,8 @@ impl FromStr for TimeSpan {
         if text == "0" {
             return Ok(Self(Duration::ZERO));
         }
-        let mut seconds = 0_u64;
-        let mut units = [('h', 3600), ('m', 60), ('s', 1)].into_iter();
-        let mut rest = text;
-        while !rest.is_empty() {
-            let digits = rest.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(wrong)?;
-            let (number, unit) = rest.split_at(digits);
-            let letter = unit.chars().next().ok_or_else(wrong)?;
-            // Each unit once, the larger before.
-            let (_, size) = units.find(|(name, _)| *name == letter).ok_or_else(wrong)?;
-            let number: u64 = number.parse().map_err(|_| wrong())?;
-            seconds = number.checked_mul(size).and_then(|more| seconds.checked_add(more)).ok_or_else(wrong)?;
-            rest = unit.strip_prefix(letter).unwrap_or_default();
-        }
-        match seconds {
-            0 if !text.contains(|letter: char| letter.is_ascii_digit()) => Err(wrong()),
-            0..=86_400 => Ok(Self(Duration::from_secs(seconds))),
+        match length_of_time(text, &[('h', 3600), ('m', 60), ('s', 1)]).ok_or_else(wrong)? {
+            seconds @ 0..=86_400 => Ok(Self(Duration::from_secs(seconds))),
             _ => Err(format!("`{text}` is more than a day")),
         }
     }

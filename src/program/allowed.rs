@@ -70,6 +70,11 @@ impl Allowed {
         &self.files
     }
 
+    /// Which programs may run.
+    pub(super) fn programs(&self) -> &[GlobMatcher] {
+        &self.exec
+    }
+
     /// Why a program may not run.
     pub(super) fn refuses_program(&self, program: &str) -> Option<Refusal> {
         let is_allowed = self.exec.iter().any(|glob| glob.is_match(program));
@@ -78,7 +83,7 @@ impl Allowed {
 
     /// The first thing that a step would do and may not, as far as it is known.
     pub(super) fn refuses(&self, step: &dyn Step, places: &Places) -> Option<Refusal> {
-        if let Some(refusal) = step.runs().and_then(|program| self.refuses_program(program)) {
+        if let Some(refusal) = step.runs().and_then(|program| self.refuses_program(&program)) {
             return Some(refusal);
         }
         if let Some(reference) = step.deletes() {

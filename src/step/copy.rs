@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    CopyReferrers, Declare, Done, Effects, Globs, Guess, IfExists, Mode, Overwritten, Places, Step, StepContext, StepError,
-    Thing,
+    CopyReferrers, Declare, Done, EffectInfo, Effects, Globs, Guess, IfExists, Mode, Overwritten, Places, Sort, Step,
+    StepContext, StepError, Thing,
     copying::{Copying, Totals},
+    effect_info::{adds, changes, reads},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     platforms::check_platform,
     publish::{check_target, moves, target_effects},
@@ -83,6 +84,88 @@ to: localhost:5000/sample-staging/net-monitor:v1
 referrers:
   exclude: [{ artifact_type: scan/example }]
 ";
+    const MORE: &'static [&'static str] = &[
+        "\
+from: localhost:5000/net-monitor
+to: localhost:5001/mirror/net-monitor
+select: { match: [\"*\", \"!*-debug\"], semver: \">=1.2, <3 || ^4\", newest: 5 }
+platforms: [linux/amd64, linux/arm64]
+referrers:
+  include: [{ artifact_type: \"application/spdx*\" }, { annotations: { public: \"true\" } }]
+  depth: 2
+digest_tags: true
+if_exists: replace
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: oci-archive:out/net-monitor.tar:v1
+tags: [latest]
+",
+        "\
+from: docker-archive:saved.tar:v1
+to: localhost:5000/net-monitor:v1
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: notation
+  trust_policy: keys/trustpolicy.json
+  trust_store: keys/truststore
+  annotations: { build: \"123\" }
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: notation
+  certificates: [keys/acme-root.crt]
+  identities: [\"x509.subject: C=US, ST=WA, O=acme\"]
+  timestamp_certificates: [keys/timestamp-root.crt]
+  require: [{ artifact_type: sbom/example }]
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: cosign
+  key: keys/cosign.pub
+  require: [{ predicate_type: slsaprovenance1 }]
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: cosign
+  keys: [keys/cosign.pub, keys/older.pub]
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: cosign
+  identity:
+    subject: https://github.com/example/app/.github/workflows/release.yml@refs/heads/main
+    issuer: https://token.actions.githubusercontent.com
+    trusted_root: keys/trusted-root.json
+",
+    ];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "of keys, certificates and policies in `verify`, of a layout or archive in `from`"),
+        adds(Sort::Path, "of a layout or archive in `to`"),
+        reads(Sort::Tag, "in `from`, where no digest is; with `select` or `digest_tags` all tags of the repository"),
+        reads(Sort::TagList, "of the repository in `from`, with `select` or `digest_tags`"),
+        reads(Sort::Graph, "of the repositories in `from` and `to`"),
+        adds(Sort::Graph, "of the repository in `to`"),
+        adds(Sort::TagList, "of that repository, where there is a tag"),
+        changes(Sort::Tag, "in `to` and `tags`; with `select` or `digest_tags` all tags of the repository"),
+    ];
+    const GATE: Option<&'static str> = Some("with `verify`");
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,
@@ -131,9 +214,11 @@ impl Copy {
             let diagnostic = Diagnostic::new("`select` says nothing").at(select.span);
             diagnostic.label("write `{ match: \"*\" }` for all tags")
         });
-        let none = select.newest.as_ref().filter(|newest| newest.value == 0).map(|newest| {
-            Diagnostic::new("`newest: 0` selects nothing").at(newest.span).label("write at least 1")
-        });
+        let none = select
+            .newest
+            .as_ref()
+            .filter(|newest| newest.value == 0)
+            .map(|newest| Diagnostic::new("`newest: 0` selects nothing").at(newest.span).label("write at least 1"));
         let wrong = [named(&self.from, "from"), named(&self.to, "to"), more, unsaid, none];
         wrong.into_iter().flatten().chain(select.selection().check()).collect()
     }
@@ -171,12 +256,11 @@ impl Step for Copy {
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        let from = match &self.select {
-            Some(select) => self.check_select(select),
-            None => {
-                let wrong = check_subject(&self.from);
-                wrong.map(|wrong| wrong.help("`select` copies several tags of a repository")).into_iter().collect()
-            }
+        let from = if let Some(select) = &self.select {
+            self.check_select(select)
+        } else {
+            let wrong = check_subject(&self.from);
+            wrong.map(|wrong| wrong.help("`select` copies several tags of a repository")).into_iter().collect()
         };
         let platforms = self.platforms.iter().filter_map(|platform| check_platform(Some(platform)));
         let mut wrong: Vec<_> =

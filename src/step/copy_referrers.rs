@@ -108,9 +108,8 @@ impl CopyReferrers {
             Some(Diagnostic::new(format!("`{}` is not a glob: {}", given.value, error.kind())).at(given.span))
         });
         let patterns = chosen.include.iter().chain(&chosen.exclude);
-        let is_empty = |pattern: &&Spanned<ReferrerPattern>| {
-            pattern.artifact_type.is_none() && pattern.annotations.is_empty()
-        };
+        let is_empty =
+            |pattern: &&Spanned<ReferrerPattern>| pattern.artifact_type.is_none() && pattern.annotations.is_empty();
         let empty = patterns.filter(is_empty).map(|pattern| {
             let diagnostic = Diagnostic::new("a pattern that says nothing fits every referrer").at(pattern.span);
             diagnostic.label("say an `artifact_type` or `annotations`")

@@ -75,6 +75,14 @@ pub enum StepError {
         /// Why.
         source: KeyError,
     },
+    /// A public key cannot be used.
+    #[error("{key} cannot verify: {source}")]
+    PublicKey {
+        /// Which, in words.
+        key: String,
+        /// Why.
+        source: KeyError,
+    },
     /// An encrypted key cannot be used.
     #[error("{key} cannot be used: {source}")]
     KeyFile {

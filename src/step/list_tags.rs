@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Access, Declare, Done, Effects, Globs, Guess, Places, Step, StepContext, StepError, Thing,
+    Access, Declare, Done, EffectInfo, Effects, Globs, Guess, Places, Sort, Step, StepContext, StepError, Thing,
+    effect_info::reads,
     kind::{OutputInfo, output},
     reading::on_disk,
     tag_selection::TagSelection,
@@ -46,6 +47,14 @@ impl Declare for ListTags {
 repository: localhost:5000/net-monitor
 contains: [v1]
 ";
+    const MORE: &'static [&'static str] = &["\
+repository: localhost:5000/net-monitor
+match: [\"v*\", \"!*-debug\"]
+semver: \"^1 || ^2\"
+print: true
+"];
+    const EFFECTS: &'static [EffectInfo] = &[reads(Sort::TagList, "of `repository`")];
+    const GATE: Option<&'static str> = Some("with `contains`");
     const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] = &[output(
         "tags",

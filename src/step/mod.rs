@@ -18,6 +18,7 @@ mod copying;
 mod delete;
 mod discover;
 mod done;
+mod effect_info;
 mod effects;
 mod error;
 mod exec;
@@ -47,6 +48,7 @@ mod remains;
 mod several;
 mod sign;
 mod signature;
+mod sort;
 mod streamed;
 mod tag;
 mod tag_selection;
@@ -57,7 +59,7 @@ mod turn;
 mod verify;
 mod web;
 
-use std::fmt::Debug;
+use std::{borrow::Cow, fmt::Debug};
 
 use async_trait::async_trait;
 
@@ -72,6 +74,7 @@ pub use self::{
     delete::Delete,
     discover::{Discover, DiscoverPrint},
     done::Done,
+    effect_info::EffectInfo,
     effects::{Access, Effects},
     error::StepError,
     exec::{Capture, Exec, ExecError, ExecRehearsal, Programs},
@@ -98,6 +101,7 @@ pub use self::{
         Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
         SignatureFormat, TimestampService,
     },
+    sort::Sort,
     tag::TagStep,
     tag_selection::Globs,
     thing::Thing,
@@ -166,7 +170,7 @@ pub trait Step: Debug + Send + Sync {
     }
 
     /// The program on this machine that it runs, as it is written.
-    fn runs(&self) -> Option<&str> {
+    fn runs(&self) -> Option<Cow<'_, str>> {
         None
     }
 

@@ -26,6 +26,9 @@ pub struct Places {
     visible: usize,
     /// What may be written outside of the work folder, as absolute paths.
     pub outside: Arc<[GlobMatcher]>,
+    /// The programs that may run where nobody could tell before the run which ones would; all of them where the plan says
+    /// nothing of it.
+    pub programs: Option<Arc<[GlobMatcher]>>,
     /// What is known of the files there; nothing unless somebody says otherwise.
     pub digests: Arc<DigestCache>,
 }
@@ -51,6 +54,7 @@ impl Places {
             workdir: workdir.into(),
             aliases: Aliases::default(),
             outside: Arc::default(),
+            programs: None,
             digests: Arc::default(),
             written: Arc::default(),
             visible: 0,

@@ -4,6 +4,7 @@ use std::{
     sync::Arc,
 };
 
+use super::Sort;
 use crate::oci::{RegistryName, Repository, Tag};
 
 /// Something outside that steps read and change: a path in a tree of which every node is a thing.
@@ -118,6 +119,20 @@ impl Thing {
     /// The parts from the root down.
     pub fn parts(&self) -> &[Arc<str>] {
         &self.0
+    }
+
+    /// What sort of thing this is.
+    pub fn sort(&self) -> Sort {
+        let Some(root) = self.0.first() else { return Sort::Everything };
+        if **root == *FILE {
+            return Sort::Path;
+        }
+        match self.0.get(3).map(AsRef::as_ref) {
+            Some(TAG) => Sort::Tag,
+            Some(TAG_LIST) => Sort::TagList,
+            Some(_) => Sort::Graph,
+            None => Sort::Repository,
+        }
     }
 
     /// The smallest thing that contains both.

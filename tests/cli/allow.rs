@@ -181,3 +181,32 @@ fn a_layout_stays_under_the_work_folder_unless_it_may_leave_it() {
     assert_eq!(ran("allow: { write: [\"file:../kept/**\"] }\n"), (0, String::new()));
     assert_eq!(ran("allow: { write: [\"file:../other/**\"] }\n").0, 2);
 }
+
+#[test]
+fn a_plugin_that_signs_is_a_program() {
+    let plan = |allow: &str| {
+        Test::new(&format!(
+            "\
+consign: 1
+allow: {{ write: [\"localhost:5000/**\"]{allow} }}
+steps:
+  - id: image
+    push: {{ to: \"localhost:5000/app:v1\", files: [] }}
+  - id: signature
+    sign: {{ subject: \"localhost:5000/app:v1\", format: notation, plugin: {{ name: kms, key_id: \"1\" }} }}
+"
+        ))
+    };
+    assert_snapshot!(plan("").run("check plan.yaml").shown(), @r#"
+    exit code 2
+    --- stderr
+    error: `signature` runs `notation-kms`, which `allow.exec` does not have
+     --> plan.yaml:6:9
+      |
+    6 |   - id: signature
+      |         ^^^^^^^^^
+      |
+      = help: add it: `allow: { exec: ["notation-kms"] }`, or a pattern that it fits
+    "#);
+    assert_eq!(plan(", exec: [notation-kms]").run("check plan.yaml").code, 0);
+}

@@ -1,4 +1,4 @@
-//! What the README shows is what the program says.
+//! What the README and the pages in `docs/` show is what the program says.
 
 use std::fs;
 
@@ -16,10 +16,23 @@ fn readme() -> String {
     read("README.md")
 }
 
-/// The blocks of that language.
-fn blocks(language: &str) -> Vec<String> {
+/// The README and the pages in `docs/`: path and text.
+fn pages() -> Vec<(String, String)> {
+    let folder = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = folder.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let pages = pages.map(|path| format!("docs/{}", path.file_name().unwrap().display()));
+    let pages: Vec<_> = pages.chain(["README.md".to_owned()]).map(|path| (path.clone(), read(&path))).collect();
+    assert!(pages.len() > 4, "{pages:?}");
+    pages
+}
+
+/// The blocks of that language on all pages, with their page.
+fn blocks(language: &str) -> Vec<(String, String)> {
     let pattern = Regex::new(&format!("(?ms)^```{language}\n(.*?)^```$")).unwrap();
-    pattern.captures_iter(&readme()).map(|found| found[1].to_owned()).collect()
+    let on = |(path, text): &(String, String)| -> Vec<_> {
+        pattern.captures_iter(text).map(|found| (path.clone(), found[1].to_owned())).collect()
+    };
+    pages().iter().flat_map(on).collect()
 }
 
 /// The block under `<!-- mark -->`.
@@ -67,12 +80,12 @@ fn the_diagnostics_of_the_readme_are_real() {
 }
 
 #[test]
-fn every_plan_in_the_readme_is_right() {
+fn every_plan_on_the_pages_is_right() {
     let folder = TempDir::new().unwrap();
     let mut whole = 0;
-    for block in blocks("yaml") {
-        let source = SourceFile::new("README.md", block.clone());
-        assert!(front_end::parse(&source).is_ok(), "{block}");
+    for (page, block) in blocks("yaml") {
+        let source = SourceFile::new(&page, block.clone());
+        assert!(front_end::parse(&source).is_ok(), "{page}: {block}");
         if block.starts_with("consign:") {
             whole += 1;
             fs::write(folder.path().join("plan.yaml"), &block).unwrap();
@@ -139,13 +152,25 @@ fn the_table_of_exit_codes_is_what_the_shell_hears() {
 }
 
 #[test]
-fn every_file_that_the_readme_names_is_there() {
-    let links = Regex::new(r"\]\(([^)#:]+)\)").unwrap();
-    let links: Vec<_> = links.captures_iter(&readme()).map(|found| found[1].to_owned()).collect();
-    assert!(links.len() > 3);
-    for path in
-        links.iter().map(String::as_str).chain([".ci/run", "tests/interop/run", "benches/tutorial", "benches/large"])
-    {
+fn every_file_that_the_pages_name_is_there() {
+    let pattern = Regex::new(r"\]\(([^):]+)\)").unwrap();
+    let mut links = 0;
+    for (page, text) in pages() {
+        for link in pattern.captures_iter(&text) {
+            let (path, heading) = link[1].split_once('#').unwrap_or((&link[1], ""));
+            let path =
+                if path.is_empty() { root().join(&page) } else { root().join(&page).parent().unwrap().join(path) };
+            assert!(path.exists(), "{page}: {}", &link[0]);
+            links += 1;
+            let slug = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+            let is_there = || {
+                fs::read_to_string(&path).unwrap().lines().any(|line| line.starts_with('#') && slug(line) == heading)
+            };
+            assert!(heading.is_empty() || is_there(), "{page}: {}", &link[0]);
+        }
+    }
+    assert!(links > 12, "{links}");
+    for path in [".ci/run", "tests/interop/run", "benches/tutorial", "benches/large"] {
         assert!(root().join(path).exists(), "{path}");
     }
 }

@@ -202,10 +202,10 @@ async fn layers_that_are_compressed_have_digests_of_their_own() {
     let roots = store.roots().await.unwrap();
     let image = store.manifest(&Target::Digest(roots[0].digest.clone())).await.unwrap().unwrap();
     let layer = &image.as_image().unwrap().layers[0];
-    assert_eq!((layer.media_type.as_str(), &layer.digest), (
-        "application/vnd.oci.image.layer.v1.tar+gzip",
-        &Digest::sha256(&packed)
-    ));
+    assert_eq!(
+        (layer.media_type.as_str(), &layer.digest),
+        ("application/vnd.oci.image.layer.v1.tar+gzip", &Digest::sha256(&packed))
+    );
 }
 
 /// A layout in a tar with this index and these files.
@@ -227,15 +227,50 @@ async fn what_is_no_archive_says_why() {
         ("text", vec![b'x'; 2000], true, "it is no tar archive"),
         ("gzip", [&[0x1f, 0x8b, 8][..], &[0; 600]].concat(), true, "it is compressed: unpack it first, with `gunzip`"),
         ("cut off", saved(["a:1", "b:2"])[..1600].to_vec(), false, "it is cut off"),
-        ("docker's", saved(["a:1", "b:2"]), true, "it is no image layout, but an archive of Docker: write `docker-archive:`"),
+        (
+            "docker's",
+            saved(["a:1", "b:2"]),
+            true,
+            "it is no image layout, but an archive of Docker: write `docker-archive:`",
+        ),
         ("none of docker's", empty, false, "it is no archive of Docker: there is no file `manifest.json` in it"),
-        ("no index", tar(&[(FILE, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)]), true, "there is no file `index.json` in it"),
-        ("a later version", tar(&[(FILE, "oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#)]), true, "it is an image layout of version `2.0.0`; 1.0.0 is read"),
+        (
+            "no index",
+            tar(&[(FILE, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)]),
+            true,
+            "there is no file `index.json` in it",
+        ),
+        (
+            "a later version",
+            tar(&[(FILE, "oci-layout", br#"{"imageLayoutVersion":"2.0.0"}"#)]),
+            true,
+            "it is an image layout of version `2.0.0`; 1.0.0 is read",
+        ),
         ("a long name", tar(&[(FILE, &long, b"")]), true, "a name in it has more than 65536 bytes"),
-        ("no list", tar(&[(FILE, "manifest.json", b"{}")]), false, "its `manifest.json` is not what Docker writes: invalid type: map, expected a sequence at line 1 column 0"),
-        ("no config", tar(&[(FILE, "manifest.json", br#"[{"Config":"../../etc/passwd"}]"#)]), false, "there is no file `../../etc/passwd` in it, which its manifest.json names"),
-        ("a link out", tar(&[(EntryType::Symlink, "c", b"/etc/passwd"), (FILE, "manifest.json", br#"[{"Config":"c"}]"#)]), false, "there is no file `c` in it, which its manifest.json names"),
-        ("a link to itself", tar(&[(EntryType::Symlink, "c", b"c"), (FILE, "manifest.json", br#"[{"Config":"c"}]"#)]), false, "there is no file `c` in it, which its manifest.json names"),
+        (
+            "no list",
+            tar(&[(FILE, "manifest.json", b"{}")]),
+            false,
+            "its `manifest.json` is not what Docker writes: invalid type: map, expected a sequence at line 1 column 0",
+        ),
+        (
+            "no config",
+            tar(&[(FILE, "manifest.json", br#"[{"Config":"../../etc/passwd"}]"#)]),
+            false,
+            "there is no file `../../etc/passwd` in it, which its manifest.json names",
+        ),
+        (
+            "a link out",
+            tar(&[(EntryType::Symlink, "c", b"/etc/passwd"), (FILE, "manifest.json", br#"[{"Config":"c"}]"#)]),
+            false,
+            "there is no file `c` in it, which its manifest.json names",
+        ),
+        (
+            "a link to itself",
+            tar(&[(EntryType::Symlink, "c", b"c"), (FILE, "manifest.json", br#"[{"Config":"c"}]"#)]),
+            false,
+            "there is no file `c` in it, which its manifest.json names",
+        ),
     ];
     for (name, bytes, is_oci, expected) in cases {
         let path = folder.path().join("x.tar");

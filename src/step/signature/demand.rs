@@ -15,97 +15,70 @@ use crate::{
 
 /// The fields of `verify`, which `copy` has as well, in a mapping of its own.
 macro_rules! demand {
-    ($(#[$meta:meta])* $name:ident { $($(#[$more:meta])* $field:ident: $type:ty,)* }) => {
-        $(#[$meta])*
+    ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
+        /// What must be signed, and by whom.
         #[derive(Debug, Clone, Deserialize, JsonSchema)]
         #[serde(deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$more])* pub $field: $type,)*
-            /// Whose signatures count: `notation` for those of Notary Project, `cosign` for those of Sigstore.
-            #[schemars(with = "SignatureFormat")]
-            pub format: Spanned<SignatureFormat>,
-            /// Files with certificates of authorities that are trusted, PEM or DER; or of signers, where they are self-signed.
-            #[serde(default)]
-            #[schemars(with = "Vec<String>")]
-            pub certificates: Vec<Spanned<String>>,
-            /// Which signers of these authorities count, each as `x509.subject: C=…, ST=…, O=…`; all of them by default.
-            #[serde(default)]
-            pub identities: Vec<String>,
-            /// Files with certificates of authorities for the time; a signature then needs a timestamp.
-            #[serde(default)]
-            #[schemars(with = "Vec<String>")]
-            pub timestamp_certificates: Vec<Spanned<String>>,
-            /// A trust policy of Notary Project: a file, or `notation` for that of notation itself. Instead of `certificates`.
-            #[schemars(with = "Option<String>")]
-            pub trust_policy: Option<Spanned<String>>,
-            /// The folder of the trust stores of that policy: by default `truststore` beside it.
-            #[schemars(with = "Option<String>")]
-            pub trust_store: Option<Spanned<String>>,
-            /// The public key whose signatures count, a file with PEM; with `format: cosign`.
-            #[schemars(with = "Option<String>")]
-            pub key: Option<Spanned<String>>,
-            /// Several of them: a signature of any one will do.
-            #[serde(default)]
-            #[schemars(with = "Vec<String>")]
-            pub keys: Vec<Spanned<String>>,
-            /// Who signs without a key; with `format: cosign`.
-            pub identity: Option<IdentityFields>,
-            /// What a signature must say, at least.
-            #[serde(default)]
-            pub annotations: BTreeMap<String, String>,
-            /// What else must be signed in the same way, beside the subject itself.
-            #[serde(default)]
-            pub require: Vec<Requirement>,
+        pub struct Demand {
+            $($(#[$meta])* pub $field: $type,)*
+        }
+
+        /// As `Demand`, of a manifest.
+        #[derive(Debug, Clone, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct VerifyFields {
+            /// The manifest that must be signed, by tag or digest.
+            #[schemars(with = "String")]
+            pub subject: Spanned<Reference>,
+            $($(#[$meta])* pub $field: $type,)*
+        }
+
+        impl VerifyFields {
+            /// What is asked, and of what.
+            pub(in crate::step) fn split(self) -> (Spanned<Reference>, Demand) {
+                let Self { subject, $($field,)* } = self;
+                (subject, Demand { $($field,)* })
+            }
         }
     };
 }
 
 demand! {
-    /// What must be signed, and by whom.
-    Demand {}
-}
-
-demand! {
-    /// As `Demand`, of a manifest.
-    VerifyFields {
-        /// The manifest that must be signed, by tag or digest.
-        #[schemars(with = "String")]
-        subject: Spanned<Reference>,
-    }
-}
-
-impl VerifyFields {
-    /// What is asked, and of what.
-    pub(in crate::step) fn split(self) -> (Spanned<Reference>, Demand) {
-        let Self {
-            subject,
-            format,
-            certificates,
-            identities,
-            timestamp_certificates,
-            trust_policy,
-            trust_store,
-            key,
-            keys,
-            identity,
-            annotations,
-            require,
-        } = self;
-        let demand = Demand {
-            format,
-            certificates,
-            identities,
-            timestamp_certificates,
-            trust_policy,
-            trust_store,
-            key,
-            keys,
-            identity,
-            annotations,
-            require,
-        };
-        (subject, demand)
-    }
+    /// Whose signatures count: `notation` for those of Notary Project, `cosign` for those of Sigstore.
+    #[schemars(with = "SignatureFormat")]
+    format: Spanned<SignatureFormat>,
+    /// Files with certificates of authorities that are trusted, PEM or DER; or of signers, where they are self-signed.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    certificates: Vec<Spanned<String>>,
+    /// Which signers of these authorities count, each as `x509.subject: C=…, ST=…, O=…`; all of them by default.
+    #[serde(default)]
+    identities: Vec<String>,
+    /// Files with certificates of authorities for the time; a signature then needs a timestamp.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    timestamp_certificates: Vec<Spanned<String>>,
+    /// A trust policy of Notary Project: a file, or `notation` for that of notation itself. Instead of `certificates`.
+    #[schemars(with = "Option<String>")]
+    trust_policy: Option<Spanned<String>>,
+    /// The folder of the trust stores of that policy: by default `truststore` beside it.
+    #[schemars(with = "Option<String>")]
+    trust_store: Option<Spanned<String>>,
+    /// The public key whose signatures count, a file with PEM; with `format: cosign`.
+    #[schemars(with = "Option<String>")]
+    key: Option<Spanned<String>>,
+    /// Several of them: a signature of any one will do.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    keys: Vec<Spanned<String>>,
+    /// Who signs without a key; with `format: cosign`.
+    identity: Option<IdentityFields>,
+    /// What a signature must say, at least.
+    #[serde(default)]
+    annotations: BTreeMap<String, String>,
+    /// What else must be signed in the same way, beside the subject itself.
+    #[serde(default)]
+    require: Vec<Requirement>,
 }
 
 /// How many refusals are listed.

@@ -3,6 +3,8 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use crate::text::length_of_time;
+
 /// How long a signature counts, such as `90d` or `12h30m`; at most a hundred years.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -15,22 +17,9 @@ impl TryFrom<String> for Lifetime {
 
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("`{text}` is not a length of time: write `90d`, `12h` or `12h30m`");
-        let mut seconds = 0_u64;
-        let mut units = [('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)].into_iter();
-        let mut rest = text.as_str();
-        while !rest.is_empty() {
-            let digits = rest.find(|letter: char| !letter.is_ascii_digit()).ok_or_else(wrong)?;
-            let (number, unit) = rest.split_at(digits);
-            let letter = unit.chars().next().ok_or_else(wrong)?;
-            // Each unit once, the larger before.
-            let (_, size) = units.find(|(name, _)| *name == letter).ok_or_else(wrong)?;
-            let number: u64 = number.parse().map_err(|_| wrong())?;
-            seconds = number.checked_mul(size).and_then(|more| seconds.checked_add(more)).ok_or_else(wrong)?;
-            rest = unit.strip_prefix(letter).unwrap_or_default();
-        }
-        match seconds {
-            0 => Err(wrong()),
-            1..=MOST => Ok(Self(Duration::from_secs(seconds))),
+        match length_of_time(&text, &[('d', 86_400), ('h', 3600), ('m', 60), ('s', 1)]) {
+            None | Some(0) => Err(wrong()),
+            Some(seconds @ 1..=MOST) => Ok(Self(Duration::from_secs(seconds))),
             _ => Err(format!("`{text}` is more than a hundred years")),
         }
     }

@@ -14,6 +14,7 @@ mod identity_fields;
 mod if_signed;
 mod key_fields;
 mod lifetime;
+mod mark;
 pub(super) mod notation;
 mod predicate_name;
 mod requirement;
@@ -21,7 +22,6 @@ mod requirement;
 mod tests;
 mod trusted;
 
-use self::trusted::Trusted;
 pub(super) use self::{
     attached::Attached,
     demand::VerifyFields,
@@ -38,3 +38,4 @@ pub use self::{
     predicate_name::PredicateName,
     requirement::Requirement,
 };
+use self::{mark::MARK, trusted::Trusted};

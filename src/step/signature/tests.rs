@@ -353,8 +353,38 @@ async fn a_rehearsal_signs_with_a_key_of_its_own_and_trusts_it() {
     assert_eq!(house.signatures().await.len(), 1);
     let named = json!({ "subject": SUBJECT, "format": "notation", "key": "notation:release" });
     assert_eq!(outcome(house.run("sign", named).await), "created");
-    assert!(house.verify(SUBJECT, json!({})).await.is_ok());
+    // Nor are the files of the plan looked at.
+    write(house.folder.path(), "signer.key", "nothing");
+    write(house.folder.path(), "signer.pem", "nothing");
+    assert_eq!(outcome(house.sign(SUBJECT, "signer", json!({})).await), "created");
+    assert_eq!(house.signatures().await.len(), 1);
+    let done = house.verify(SUBJECT, json!({})).await.unwrap();
+    let signers = done.output.iter().find(|(name, _)| *name == "signers").unwrap().1;
+    assert_eq!(signers[0]["signer"], "CN=throw-away key of a rehearsal,O=consign,ST=none,C=ZZ");
+    assert_eq!(signers[0]["annotations"], json!({ "consign.rehearsal": "made with a throw-away key" }));
+    // Whatever says who is trusted.
+    let identities = json!({ "identities": ["x509.subject: C=US, ST=WA, O=acme, CN=signer"] });
+    assert!(house.verify(SUBJECT, identities).await.is_ok());
+    write_policy(house.folder.path(), &house.root, "*", "strict", "x509.subject: C=US, ST=WA, O=acme, CN=signer");
+    let by_policy = json!({ "subject": SUBJECT, "format": "notation", "trust_policy": "trustpolicy.json" });
+    assert!(house.run("verify", by_policy).await.is_ok());
+    let to = "r.example.com/promoted:v1";
+    let verify = json!({ "format": "notation", "certificates": ["root.pem"] });
+    assert!(house.run("copy", json!({ "from": SUBJECT, "to": to, "verify": verify })).await.is_ok());
     // Nobody else does.
     house.cx.mode = Mode::Real;
-    assert!(house.verify(SUBJECT, json!({})).await.is_err());
+    let (_, found) = refusal(house.verify(SUBJECT, json!({})).await);
+    assert!(found[0].contains("the signer is not trusted: "), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_rehearsal_signs_with_the_files_of_the_plan_where_it_is_told_to_and_a_preview_knows_them() {
+    let mut house = House::new().await;
+    house.cx.mode = Mode::Rehearsal(crate::step::Rehearsing { secrets: true, ..Default::default() });
+    assert_eq!(outcome(house.sign(SUBJECT, "signer", json!({})).await), "created");
+    house.cx.mode = Mode::Real;
+    assert!(house.verify(SUBJECT, json!({})).await.is_ok());
+    house.cx.made = std::sync::Arc::default();
+    house.cx.mode = Mode::Rehearsal(crate::step::Rehearsing { preview: true, ..Default::default() });
+    assert_eq!(outcome(house.sign(SUBJECT, "signer", json!({})).await), "unchanged");
 }

@@ -9,6 +9,14 @@ pub enum PluginError {
         /// What stands there.
         name: String,
     },
+    /// The plan does not let it run.
+    #[error("the plugin `{name}` may not run: `allow.exec` does not have `{program}`")]
+    NotAllowed {
+        /// Which.
+        name: String,
+        /// Its program.
+        program: String,
+    },
     /// It is not there.
     #[error("the plugin `{name}` is not installed: {} is missing", path.display())]
     Missing {

@@ -1,15 +1,32 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
+
+use globset::GlobMatcher;
 
 use super::{Plugin, PluginError};
 
 /// Where plugins are installed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plugins(PathBuf);
+#[derive(Debug, Clone)]
+pub struct Plugins {
+    folder: PathBuf,
+    /// Which of them may run, by the names of their programs; all of them where nothing is said.
+    allowed: Option<Arc<[GlobMatcher]>>,
+}
 
 impl Plugins {
     /// Those in `folder`, each in one of its own: `NAME/notation-NAME`.
     pub fn within(folder: impl Into<PathBuf>) -> Self {
-        Self(folder.into())
+        Self { folder: folder.into(), allowed: None }
+    }
+
+    /// The same, of which only those run whose program fits one of these.
+    #[must_use]
+    pub fn only(self, allowed: Option<Arc<[GlobMatcher]>>) -> Self {
+        Self { allowed, ..self }
+    }
+
+    /// The program of a plugin.
+    pub fn program(name: &str) -> String {
+        format!("notation-{name}")
     }
 
     /// The plugin of that name, where it is installed.
@@ -18,7 +35,11 @@ impl Plugins {
         if name.is_empty() || matches!(name, "." | "..") || !name.chars().all(is_plain) {
             return Err(PluginError::Name { name: name.to_owned() });
         }
-        let path = self.0.join(name).join(format!("notation-{name}{}", std::env::consts::EXE_SUFFIX));
+        let program = Self::program(name);
+        if self.allowed.as_ref().is_some_and(|allowed| !allowed.iter().any(|glob| glob.is_match(&program))) {
+            return Err(PluginError::NotAllowed { name: name.to_owned(), program });
+        }
+        let path = self.folder.join(name).join(format!("{program}{}", std::env::consts::EXE_SUFFIX));
         if !path.is_file() {
             return Err(PluginError::Missing { name: name.to_owned(), path });
         }

@@ -29,6 +29,21 @@ async fn a_plugin_reads_its_question_and_answers() {
     assert_eq!(asked("echo '{\"command\": \"'$1'\"}'").await.unwrap(), json!({ "command": "describe-key" }));
 }
 
+#[test]
+fn a_plugin_runs_only_where_its_program_is_allowed() {
+    let (folder, _) = plugin("cat");
+    let find = |patterns: &[&str]| {
+        let globs: Vec<_> = patterns.iter().map(|glob| globset::Glob::new(glob).unwrap().compile_matcher()).collect();
+        let found = Plugins::within(folder.path()).only(Some(globs.into())).find("test");
+        found.map(|plugin| plugin.name().to_owned()).map_err(|error| error.to_string())
+    };
+    assert_eq!(find(&["notation-*"]), Ok("test".to_owned()));
+    for patterns in [&[][..], &["test"], &["notation-other"]] {
+        let message = "the plugin `test` may not run: `allow.exec` does not have `notation-test`";
+        assert_eq!(find(patterns), Err(message.to_owned()));
+    }
+}
+
 #[tokio::test]
 async fn a_plugin_that_fails_says_why_in_its_own_words() {
     let failed = asked("echo '{\"errorCode\":\"ACCESS_DENIED\",\"errorMessage\":\"not you\"}' >&2; exit 1").await;

@@ -64,7 +64,7 @@ pub(in crate::step) async fn public_keys(
     for file in files {
         let file = FileOrSecret::File(file.clone());
         let text = file.read(cx).await?;
-        let fail = |source| StepError::Key { key: file.shown(), source };
+        let fail = |source| StepError::PublicKey { key: file.shown(), source };
         keys.push(PublicKey::from_pem(text.reveal()).map_err(fail)?);
     }
     if StandIn::is_asked(cx) {

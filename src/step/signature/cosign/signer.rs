@@ -9,7 +9,7 @@ use crate::{
         cosign::{Bundle, BundleManifest, SimpleSigning, Statement},
         key::{PrivateKey, PublicKey},
     },
-    step::{StepContext, StepError, file::Layer, publish::push_blobs},
+    step::{StepContext, StepError, file::Layer, publish::push_blobs, signature::MARK},
     store::Store,
 };
 
@@ -38,7 +38,7 @@ impl Signer {
         statement: Statement,
     ) -> Result<Manifest, StepError> {
         let predicate_type = statement.predicate_type().to_owned();
-        let (name, value) = StandIn::MARK;
+        let (name, value) = MARK;
         let statement = if StandIn::is(self.public()) { statement.saying(name, value) } else { statement };
         let key = Arc::clone(&self.key);
         // An RSA key of 4096 bits takes some milliseconds.
@@ -61,7 +61,7 @@ impl Signer {
         subject: &Digest,
         annotations: &BTreeMap<String, String>,
     ) -> Result<(Vec<u8>, Vec<u8>), StepError> {
-        let (name, value) = StandIn::MARK;
+        let (name, value) = MARK;
         let mark = StandIn::is(self.public()).then(|| (name.to_owned(), value.to_owned()));
         let annotations = annotations.clone().into_iter().chain(mark).collect();
         let payload = SimpleSigning::new(repository, subject, &annotations).to_bytes();

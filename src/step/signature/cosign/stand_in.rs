@@ -12,9 +12,6 @@ use crate::{
 pub(in crate::step) struct StandIn;
 
 impl StandIn {
-    /// What its signatures say besides, so that nobody takes one for another, should it be kept.
-    pub(in crate::step) const MARK: (&'static str, &'static str) = ("consign.rehearsal", "made with a throw-away key");
-
     /// The key: one for the whole process, made when it is first asked for.
     pub(in crate::step) fn key() -> Result<Arc<PrivateKey>, StepError> {
         let fail = |source| StepError::Key { key: "the throw-away key of the rehearsal".to_owned(), source };

@@ -180,6 +180,16 @@ async fn an_equal_attestation_is_kept_and_can_be_required() {
 }
 
 #[tokio::test]
+async fn a_public_key_that_cannot_be_read_cannot_verify() {
+    let house = House::new().await;
+    house.sign("ours", json!({})).await.unwrap();
+    house.write("ours.pub", "nothing");
+    let error = house.verify("ours", json!({})).await.unwrap_err().to_string();
+    let message = "there is no public key: write PEM that begins with `-----BEGIN PUBLIC KEY-----`";
+    assert_eq!(error, format!("`ours.pub` cannot verify: {message}"));
+}
+
+#[tokio::test]
 async fn a_rehearsal_signs_with_a_key_of_its_own_says_so_and_trusts_it() {
     for envelope in ["bundle", "simple_signing"] {
         let mut house = House::new().await;

@@ -5,11 +5,12 @@ use serde_json::json;
 
 use super::{
     super::{Finding, Signature},
+    plugins::plugins,
     stand_in::StandIn,
 };
 use crate::{
     oci::{Descriptor, Target},
-    sign::notation::{Envelope, Home, Refusal, SignatureManifest, Trust, Verification, Verified},
+    sign::notation::{Envelope, Refusal, SignatureManifest, Trust, Verification, Verified},
     step::{StepContext, StepError, several::several},
     store::{self, Store, StoreError},
 };
@@ -82,7 +83,7 @@ impl Look<'_> {
     pub(in crate::step) async fn verify(&self, envelope: &Envelope) -> Result<Verified, Refusal> {
         let (subject, annotations) = (self.subject, self.annotations);
         let (web, now) = (self.cx.web.as_deref(), Timestamp::now());
-        let plugins = if self.cx.mode.is_rehearsal() { None } else { Home::of_user().map(|home| home.plugins()) };
+        let plugins = if self.cx.mode.is_rehearsal() { None } else { plugins(self.cx) };
         let stand_in = self.stand_in(envelope);
         let trust = stand_in.as_ref().unwrap_or(self.trust);
         let verification = Verification { subject, annotations, trust, now, web, plugins: plugins.as_ref() };

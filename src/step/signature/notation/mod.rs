@@ -2,6 +2,7 @@
 
 mod key_source;
 mod look;
+mod plugins;
 mod sign;
 mod signer;
 mod stand_in;

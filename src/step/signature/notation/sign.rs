@@ -12,8 +12,10 @@ use crate::{
         notation::{EnvelopeFormat, StoreKind, Trust},
     },
     step::{
-        EnvelopeName, FileOrSecret, IfSigned, Lifetime, Sign, StepContext, StepError, file::Layer, publish::push_blobs,
-        signature::Attached,
+        EnvelopeName, FileOrSecret, IfSigned, Lifetime, Mode, Sign, StepContext, StepError,
+        file::Layer,
+        publish::push_blobs,
+        signature::{Attached, MARK},
     },
     store::Store,
 };
@@ -68,14 +70,14 @@ impl<'a> Signing<'a> {
                 return Err(StepError::BrokenOff { message: format!("{key} has no certificates") });
             }
         };
-        // A rehearsal has no business with keys that are not files of the plan.
-        let is_file =
-            matches!(&source, KeySource::Pem { key: FileOrSecret::File(_), certificates: FileOrSecret::File(_) });
-        // Nor does it run plugins, whatever else it was told.
-        let is_plugin = matches!(source, KeySource::Plugin { .. });
-        let may_sign = if is_plugin { !cx.mode.is_rehearsal() } else { is_file || cx.mode.takes_secrets() };
-        let signer = if may_sign { Signer::new(cx, source).await? } else { Signer::stand_in()? };
-        Ok(Self { cx, signer, wording, if_signed: step.if_signed })
+        if takes_key(cx.mode, &source) {
+            let signer = Signer::new(cx, source).await?;
+            return Ok(Self { cx, signer, wording, if_signed: step.if_signed });
+        }
+        let (name, value) = MARK;
+        let mut wording = wording;
+        wording.annotations.insert(name.to_owned(), value.to_owned());
+        Ok(Self { cx, signer: Signer::stand_in()?, wording, if_signed: step.if_signed })
     }
 
     /// Signs one manifest, unless that was done.
@@ -151,6 +153,19 @@ impl<'a> Signing<'a> {
             }
         }
         Ok(found)
+    }
+}
+
+/// Whether the key of the plan signs. A rehearsal has a throw-away key instead, unless it was told otherwise, and runs no
+/// plugin whatever it was told. A preview signs nothing that anybody sees, and has to know whether the key in the files of
+/// the plan has signed.
+fn takes_key(mode: Mode, source: &KeySource) -> bool {
+    match source {
+        KeySource::Plugin { .. } => !mode.is_rehearsal(),
+        KeySource::Pem { key: FileOrSecret::File(_), certificates: FileOrSecret::File(_) } => {
+            mode.takes_secrets() || mode.is_preview()
+        }
+        KeySource::Pem { .. } | KeySource::Files(_) => mode.takes_secrets(),
     }
 }
 

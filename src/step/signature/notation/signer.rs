@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{key_source::KeySource, stand_in::StandIn};
+use super::{key_source::KeySource, plugins::plugins, stand_in::StandIn};
 use crate::{
     oci::{Descriptor, Manifest},
     sign::{
@@ -13,7 +13,7 @@ use crate::{
         key::{KeyError, PrivateKey},
         notation::{
             Algorithm, Capability, Described, Draft, Envelope, EnvelopeError, EnvelopeFormat, Generated,
-            GeneratedEnvelope, Home, Metadata, Payload, Plugin, PluginError, Refusal, SignatureManifest, SigningScheme,
+            GeneratedEnvelope, Metadata, Payload, Plugin, PluginError, Refusal, SignatureManifest, SigningScheme,
         },
         timestamp::{Request, Token, token_of},
     },
@@ -62,10 +62,9 @@ impl Signer {
         match (source.read(cx).await?, source) {
             (Some([key, certificates]), _) => Self::of_key(&key, &certificates),
             (None, KeySource::Plugin { name, id, config }) => {
-                let home = Home::of_user();
-                let plugin = home.map_or_else(
+                let plugin = plugins(cx).map_or_else(
                     || Err(PluginError::Missing { name: name.clone(), path: "$HOME/.config/notation/plugins".into() }),
-                    |home| home.plugins().find(&name),
+                    |plugins| plugins.find(&name),
                 )?;
                 let metadata = plugin.metadata(&config).await?;
                 if !metadata.can(Capability::Signature) && !metadata.can(Capability::Envelope) {

@@ -36,6 +36,10 @@ pub(in crate::step) async fn trust(
             })?;
             let (newer, older) = (home.oci_trust_policy(), home.trust_policy());
             let file = if newer.is_file() { newer } else { older };
+            // A rehearsal needs nothing installed: it trusts nobody but its own throw-away key then.
+            if !cx.mode.takes_secrets() && !file.is_file() {
+                return Ok(Some(Trust::in_authorities([])));
+            }
             let shown = file.display().to_string();
             Some((file, shown, store.unwrap_or_else(|| home.trust_store())))
         }
