@@ -8,10 +8,10 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Declare, Done, EffectInfo, Effects, Guess, Overwritten, Places, Sort, Step, StepContext, StepError, Thing,
+    Access, Declare, Done, EffectInfo, Effects, Guess, Overwritten, Places, Sort, Step, StepContext, StepError, Thing,
     effect_info::changes,
     kind::{OutputInfo, output},
-    reading::check_subject,
+    reading::{check_changed, on_disk},
     several::several,
 };
 use crate::{
@@ -74,7 +74,9 @@ const REQUESTS: usize = 16;
 impl Delete {
     async fn remove_tag(&self, cx: &StepContext, tag: &Tag) -> Result<Done, StepError> {
         let store = cx.open(&self.reference.repository);
-        let was_there = store.untag(tag).await.map_err(StepError::store("delete", &self.reference.value))?;
+        let fail = || StepError::store("delete", &self.reference.value);
+        let was_there = store.untag(tag).await.map_err(fail())?;
+        store.flush().await.map_err(fail())?;
         cx.pins.forget(store.repository(), Some(tag));
         let (outcome, deleted) =
             if was_there { (Outcome::Deleted, vec![tag.as_str()]) } else { (Outcome::Unchanged, Vec::new()) };
@@ -181,14 +183,15 @@ impl Step for Delete {
         let repository = places.repository(&self.reference.repository);
         match (&self.reference.tag, self.tag_only) {
             (Some(tag), true) => {
-                Effects::default().write(Thing::tag(&repository, tag)).write(Thing::tag_list(&repository))
+                let files = on_disk(Effects::default(), Access::Write, &repository);
+                files.write(Thing::tag(&repository, tag)).write(Thing::tag_list(&repository))
             }
-            _ => Effects::default().write(Thing::repository(&repository)),
+            _ => on_disk(Effects::default(), Access::Write, &repository).write(Thing::repository(&repository)),
         }
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        let mut diagnostics: Vec<_> = check_subject(&self.reference).into_iter().collect();
+        let mut diagnostics: Vec<_> = check_changed(&self.reference).into_iter().collect();
         if self.tag_only && (self.reference.tag.is_none() || self.reference.digest.is_some()) {
             let diagnostic = Diagnostic::new("`tag_only` needs a reference with a tag and no digest");
             diagnostics.push(diagnostic.at(self.reference.span));
@@ -261,6 +264,7 @@ impl Step for Delete {
         delete_all(&*store, vec![root.digest.clone()], &mut deleted).await.map_err(fail())?;
         let children = children.into_iter().map(|child| child.digest).collect();
         delete_all(&*store, children, &mut deleted).await.map_err(fail())?;
+        store.flush().await.map_err(fail())?;
         cx.pins.forget(store.repository(), None);
         let outcome = if deleted.is_empty() { Outcome::Unchanged } else { Outcome::Deleted };
         let deleted: Vec<_> = deleted.iter().map(ToString::to_string).collect();

@@ -12,6 +12,9 @@ mod attest;
 mod base;
 mod context;
 mod copy;
+mod copy_platforms;
+mod copy_referrers;
+mod copying;
 mod delete;
 mod discover;
 mod done;
@@ -48,6 +51,7 @@ mod signature;
 mod sort;
 mod streamed;
 mod tag;
+mod tag_selection;
 #[cfg(test)]
 mod testing;
 mod thing;
@@ -65,7 +69,8 @@ pub use self::{
     attach::Attach,
     attest::{Attest, Predicate},
     context::StepContext,
-    copy::{Copy, CopyReferrers},
+    copy::{Copy, CopySelect},
+    copy_referrers::{ChosenReferrers, CopyReferrers, ReferrerPattern},
     delete::Delete,
     discover::{Discover, DiscoverPrint},
     done::Done,
@@ -98,6 +103,7 @@ pub use self::{
     },
     sort::Sort,
     tag::TagStep,
+    tag_selection::Globs,
     thing::Thing,
     turn::Turn,
     verify::Verify,

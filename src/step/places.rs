@@ -135,15 +135,17 @@ impl Places {
     pub fn repository(&self, repository: &Repository) -> Repository {
         match repository {
             Repository::Registry { .. } => self.aliases.behind(repository),
-            Repository::Layout(path) => Repository::Layout(normalize(&self.workdir.join(path))),
+            Repository::Layout(path) | Repository::Archive { path, .. } => {
+                repository.at(normalize(&self.workdir.join(path)))
+            }
         }
     }
 
     /// The same repository, the path of an image layout as it is written in a plan, where it is under the work folder.
     pub fn shown(&self, repository: &Repository) -> Repository {
         match repository {
-            Repository::Layout(path) => {
-                Repository::Layout(path.strip_prefix(normalize(&self.workdir)).unwrap_or(path).to_path_buf())
+            Repository::Layout(path) | Repository::Archive { path, .. } => {
+                repository.at(path.strip_prefix(normalize(&self.workdir)).unwrap_or(path).to_path_buf())
             }
             Repository::Registry { .. } => repository.clone(),
         }

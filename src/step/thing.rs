@@ -43,7 +43,9 @@ impl Thing {
         Self(match repository.identity() {
             Repository::Registry { registry, name } => vec![REGISTRY.into(), host(&registry), name.as_str().into()],
             // A layout stands below the registries, so that an unknown repository may be a layout too.
-            Repository::Layout(path) => vec![REGISTRY.into(), LAYOUT.into(), path.to_string_lossy().into()],
+            Repository::Layout(path) | Repository::Archive { path, .. } => {
+                vec![REGISTRY.into(), LAYOUT.into(), path.to_string_lossy().into()]
+            }
         })
     }
 
@@ -55,6 +57,11 @@ impl Thing {
     /// The tags `sha256-….sig` of a repository, as one: which of them it is follows from a digest.
     pub fn signature_tags(repository: &Repository) -> Self {
         Self::repository(repository).child(TAG).child("sha256-….sig")
+    }
+
+    /// All tags of a repository: which ones is not known before the run.
+    pub fn tags(repository: &Repository) -> Self {
+        Self::repository(repository).child(TAG)
     }
 
     /// The manifests of a repository and their referrers, as a whole: two tags or digests may name one manifest.

@@ -2,6 +2,7 @@
 
 mod allow;
 mod control;
+mod copies;
 mod doctor;
 mod exec;
 mod foreach;
