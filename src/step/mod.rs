@@ -16,6 +16,7 @@ mod copy_platforms;
 mod copy_referrers;
 mod copying;
 mod delete;
+mod delete_select;
 mod discover;
 mod done;
 mod effect_info;
@@ -72,6 +73,7 @@ pub use self::{
     copy::{Copy, CopySelect},
     copy_referrers::{ChosenReferrers, CopyReferrers, ReferrerPattern},
     delete::Delete,
+    delete_select::DeleteSelect,
     discover::{Discover, DiscoverPrint},
     done::Done,
     effect_info::EffectInfo,

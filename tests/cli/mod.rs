@@ -1,6 +1,7 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
 mod allow;
+mod clean_up;
 mod control;
 mod copies;
 mod doctor;
