@@ -32,8 +32,8 @@ pub(super) fn init(command: &InitArguments) -> io::Result<ExitCode> {
             return Ok(ExitCode::Failed);
         }
     }
-    let written: String = FILES.iter().map(|(path, _)| format!("{}\n", folder.join(path).display())).collect();
-    print(&written)?;
+    let written: Vec<_> = FILES.iter().map(|(path, _)| folder.join(path).display().to_string()).collect();
+    print(&format!("{}\n", written.join("\n")))?;
     let plan = folder.join("release.yaml");
     note(&format!("`consign rehearse {}` runs it without a registry", plan.display()));
     Ok(ExitCode::Success)

@@ -24,6 +24,7 @@ pub(super) fn text() -> String {
         ("@secret", of("secret")),
         ("@registry", of("registry")),
         ("@allow", of("allow")),
+        ("@rehearsal", of("rehearsal")),
         ("@defaults", fields(&schema["properties"]["defaults"])),
         ("@step", of("step")),
         ("@foreach", fields(foreach(&schema))),

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{arguments::SchemaOf, schema_examples};
 use crate::{
-    plan::{AllowDeclaration, InputType, RegistryDeclaration, SecretDeclaration},
+    plan::{AllowDeclaration, InputType, RegistryDeclaration, RehearsalDeclaration, SecretDeclaration},
     report,
     step::KINDS,
 };
@@ -79,6 +79,7 @@ pub(super) fn plan() -> Value {
     let input = input(&mut generator);
     let (secrets, registries) = settings(&mut generator);
     let allow = generator.subschema_for::<AllowDeclaration>().to_value();
+    let rehearse = generator.subschema_for::<RehearsalDeclaration>().to_value();
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(open_fields);
     definitions.insert("input".to_owned(), input);
@@ -119,6 +120,7 @@ pub(super) fn plan() -> Value {
             },
             "secrets": secrets,
             "allow": with_description(allow, "What the plan may do. Where it stands, anything else is refused."),
+            "rehearse": with_description(rehearse, "What a rehearsal begins with. Runs do not look at it."),
             "registries": registries,
             "defaults": {
                 "type": "object",

@@ -17,6 +17,7 @@ mod kind_info;
 mod loop_outputs;
 mod names;
 mod registry_declaration;
+mod rehearsal_declaration;
 mod retry;
 mod scope;
 mod secret_declaration;
@@ -39,11 +40,12 @@ pub use self::{
     kind_info::KindInfo,
     names::{LoopKey, LoopUse, Names, Position, Uses},
     registry_declaration::{Referrers, RegistryDeclaration},
+    rehearsal_declaration::RehearsalDeclaration,
     retry::{Defaults, RetryDeclaration, TimeLimit, TimeSpan, TryCount},
     scope::{LoopItems, Scope},
     secret_declaration::SecretDeclaration,
     source_file::SourceFile,
     span::Span,
-    suggestion::nearest,
+    suggestion::{meant, nearest},
     templates::Templates,
 };

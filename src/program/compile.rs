@@ -103,6 +103,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         places,
         registries: settings.registries,
         secrets: settings.secrets,
+        seeds: settings.seeds,
         retry,
         given,
     })
