@@ -126,7 +126,9 @@ impl Places {
     pub fn leaves_workdir(&self, effects: &Effects) -> Option<String> {
         let written = effects.touches().iter().filter(|(access, _)| *access != Access::Read);
         written.filter_map(|(_, thing)| thing.in_repository()).find_map(|repository| match repository {
-            Repository::Layout(path) if !self.may_write(&path) => Some(path.display().to_string()),
+            Repository::Layout(path) | Repository::Archive { path, .. } if !self.may_write(&path) => {
+                Some(path.display().to_string())
+            }
             _ => None,
         })
     }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::Sort;
-use crate::oci::{RegistryName, Repository, Tag};
+use crate::oci::{ArchiveForm, RegistryName, Repository, Tag};
 
 /// Something outside that steps read and change: a path in a tree of which every node is a thing.
 ///
@@ -21,6 +21,11 @@ const TAG: &str = "tag";
 const GRAPH: &str = "graph";
 const PUSHED: &str = "pushed manifests";
 const TAG_LIST: &str = "tag list";
+
+/// The form of archives that is called so.
+fn archive(name: &str) -> Option<ArchiveForm> {
+    [ArchiveForm::Oci, ArchiveForm::Docker].into_iter().find(|form| form.name() == name)
+}
 
 impl Thing {
     /// Everything there is.
@@ -43,8 +48,10 @@ impl Thing {
         Self(match repository.identity() {
             Repository::Registry { registry, name } => vec![REGISTRY.into(), host(&registry), name.as_str().into()],
             // A layout stands below the registries, so that an unknown repository may be a layout too.
-            Repository::Layout(path) | Repository::Archive { path, .. } => {
-                vec![REGISTRY.into(), LAYOUT.into(), path.to_string_lossy().into()]
+            Repository::Layout(path) => vec![REGISTRY.into(), LAYOUT.into(), path.to_string_lossy().into()],
+            // One file under two names is one path, which who reads and writes archives touches too.
+            Repository::Archive { form, path } => {
+                vec![REGISTRY.into(), form.name().into(), path.to_string_lossy().into()]
             }
         })
     }
@@ -92,6 +99,9 @@ impl Thing {
         match self.0.as_slice() {
             [root, layout, path, ..] if **root == *REGISTRY && **layout == *LAYOUT => {
                 Some(Repository::Layout(PathBuf::from(&**path)))
+            }
+            [root, form, path, ..] if **root == *REGISTRY && archive(form).is_some() => {
+                Some(Repository::Archive { form: archive(form)?, path: PathBuf::from(&**path) })
             }
             [root, host, name, ..] if **root == *REGISTRY => {
                 Some(Repository::Registry { registry: host.parse().ok()?, name: name.parse().ok()? })
@@ -185,6 +195,10 @@ impl fmt::Display for Thing {
             [REGISTRY, LAYOUT] => f.write_str("any image layout"),
             [REGISTRY, registry] => write!(f, "any repository of {registry}"),
             [REGISTRY, LAYOUT, path] => write!(f, "the image layout {path}"),
+            [REGISTRY, form, path] if archive(form).is_some() => write!(f, "the archive {path}"),
+            [REGISTRY, form, path, TAG] if archive(form).is_some() => write!(f, "any tag of {path}"),
+            [REGISTRY, form, path, TAG, tag] if archive(form).is_some() => write!(f, "the tag {path}:{tag}"),
+            [REGISTRY, form, path, what] if archive(form).is_some() => write!(f, "the {what} of {path}"),
             [REGISTRY, registry, name] => write!(f, "the repository {registry}/{name}"),
             [REGISTRY, LAYOUT, path, TAG] => write!(f, "any tag of {path}"),
             [REGISTRY, LAYOUT, path, TAG, tag] => write!(f, "the tag {path}:{tag}"),

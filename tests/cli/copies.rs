@@ -81,7 +81,36 @@ fn an_archive_with_several_images_asks_for_a_name_and_docker_s_is_only_read() {
     copy: { from: \"oci-archive:both.tar\", to: \"oci-layout:one:v1\" }
 ",
     );
-    assert_snapshot!(test.run("run plan.yaml --jobs 1").shown(), @"");
+    assert_snapshot!(test.run("run plan.yaml --jobs 1").shown(), @"
+    exit code 1
+    --- stderr
+    plan: 9 steps
+    created   amd64       oci-layout:build@sha256:3af556e811dc  [TIME]
+    created   arm64       oci-layout:build@sha256:87665643d250  [TIME]
+    created   index       oci-layout:build@sha256:28459ffa5444  [TIME]
+    created   sbom        oci-layout:build@sha256:de92120e7b47  [TIME]
+    created   signature   oci-layout:build@sha256:1f2676f6f407  [TIME]
+    created   scan        oci-layout:build@sha256:a6dc1b2aa4a4  [TIME]
+    created   arm64_sbom  oci-layout:build@sha256:4446b9c3dc6b  [TIME]
+    created   both        oci-archive:both.tar  [TIME]
+    failed    one         `oci-archive:both.tar` has 2 images: name one of them by its tag
+      --> plan.yaml:19:9
+      note: there is: amd64, arm64
+    changed:
+      created oci-layout:build@sha256:3af556e811dc6d67dd0c864999a2bcd454d92e6346b00c6d2fdefa64d14ec52e
+      created oci-layout:build@sha256:87665643d250d466d885416710a4c24c8e2ae809f5a68df6d97ca32bdf64e5de
+      created oci-layout:build@sha256:28459ffa54448ff83f91792f098c97238012e04fff3c6fec46c8e62fe30606a4
+      created oci-layout:build@sha256:de92120e7b470315a7ea238207cf4258dbd774c02385a67d786a0c74aa38374c
+      created oci-layout:build@sha256:1f2676f6f4071a4ef7751280f5739ea1a8fe21a31979de319c6b77c7ee415c9e
+      created oci-layout:build@sha256:a6dc1b2aa4a482abb1287c0c1d8308e26aa5c8ecea4d760c24658a8763e91d0d
+      created oci-layout:build@sha256:4446b9c3dc6beea67a2ebcb01741fc42d17daffd9493c2094c75f94535527490
+      created oci-archive:both.tar
+    failed:
+      one: `oci-archive:both.tar` has 2 images: name one of them by its tag
+    8 created, 1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
+    ");
     let refused = "consign: 1
 steps:
   - id: save
@@ -159,7 +188,34 @@ outputs:
     copy: { from: \"oci-layout:build:1.0.0\", to: \"oci-layout:some:v1\", platforms: [linux/arm64, linux/s390x] }
 ",
     );
-    assert_snapshot!(missing.run("run plan.yaml --jobs 1").shown(), @"");
+    assert_snapshot!(missing.run("run plan.yaml --jobs 1").shown(), @"
+    exit code 1
+    --- stderr
+    plan: 8 steps
+    created   amd64       oci-layout:build@sha256:3af556e811dc  [TIME]
+    created   arm64       oci-layout:build@sha256:87665643d250  [TIME]
+    created   index       oci-layout:build@sha256:28459ffa5444  [TIME]
+    created   sbom        oci-layout:build@sha256:de92120e7b47  [TIME]
+    created   signature   oci-layout:build@sha256:1f2676f6f407  [TIME]
+    created   scan        oci-layout:build@sha256:a6dc1b2aa4a4  [TIME]
+    created   arm64_sbom  oci-layout:build@sha256:4446b9c3dc6b  [TIME]
+    failed    some        `oci-layout:build:1.0.0` has nothing for linux/s390x
+      --> plan.yaml:17:9
+      note: there is: linux/amd64, linux/arm64
+    changed:
+      created oci-layout:build@sha256:3af556e811dc6d67dd0c864999a2bcd454d92e6346b00c6d2fdefa64d14ec52e
+      created oci-layout:build@sha256:87665643d250d466d885416710a4c24c8e2ae809f5a68df6d97ca32bdf64e5de
+      created oci-layout:build@sha256:28459ffa54448ff83f91792f098c97238012e04fff3c6fec46c8e62fe30606a4
+      created oci-layout:build@sha256:de92120e7b470315a7ea238207cf4258dbd774c02385a67d786a0c74aa38374c
+      created oci-layout:build@sha256:1f2676f6f4071a4ef7751280f5739ea1a8fe21a31979de319c6b77c7ee415c9e
+      created oci-layout:build@sha256:a6dc1b2aa4a482abb1287c0c1d8308e26aa5c8ecea4d760c24658a8763e91d0d
+      created oci-layout:build@sha256:4446b9c3dc6beea67a2ebcb01741fc42d17daffd9493c2094c75f94535527490
+    failed:
+      some: `oci-layout:build:1.0.0` has nothing for linux/s390x
+    7 created, 1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
+    ");
 }
 
 #[test]
@@ -181,20 +237,46 @@ steps:
 ";
     let test = test.file("other.yaml", other);
     assert_eq!(test.run("run other.yaml").code, 0);
-    assert_snapshot!(test.run("run plan.yaml --jobs 1").shown(), @"");
+    assert_snapshot!(test.run("run plan.yaml --jobs 1").shown(), @"
+    exit code 1
+    --- stderr
+    plan: 9 steps
+    unchanged amd64       oci-layout:build@sha256:3af556e811dc  [TIME]
+    unchanged arm64       oci-layout:build@sha256:87665643d250  [TIME]
+    unchanged index       oci-layout:build@sha256:28459ffa5444  [TIME]
+    unchanged sbom        oci-layout:build@sha256:de92120e7b47  [TIME]
+    unchanged signature   oci-layout:build@sha256:1f2676f6f407  [TIME]
+    unchanged scan        oci-layout:build@sha256:a6dc1b2aa4a4  [TIME]
+    unchanged arm64_sbom  oci-layout:build@sha256:4446b9c3dc6b  [TIME]
+    failed    copy        the tag `oci-layout:target:latest` points elsewhere already
+      --> plan.yaml:17:9
+      note: there: sha256:c46fbb1e14e19f37ba92d5b4731744854106b62e9448ad660f792d9619e5d72a
+      note: here:  sha256:28459ffa54448ff83f91792f098c97238012e04fff3c6fec46c8e62fe30606a4
+      help: to move the tag say `if_exists: replace`, to leave it `if_exists: keep`
+    blocked   all         copy failed
+    failed:
+      copy: the tag `oci-layout:target:latest` points elsewhere already
+    7 unchanged, 1 blocked, 1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
+    ");
     let keep = RELEASE.to_owned() + &steps.replace("latest] }\n  - id: all", "latest], if_exists: keep }\n  - id: all");
     let test = test.file("keep.yaml", keep);
-    assert_snapshot!(test.run("run keep.yaml --jobs 1 --select copy").shown(), @r#"
-    exit code 2
+    assert_snapshot!(test.run("run keep.yaml --jobs 1 --select copy").shown(), @"
+    exit code 0
     --- stderr
-    error: unknown key `if_exists` in list_tags
-      --> keep.yaml:20:87
-       |
-    20 |     list_tags: { repository: "oci-layout:target", contains: ["1.0.0", "1.0", latest], if_exists: keep }
-       |                                                                                       ^^^^^^^^^
-       |
-       = note: list_tags takes: repository, contains, match, semver, print
-    "#);
+    keep: 9 steps
+    skipped   amd64       as asked
+    skipped   arm64       as asked
+    skipped   arm64_sbom  `arm64` was skipped
+    skipped   index       as asked
+    skipped   sbom        as asked
+    skipped   signature   `sbom` was skipped
+    skipped   scan        as asked
+    skipped   all         as asked
+    unchanged copy        oci-layout:target@sha256:c46fbb1e14e1  [TIME]
+    1 unchanged, 8 skipped in [TIME]
+    ");
 }
 
 /// Tags of a repository to choose from, all of one artifact.
@@ -240,7 +322,21 @@ outputs:
     let none = "  - id: none
     copy: { from: \"oci-layout:versions\", to: \"oci-layout:a\", select: { semver: \">=4\" } }
 ";
-    assert_snapshot!(Test::new(&format!("{VERSIONS}{none}")).run("run plan.yaml --jobs 1").shown(), @"");
+    assert_snapshot!(Test::new(&format!("{VERSIONS}{none}")).run("run plan.yaml --jobs 1").shown(), @"
+    exit code 1
+    --- stderr
+    plan: 2 steps
+    created   versions  oci-layout:versions@sha256:c46fbb1e14e1  [TIME]
+    failed    none      none of the 7 tags of `oci-layout:versions` is selected
+      --> plan.yaml:8:9
+    changed:
+      created oci-layout:versions@sha256:c46fbb1e14e19f37ba92d5b4731744854106b62e9448ad660f792d9619e5d72a
+    failed:
+      none: none of the 7 tags of `oci-layout:versions` is selected
+    1 created, 1 failed in [TIME]
+    run it again: what succeeded is found unchanged
+    go on with `consign resume`: what ended well is taken over
+    ");
 }
 
 #[test]
@@ -354,5 +450,121 @@ steps:
 
 #[test]
 fn mistakes_of_copies_say_what_to_write_instead() {
-    assert_snapshot!(Test::new(MISTAKES).run("check plan.yaml").shown(), @"");
+    assert_snapshot!(Test::new(MISTAKES).run("check plan.yaml").shown(), @r#"
+    exit code 2
+    --- stderr
+    error: `arm64` is not a platform: write `os/architecture` or `os/architecture/variant`, such as `linux/amd64`
+     --> plan.yaml:4:83
+      |
+    4 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/b:v1", platforms: [arm64] }
+      |                                                                                   ^^^^^
+
+    error: `referrers` takes `all`, `none`, or a mapping of `include`, `exclude` and `depth`, not `some`
+     --> plan.yaml:6:82
+      |
+    6 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/c:v1", referrers: some }
+      |                                                                                  ^^^^
+
+    error: unknown key `includes` in `referrers`
+     --> plan.yaml:8:84
+      |
+    8 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/d:v1", referrers: { includes: [{ artifact_type: a/b }] } }
+      |                                                                                    ^^^^^^^^ did you mean `include`?
+      |
+      = note: referrers takes: include, exclude, depth
+
+    error: a pattern that says nothing fits every referrer
+      --> plan.yaml:10:94
+       |
+    10 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/e:v1", referrers: { exclude: [{}], depth: 0 } }
+       |                                                                                              ^^ say an `artifact_type` or `annotations`
+
+    error: with `depth: 0` no referrer goes along
+      --> plan.yaml:10:106
+       |
+    10 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/e:v1", referrers: { exclude: [{}], depth: 0 } }
+       |                                                                                                          ^ write `referrers: none`, or at least 1
+
+    error: `a/[b` is not a glob: unclosed character class; missing ']'
+      --> plan.yaml:12:111
+       |
+    12 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/f:v1", referrers: { include: [{ artifact_type: "a/[b" }] } }
+       |                                                                                                               ^^^^^^
+
+    error: with `select`, `from` is a repository
+      --> plan.yaml:14:19
+       |
+    14 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/g:v1", tags: [v2], select: { match: "*" } }
+       |                   ^^^^^^^^^^^^^^^^^^^^^^^ leave `v1` out
+
+    error: with `select`, `to` is a repository
+      --> plan.yaml:14:48
+       |
+    14 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/g:v1", tags: [v2], select: { match: "*" } }
+       |                                                ^^^^^^^^^^^^^^^^^^^^^ leave `v1` out
+
+    error: with `select`, each tag is copied to the same tag
+      --> plan.yaml:14:48
+       |
+    14 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/g:v1", tags: [v2], select: { match: "*" } }
+       |                                                ^^^^^^^^^^^^^^^^^^^^^
+       |
+       = help: leave `tags` out
+
+    error: `select` says nothing
+      --> plan.yaml:16:69
+       |
+    16 |     copy: { from: localhost:5000/app, to: localhost:5000/h, select: {} }
+       |                                                                     ^^ write `{ match: "*" }` for all tags
+
+    error: `>=1.2 <2` is not a range of versions: expected comma after minor version number, found '<'
+      --> plan.yaml:18:79
+       |
+    18 |     copy: { from: localhost:5000/app, to: localhost:5000/i, select: { semver: ">=1.2 <2", match: "[a", newest: 0 } }
+       |                                                                               ^^^^^^^^^^ write `>=1.2, <2`, `1.4.*` or `^1 || ^2`
+
+    error: `[a` is not a glob: unclosed character class; missing ']'
+      --> plan.yaml:18:98
+       |
+    18 |     copy: { from: localhost:5000/app, to: localhost:5000/i, select: { semver: ">=1.2 <2", match: "[a", newest: 0 } }
+       |                                                                                                  ^^^^
+
+    error: `newest: 0` selects nothing
+      --> plan.yaml:18:112
+       |
+    18 |     copy: { from: localhost:5000/app, to: localhost:5000/i, select: { semver: ">=1.2 <2", match: "[a", newest: 0 } }
+       |                                                                                                                ^ write at least 1
+
+    error: `localhost:5000/app` names a repository, not a manifest
+      --> plan.yaml:20:19
+       |
+    20 |     copy: { from: localhost:5000/app, to: localhost:5000/j }
+       |                   ^^^^^^^^^^^^^^^^^^ add `:tag` or `@digest`
+       |
+       = help: `select` copies several tags of a repository
+
+    error: `latest` is not a range of versions: unexpected character 'l' while parsing major version number
+      --> plan.yaml:22:58
+       |
+    22 |     list_tags: { repository: localhost:5000/app, semver: latest, match: "[" }
+       |                                                          ^^^^^^ write `>=1.2, <2`, `1.4.*` or `^1 || ^2`
+
+    error: `[` is not a glob: unclosed character class; missing ']'
+      --> plan.yaml:22:73
+       |
+    22 |     list_tags: { repository: localhost:5000/app, semver: latest, match: "[" }
+       |                                                                         ^^^
+
+    error: step `range` has no output `reference` as it stands
+      --> plan.yaml:24:44
+       |
+    24 |     inspect: { reference: "${{ steps.range.reference }}" }
+       |                                            ^^^^^^^^^ use `tags`, or say no `select` in `range`
+
+    error: `oci-archive:` names no path: write `oci-archive:PATH` or `oci-archive:PATH:TAG`
+      --> plan.yaml:26:19
+       |
+    26 |     copy: { from: "oci-archive:", to: "localhost:5000/k:v1" }
+       |                   ^^^^^^^^^^^^^^
+    "#);
 }
