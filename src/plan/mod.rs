@@ -10,6 +10,7 @@ mod document;
 pub mod expression;
 mod foreach;
 mod guessed;
+mod handed_on;
 mod input;
 mod input_type;
 mod inputs;

@@ -228,7 +228,7 @@ impl Program {
     /// Says in `scope` what a step handed on.
     pub fn finish(&self, step: usize, output: &Output, scope: &Scope) {
         if let Some(planned) = self.steps.get(step) {
-            scope.iteration(planned.iteration).set_step(&planned.written_id, output);
+            scope.iteration(planned.iteration).set_step(&planned.written_id, output.clone());
         }
     }
 
