@@ -150,13 +150,13 @@ impl<'a> Copying<'a> {
     /// What the tags of the target allow.
     async fn look(&self, root: &Manifest, tags: &[Tag]) -> Result<At, StepError> {
         let target = self.cx.open(&self.step.to.repository);
-        let (mut moving, mut is_there, mut kept, mut is_here) = (Vec::new(), false, None, false);
+        let (mut moving, mut is_there, mut kept, mut any_right) = (Vec::new(), false, None, false);
         for tag in tags {
             let name = Reference::by_tag(self.step.to.repository.clone(), tag.clone());
             let there = self.cx.pins.resolve(&*target, tag).await.map_err(StepError::store("look for", &name))?;
             is_there |= there.is_some();
             match (there, self.step.if_exists) {
-                (Some(there), _) if there.digest == *root.digest() => is_here = true,
+                (Some(there), _) if there.digest == *root.digest() => any_right = true,
                 (Some(there), IfExists::Keep) => kept = kept.or(Some(there)),
                 (Some(there), IfExists::Fail) => {
                     return Err(StepError::TagElsewhere {
@@ -169,7 +169,7 @@ impl<'a> Copying<'a> {
             }
         }
         match kept {
-            Some(there) if moving.is_empty() && !is_here => Ok(At::Kept(Box::new(there))),
+            Some(there) if moving.is_empty() && !any_right => Ok(At::Kept(Box::new(there))),
             _ => Ok(At::Free { moving, is_there }),
         }
     }

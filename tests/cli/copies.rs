@@ -274,7 +274,7 @@ steps:
     skipped   signature   `sbom` was skipped
     skipped   scan        as asked
     skipped   all         as asked
-    unchanged copy        oci-layout:target@sha256:c46fbb1e14e1  [TIME]
+    unchanged copy        oci-layout:target@sha256:28459ffa5444  [TIME]
     1 unchanged, 8 skipped in [TIME]
     ");
 }
