@@ -17,7 +17,7 @@ use crate::{
     oci::{Descriptor, Digest, Manifest, Reference, Repository, Tag},
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
-    store::{self, Copied, CopyOptions},
+    store::{self, Copied, CopyOptions, Permission},
 };
 
 /// Copies a manifest with all that it needs and what refers to it, between any two repositories.
@@ -236,13 +236,18 @@ impl Step for Copy {
         let (tx, rx) = oneshot::channel();
         let look = async {
             let target = self.look(cx, &root).await;
+            let permission = match &target {
+                Ok(At::Free(Some(there))) if there.digest == *root.digest() => Permission::Settled,
+                Ok(At::Free(_)) => Permission::Granted,
+                Ok(At::Kept(_)) | Err(_) => Permission::Refused,
+            };
             // Nobody listens where the copy has failed.
-            let _ = tx.send(matches!(target, Ok(At::Free(_))));
+            let _ = tx.send(permission);
             target
         };
         let options = CopyOptions { referrers: self.referrers == CopyReferrers::All, concurrency: cx.concurrency };
-        let may_write = async { rx.await.unwrap_or(false) };
-        let copy = store::copy(&source, &root, &target, &options, &cx.progress, may_write);
+        let permission = async { rx.await.unwrap_or(Permission::Refused) };
+        let copy = store::copy(&source, &root, &target, &options, &cx.progress, permission);
         let (found, copied) = tokio::join!(look, copy);
         let there = match found? {
             At::Free(there) => there,

@@ -29,7 +29,7 @@ use async_trait::async_trait;
 
 pub use self::{
     content::{ByteStream, read, verified},
-    copy::{Copied, CopyOptions, copy, is_beside},
+    copy::{Copied, CopyOptions, Permission, copy, is_beside},
     delivery::Delivery,
     error::{ContentError, StoreError},
     host::{Condition, Host, Hosted, Matches},
