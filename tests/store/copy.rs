@@ -16,7 +16,7 @@ use super::{
     repository,
 };
 
-const ALL: CopyOptions = CopyOptions { referrers: true, concurrency: 8 };
+const ALL: CopyOptions = CopyOptions { referrers: true, filter: None, concurrency: 8 };
 
 fn progress() -> (Progress, UnboundedReceiver<Event>) {
     let (tx, rx) = unbounded_channel();

@@ -11,14 +11,18 @@
 
 mod before;
 mod discover;
+mod filter;
 mod mover;
 
 use std::{pin::pin, sync::Arc};
 
 use tokio::sync::{Semaphore, mpsc};
 
-pub use self::mover::is_beside;
 use self::{discover::discover, mover::Mover};
+pub use self::{
+    filter::{ReferrerFilter, ReferrerMatch},
+    mover::is_beside,
+};
 use super::{Store, StoreError};
 use crate::{
     event::Progress,
@@ -26,10 +30,12 @@ use crate::{
 };
 
 /// What goes along, and how much of it at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct CopyOptions {
     /// Whether referrers go along: those of every level, and those of what an index lists.
     pub referrers: bool,
+    /// Which of them; all of them where there is none.
+    pub filter: Option<Arc<ReferrerFilter>>,
     /// How many transfers run at a time, at least 1.
     pub concurrency: usize,
 }
@@ -58,7 +64,7 @@ impl Copied {
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { referrers: true, concurrency: 8 }
+        Self { referrers: true, filter: None, concurrency: 8 }
     }
 }
 
@@ -96,7 +102,7 @@ pub async fn copy(
     let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
     let (tx, rx) = mpsc::unbounded_channel();
     let mover = Mover::new(source, root, target, progress, &permits);
-    let found = discover(source, root, *options, &permits, tx);
+    let found = discover(source, root, options, &permits, tx);
     let copied = {
         let mut moving = pin!(mover.run(rx, permission));
         tokio::select! {
