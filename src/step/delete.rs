@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
@@ -115,7 +115,7 @@ impl Delete {
         }
         let looks_at_tags = self.graph || !self.all_tags;
         let others = async { if looks_at_tags { self.other_tags(&*store, &chosen).await } else { Ok(Vec::new()) } };
-        let (named, others) = futures_util::try_join!(self.resolved(&*store, chosen.clone()), others)?;
+        let (named, others) = try_join(self.resolved(&*store, chosen.clone()), others).await?;
         let mut roots = BTreeMap::new();
         for (tag, root) in &named {
             roots.entry(&root.digest).or_insert((tag, root));
