@@ -111,7 +111,9 @@ fn tags_changed(plan: &str) -> BTreeMap<String, Vec<String>> {
             found.entry(name).or_default().push(text);
         }
     }
-    found.values_mut().for_each(|changes| changes.sort());
+    for changes in found.values_mut() {
+        changes.sort();
+    }
     found
 }
 
