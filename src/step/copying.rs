@@ -11,7 +11,7 @@ use super::{
 use crate::{
     event::Outcome,
     oci::{Descriptor, Digest, Manifest, Platform, Reference, Tag},
-    store::{self, Copied, CopyOptions},
+    store::{self, Copied, CopyOptions, Permission},
 };
 
 /// What one step copies, and how.
@@ -129,13 +129,18 @@ impl<'a> Copying<'a> {
         let (tx, rx) = oneshot::channel();
         let look = async {
             let at = self.look(root, tags).await;
+            let permission = match &at {
+                Ok(At::Free { moving, .. }) if moving.is_empty() && !tags.is_empty() => Permission::Settled,
+                Ok(At::Free { .. }) => Permission::Granted,
+                Ok(At::Kept(_)) | Err(_) => Permission::Refused,
+            };
             // Nobody listens where the copy has failed.
-            let _ = tx.send(matches!(at, Ok(At::Free { .. })));
+            let _ = tx.send(permission);
             at
         };
         let options = CopyOptions { referrers: with_referrers && self.options.referrers, ..self.options.clone() };
-        let may_write = async { rx.await.unwrap_or(false) };
-        let copy = store::copy(&source, root, &target, &options, &cx.progress, may_write);
+        let permission = async { rx.await.unwrap_or(Permission::Refused) };
+        let copy = store::copy(&source, root, &target, &options, &cx.progress, permission);
         let (at, copied) = tokio::join!(look, copy);
         let at = at?;
         if let At::Kept(there) = at {

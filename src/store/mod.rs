@@ -31,7 +31,7 @@ use async_trait::async_trait;
 pub use self::{
     archive::ArchiveStore,
     content::{ByteStream, read, verified},
-    copy::{Copied, CopyOptions, ReferrerFilter, ReferrerMatch, copy, is_beside},
+    copy::{Copied, CopyOptions, Permission, ReferrerFilter, ReferrerMatch, copy, is_beside},
     delivery::Delivery,
     error::{ContentError, StoreError},
     host::{Condition, Host, Hosted, Matches},
