@@ -66,16 +66,17 @@ impl Program {
         inputs.retain(|(_, path)| !changed(step, &Thing::path(path)));
         let effects = instance.effects(&places);
         for (_, thing) in effects.touches() {
-            let Some(repository @ Repository::Layout(_)) = thing.in_repository() else { continue };
-            let name = places.shown(&repository).to_string();
-            // Its index changes with everything that is put into it, whatever the tag.
-            let is_known = inputs.iter().any(|(known, _)| *known == name);
-            if let Repository::Layout(folder) = &repository
-                && !is_known
-                && !changed(0, &Thing::repository(&repository))
-            {
+            let Some(repository) = thing.in_repository() else { continue };
+            let file = match &repository {
+                Repository::Registry { .. } => continue,
                 // It names all else by digest.
-                inputs.push((name, folder.join("index.json")));
+                Repository::Layout(folder) => folder.join("index.json"),
+                Repository::Archive { path, .. } => path.clone(),
+            };
+            let name = places.shown(&repository).to_string();
+            // The file changes with everything that is put into the repository, whatever the tag.
+            if inputs.iter().all(|(known, _)| *known != name) && !changed(0, &Thing::repository(&repository)) {
+                inputs.push((name, file));
             }
         }
         inputs

@@ -280,8 +280,8 @@ impl Step for Image {
     }
 
     fn goes_ahead(&self) -> bool {
-        // A base may be what a step before this one makes.
-        self.base.is_none() && self.to.repository.is_registry()
+        // A base may be what a step before this one makes. Where a tag is kept that points elsewhere, no blob is brought.
+        self.base.is_none() && self.to.repository.is_registry() && self.if_exists != IfExists::Keep
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

@@ -162,7 +162,8 @@ impl Step for Push {
     }
 
     fn goes_ahead(&self) -> bool {
-        self.to.repository.is_registry()
+        // Where a tag is kept that points elsewhere, no blob is brought, and a later copy may tell.
+        self.to.repository.is_registry() && self.if_exists != IfExists::Keep
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {

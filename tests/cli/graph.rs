@@ -151,6 +151,7 @@ fn the_kinds() {
     discover   Lists what refers to a manifest, on all levels.
     exec       Runs a program, without a shell.
     image      Makes a container image from files and pushes it.
+    include    Runs the steps of another plan.
     index      Makes an index of manifests, an image for several platforms, and pushes it.
     inspect    Fetches a manifest and hands on what it says.
     list_tags  Lists the tags of a repository.

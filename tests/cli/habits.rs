@@ -42,7 +42,7 @@ steps:
     5 |     if: ${{ true }}
       |     ^^ did you mean `when`?
       |
-      = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
+      = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, include, index, inspect, list_tags, pull, push, sign, tag, verify
 
     error: unknown key `for_each` in a step
      --> plan.yaml:8:5
@@ -50,7 +50,7 @@ steps:
     8 |     for_each: [a, b]
       |     ^^^^^^^^ did you mean `foreach`?
       |
-      = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
+      = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, include, index, inspect, list_tags, pull, push, sign, tag, verify
 
     error: unknown key `strategy` in a step
       --> plan.yaml:11:5
@@ -58,7 +58,7 @@ steps:
     11 |     strategy: { matrix: { arch: [amd64] } }
        |     ^^^^^^^^ did you mean `foreach`?
        |
-       = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
+       = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, include, index, inspect, list_tags, pull, push, sign, tag, verify
 
     error: unknown key `continue-on-error` in a step
       --> plan.yaml:14:5
@@ -66,7 +66,7 @@ steps:
     14 |     continue-on-error: true
        |     ^^^^^^^^^^^^^^^^^ did you mean `continue_on_error`?
        |
-       = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
+       = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, include, index, inspect, list_tags, pull, push, sign, tag, verify
 
     error: unknown key `depends_on` in a step
       --> plan.yaml:15:5
@@ -74,7 +74,7 @@ steps:
     15 |     depends_on: [looped]
        |     ^^^^^^^^^^ did you mean `needs`?
        |
-       = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
+       = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, include, index, inspect, list_tags, pull, push, sign, tag, verify
 
     error: unknown key `run` in a step
       --> plan.yaml:18:5
@@ -82,7 +82,7 @@ steps:
     18 |     run: echo hello
        |     ^^^ did you mean `exec`?
        |
-       = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
+       = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, include, index, inspect, list_tags, pull, push, sign, tag, verify
     ");
 }
 

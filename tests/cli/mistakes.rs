@@ -51,7 +51,7 @@ steps:
     6 |     psuh:
       |     ^^^^ did you mean `push`?
       |
-      = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
+      = note: a step takes: id, description, foreach, when, needs, timeout, retry, continue_on_error, assert, attach, attest, copy, delete, discover, exec, image, include, index, inspect, list_tags, pull, push, sign, tag, verify
     ");
 }
 

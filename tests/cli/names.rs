@@ -387,7 +387,7 @@ steps:
     14 |   - id: nothing
        |     ^^
        |
-       = note: the kinds are: assert, attach, attest, copy, delete, discover, exec, image, index, inspect, list_tags, pull, push, sign, tag, verify
+       = note: the kinds are: assert, attach, attest, copy, delete, discover, exec, image, include, index, inspect, list_tags, pull, push, sign, tag, verify
     ");
 }
 

@@ -243,3 +243,25 @@ fn what_is_in_a_manifest_makes_nobody_wait() {
     ));
     assert_eq!(why(&program, "report", "other"), None);
 }
+
+#[test]
+fn a_push_that_keeps_a_tag_brings_nothing_that_a_copy_would_find() {
+    let steps = format!(
+        "{IMAGE}
+  - id: other
+    push: {{ to: 'localhost:5000/b:v1', files: [{{ name: f, content: other }}] }}
+  - id: again
+    push: {{ to: 'localhost:5000/a:v1', if_exists: replace, files: [{{ name: f, content: again }}] }}
+  - id: kept
+    push: {{ to: 'localhost:5000/a:v1', if_exists: keep, files: [{{ name: f, content: other }}] }}
+  - id: copy
+    copy: {{ from: 'localhost:5000/b:v1', to: 'localhost:5000/a:other' }}
+"
+    )
+    .replacen("a:v1', files", "a:v1', if_exists: replace, files", 1);
+    let serial = run(&steps, 1);
+    for random in 0..20 {
+        let overlapped = on_threads(&plan(&steps), &Registry::late(random), 16, false);
+        assert_eq!(serial.seen.differences(&overlapped.seen), Vec::<String>::new());
+    }
+}

@@ -317,13 +317,15 @@ fn what_programs_read_and_what_image_layouts_hold_counts_too() {
         let ran = consign(folder, arguments).output().unwrap();
         (ran.status.code().unwrap(), String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap())
     };
-    let base =
-        "consign: 1\nsteps:\n  - id: base\n    push: { to: 'oci-layout:base:v1', files: [{ name: a, content: a }] }\n";
+    let base = "consign: 1\nsteps:\n  \
+        - id: base\n    push: { to: 'oci-layout:base:v1', files: [{ name: a, content: a }] }\n  \
+        - id: file\n    copy: { from: 'oci-layout:base:v1', to: 'oci-archive:base.tar:v1', if_exists: replace }\n";
     fs::write(folder.join("base.yaml"), base).unwrap();
     assert_eq!(run(&["run", "base.yaml"]).0, 0);
     let plan = "consign: 1\nsteps:\n  \
         - id: tool\n    exec: { run: [cat, notes, src/a], reads: [notes, src], gate: false }\n  \
         - id: copy\n    copy: { from: 'oci-layout:base:v1', to: 'oci-layout:made:v1' }\n  \
+        - id: tar\n    copy: { from: 'oci-archive:base.tar:v1', to: 'oci-layout:made:v2' }\n  \
         - id: own\n    inspect: { reference: 'oci-layout:made:v1' }\n  \
         - id: end\n    inspect: { reference: 'oci-layout:none:v1' }\n";
     fs::write(folder.join("plan.yaml"), plan).unwrap();
@@ -335,15 +337,25 @@ fn what_programs_read_and_what_image_layouts_hold_counts_too() {
     let end = "runs again  end   it failed\n";
     let over = |id: &str| format!("taken over  {id}  as long as what it made is there\n");
     let again = |id: &str, what: &str| format!("runs again  {id}  {what} is different\n");
-    assert_eq!(dry(), [over("tool"), over("copy"), over("own "), end.to_owned()].concat());
+    assert_eq!(dry(), [over("tool"), over("copy"), over("tar "), over("own "), end.to_owned()].concat());
     fs::write(folder.join("notes"), "two").unwrap();
-    assert_eq!(dry(), [again("tool", "notes"), over("copy"), over("own "), end.to_owned()].concat());
+    assert_eq!(dry(), [again("tool", "notes"), over("copy"), over("tar "), over("own "), end.to_owned()].concat());
     fs::write(folder.join("notes"), "one").unwrap();
     fs::write(folder.join("src/b"), "b").unwrap();
-    assert_eq!(dry(), [again("tool", "src"), over("copy"), over("own "), end.to_owned()].concat());
+    assert_eq!(dry(), [again("tool", "src"), over("copy"), over("tar "), over("own "), end.to_owned()].concat());
     fs::remove_file(folder.join("src/b")).unwrap();
     let another = base.replace("base:v1", "base:v2").replace("content: a", "content: b");
     fs::write(folder.join("base.yaml"), another).unwrap();
     assert_eq!(run(&["run", "base.yaml"]).0, 0);
-    assert_eq!(dry(), [over("tool"), again("copy", "oci-layout:base"), over("own "), end.to_owned()].concat());
+    assert_eq!(
+        dry(),
+        [
+            over("tool"),
+            again("copy", "oci-layout:base"),
+            again("tar ", "oci-archive:base.tar"),
+            over("own "),
+            end.to_owned()
+        ]
+        .concat()
+    );
 }
