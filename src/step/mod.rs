@@ -90,7 +90,7 @@ pub use self::{
     remains::Overwritten,
     sign::Sign,
     signature::{
-        Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
+        Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement, SchemeName,
         SignatureFormat, TimestampService,
     },
     tag::TagStep,

@@ -28,7 +28,7 @@ use std::{collections::HashSet, fmt::Debug};
 use async_trait::async_trait;
 
 pub use self::{
-    content::{ByteStream, read, verified},
+    content::{ByteStream, read, read_blob, verified},
     copy::{Copied, CopyOptions, copy, is_beside},
     delivery::Delivery,
     error::{ContentError, StoreError},

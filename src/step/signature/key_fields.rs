@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::yaml::Spanned;
+use crate::plan::{Diagnostic, yaml::Spanned};
 
 /// A key that a plugin of notation has, or reaches.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -28,4 +28,13 @@ pub struct TimestampService {
     /// Files with the certificates of authorities for the time, PEM or DER. What the service says is checked at once.
     #[schemars(with = "Vec<String>")]
     pub certificates: Vec<Spanned<String>>,
+}
+
+impl TimestampService {
+    /// What is wrong with it.
+    pub(in crate::step) fn check(&self) -> Option<Diagnostic> {
+        let url = &self.url;
+        let is_url = url.starts_with("http://") || url.starts_with("https://");
+        (!is_url).then(|| Diagnostic::new(format!("`{}` is no URL of a timestamp service", url.value)).at(url.span))
+    }
 }

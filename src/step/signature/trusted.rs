@@ -28,7 +28,7 @@ impl Trusted {
             }
             SignatureFormat::Cosign => Self::Cosign(match &demand.identity {
                 Some(identity) => cosign::Signers::identity(cx, identity).await?,
-                None => cosign::Signers::Keys(cosign::public_keys(cx, demand.all_keys()).await?),
+                None => cosign::Signers::named(cx, demand).await?,
             }),
         })
     }

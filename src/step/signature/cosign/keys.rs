@@ -56,7 +56,7 @@ async fn password_of(cx: &StepContext, password: Option<&SecretName>) -> Result<
 }
 
 /// The keys in these files, and the throw-away key where it signs.
-pub(in crate::step) async fn public_keys(
+pub(super) async fn public_keys(
     cx: &StepContext,
     files: impl Iterator<Item = &Spanned<String>>,
 ) -> Result<Vec<PublicKey>, StepError> {
