@@ -112,6 +112,37 @@ def write_plan(steps, repositories, out):
         )
 
 
+LOOP = """\
+consign: 1
+name: loop
+inputs: { REGISTRY: { type: registry, default: registry.example } }
+steps:
+  - id: release
+    foreach: { in: [IMAGES], as: image }
+    steps:
+      - id: image
+        push:
+          to: ${{ REGISTRY }}/team/${{ image }}:v1
+          files: [{ name: program.txt, content: "program of ${{ image }}" }]
+      - id: sbom
+        attach:
+          subject: ${{ steps.image.reference }}
+          artifact_type: sbom/example
+          files: [{ name: sbom.json, json: { image: "${{ steps.image.digest }}" } }]
+      - id: complete
+        discover: { subject: "${{ steps.image.reference }}", artifact_type: sbom/example, expect: one }
+      - id: promote
+        copy: { from: "${{ steps.image.reference }}", to: "${{ REGISTRY }}/stable/${{ image }}:v1" }
+      - id: latest
+        tag: { from: "${{ steps.promote.reference }}", tags: [latest], if_exists: replace }
+"""
+
+
+def write_loop(images, out):
+    """A loop over so many images, with five steps for each."""
+    out.write(LOOP.replace("IMAGES", ", ".join(f"image{number}" for number in range(images))))
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--steps", type=int, default=10_000)

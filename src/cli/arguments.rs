@@ -2,8 +2,11 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(super) use super::access_arguments::{
-    DoctorArguments, DoctorFormat, KeysArguments, LoginArguments, LogoutArguments,
+pub(super) use super::{
+    access_arguments::{DoctorArguments, DoctorFormat, KeysArguments, LoginArguments, LogoutArguments},
+    learning_arguments::{
+        CompletionsArguments, InitArguments, KindsArguments, ManArguments, SchemaArguments, SchemaOf,
+    },
 };
 use crate::{journal::RunId, report::ReportFormat};
 
@@ -69,6 +72,8 @@ pub(super) enum ErrorFormat {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Writes a first plan, with the files that it needs.
+    Init(InitArguments),
     /// Runs a plan.
     Run(RunArguments),
     /// Goes on with a run that failed or was interrupted.
@@ -101,6 +106,12 @@ pub(super) enum Command {
     Schema(SchemaArguments),
     /// Lists the kinds of steps, or explains one.
     Kinds(KindsArguments),
+    /// Prints the language reference, one page of Markdown.
+    Reference,
+    /// Prints what completes commands and flags in a shell.
+    Completions(CompletionsArguments),
+    /// Prints the manual page, or writes one for each command.
+    Man(ManArguments),
 }
 
 /// What decides which steps a plan has and what their values are.
@@ -412,12 +423,6 @@ fn number_and_unit(text: &str) -> Result<(u64, &str), String> {
 }
 
 #[derive(Debug, Args)]
-pub(super) struct KindsArguments {
-    /// The kind to explain.
-    pub(super) kind: Option<String>,
-}
-
-#[derive(Debug, Args)]
 pub(super) struct ShowArguments {
     /// The run, as its folder in `.consign/runs` is called; by default the last one.
     pub(super) run: Option<RunId>,
@@ -433,22 +438,4 @@ pub(super) struct ShowArguments {
     /// The work folder of the run; by default the current one.
     #[arg(long, value_name = "DIR")]
     pub(super) workdir: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct SchemaArguments {
-    /// What it describes.
-    #[arg(value_name = "OF", default_value = "plan")]
-    pub(super) of: SchemaOf,
-}
-
-/// What has a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum SchemaOf {
-    /// A plan.
-    Plan,
-    /// A line of `--events`.
-    Event,
-    /// What `--report json=FILE` writes.
-    Result,
 }

@@ -13,7 +13,7 @@ pub(super) fn kinds(command: &KindsArguments) -> io::Result<ExitCode> {
     let Some(name) = &command.kind else {
         let rows: Vec<_> = KINDS.iter().map(|kind| vec![kind.name.to_owned(), kind.summary.to_owned()]).collect();
         print(&format!(
-            "{}\n`consign kinds KIND` shows the fields, the outputs and an example.\n",
+            "{}\n`consign kinds KIND` shows the fields, the outputs, the effects and an example.\n",
             table::draw(&[], &rows)
         ))?;
         return Ok(ExitCode::Success);
@@ -46,6 +46,14 @@ fn explain(kind: &Kind) -> String {
     let mut out = format!("{}: {}\n\nfields\n{}", kind.name, kind.summary, explained(fields.collect()));
     // Writing to a string cannot fail.
     let _ = write!(out, "\noutputs, for the steps below: ${{{{ steps.ID.NAME }}}}\n{}", explained(outputs.collect()));
+    let effects = kind.effects.iter().map(|effect| {
+        let cells = vec![format!("  {}", effect.access.verb()), effect.sort.to_string()];
+        (cells, effect.which.to_owned())
+    });
+    let _ = write!(out, "\neffects, from which the order of steps follows\n{}", explained(effects.collect()));
+    if let Some(when) = kind.gate {
+        let _ = write!(out, "\ngate: {when}\n  What stands below and changes anything waits until it has passed.\n");
+    }
     let _ = writeln!(out, "\nexample\n  - id: example\n    {}:", kind.name);
     for line in kind.example.lines() {
         let _ = writeln!(out, "      {line}");

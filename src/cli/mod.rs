@@ -5,26 +5,32 @@ mod access_arguments;
 mod approved;
 mod arguments;
 mod check;
+mod completions;
 mod doctor;
 mod execute;
 mod find_out;
 mod gc;
 mod graph;
+mod init;
 mod journaling;
 mod keys;
 mod kinds;
+mod learning_arguments;
 mod lock;
 mod locked;
 mod login;
+mod manual;
 mod one_registry;
 mod plan_file;
 mod preview;
+mod reference;
 mod rehearse;
 mod reporters;
 mod resume;
 mod resuming;
 mod run;
 mod schema;
+mod schema_examples;
 mod serve;
 mod settings;
 mod show;
@@ -60,6 +66,10 @@ pub fn main() -> process::ExitCode {
         Command::Gc(command) => gc::gc(command),
         Command::Schema(command) => print(&schema::text(command.of)).map(|()| ExitCode::Success),
         Command::Kinds(command) => kinds::kinds(command),
+        Command::Reference => print(&reference::text()).map(|()| ExitCode::Success),
+        Command::Init(command) => init::init(command),
+        Command::Completions(command) => completions::completions(command),
+        Command::Man(command) => manual::manual(command),
     };
     let code = match done {
         Ok(code) => code,
@@ -75,14 +85,24 @@ pub fn main() -> process::ExitCode {
 
 /// Writes to stdout what was asked for.
 fn print(text: &str) -> io::Result<()> {
+    print_bytes(text.as_bytes())
+}
+
+/// As `print`.
+fn print_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(bytes)?;
     stdout.flush()
 }
 
 /// Writes an error to stderr. Where even that fails, nobody is there to hear it.
 fn complain(message: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {message}");
+}
+
+/// Writes to stderr what to do next.
+fn note(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "{message}");
 }
 
 /// Writes a warning to stderr.

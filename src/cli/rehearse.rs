@@ -69,7 +69,8 @@ pub(super) fn rehearse(command: &RehearseArguments, global: &Global) -> io::Resu
 /// The seeds, as they are written, and the faults. Where one of them is wrong, that has been said.
 fn asked(command: &RehearseArguments, program: &Program, current: &Path) -> Option<(Vec<Seed>, Faults)> {
     let mut is_right = true;
-    let mut seeds = Vec::new();
+    // Where the real registries are read, what stands in for them is not wanted.
+    let mut seeds = if command.read_through { Vec::new() } else { program.seeds().to_vec() };
     for text in &command.seed {
         match Seed::parse(text, current) {
             Ok(seed) => seeds.push(seed),

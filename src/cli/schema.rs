@@ -3,9 +3,9 @@
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::arguments::SchemaOf;
+use super::{arguments::SchemaOf, schema_examples};
 use crate::{
-    plan::{AllowDeclaration, InputType, RegistryDeclaration, SecretDeclaration},
+    plan::{AllowDeclaration, InputType, RegistryDeclaration, RehearsalDeclaration, SecretDeclaration},
     report,
     step::KINDS,
 };
@@ -54,7 +54,8 @@ fn words() -> [(String, Value); 3] {
     ]
 }
 
-fn plan() -> Value {
+/// The schema of plans.
+pub(super) fn plan() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let mut step = base_step();
     let mut kinds = Vec::new();
@@ -78,6 +79,7 @@ fn plan() -> Value {
     let input = input(&mut generator);
     let (secrets, registries) = settings(&mut generator);
     let allow = generator.subschema_for::<AllowDeclaration>().to_value();
+    let rehearse = generator.subschema_for::<RehearsalDeclaration>().to_value();
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(open_fields);
     definitions.insert("input".to_owned(), input);
@@ -96,7 +98,7 @@ fn plan() -> Value {
     definitions.insert("timeout".to_owned(), timeout());
     definitions.insert("foreach".to_owned(), foreach());
     definitions.extend(words());
-    json!({
+    let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A consign plan",
         "description": "How artifacts reach their registries.",
@@ -118,6 +120,7 @@ fn plan() -> Value {
             },
             "secrets": secrets,
             "allow": with_description(allow, "What the plan may do. Where it stands, anything else is refused."),
+            "rehearse": with_description(rehearse, "What a rehearsal begins with. Runs do not look at it."),
             "registries": registries,
             "defaults": {
                 "type": "object",
@@ -144,7 +147,9 @@ fn plan() -> Value {
         "required": ["consign", "steps"],
         "additionalProperties": false,
         "$defs": definitions,
-    })
+    });
+    schema_examples::add(&mut schema);
+    schema
 }
 
 /// The schema with words of its own.

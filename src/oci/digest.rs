@@ -56,7 +56,11 @@ impl Digest {
     pub(super) fn from_hash(algorithm: Algorithm, hash: &[u8]) -> Self {
         // By hand: a large plan is checked with tens of thousands of digests, and `{:02x}` takes longer than hashing.
         let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' + value - 10 });
-        let hex: String = hash.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect();
+        let mut hex = String::with_capacity(hash.len() * 2);
+        for byte in hash {
+            hex.push(digit(byte >> 4));
+            hex.push(digit(byte & 0xf));
+        }
         Self { algorithm, hex: hex.into() }
     }
 

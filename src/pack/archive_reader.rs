@@ -2,12 +2,12 @@
 //!
 //! ustar, PAX and GNU's long names are read. Sparse files are refused: taken for plain ones they would come out wrong.
 
-use std::io::{BufRead, ErrorKind, Read};
+use std::io::Read;
 
 use tar::{EntryType, Header};
 
-use super::{ArchiveFault, Compression, EntryFault, Limits, PackError, header::BLOCK};
-use crate::oci::{Algorithm, Digest, Hasher};
+use super::{ArchiveFault, EntryFault, Limits, PackError, header::BLOCK, read_ahead::ReadAhead};
+use crate::oci::Digest;
 
 /// One entry.
 #[derive(Debug)]
@@ -33,9 +33,8 @@ pub(super) enum MemberKind {
 }
 
 /// A tar archive that is being read.
-pub(super) struct ArchiveReader<'a> {
-    reader: Box<dyn BufRead + 'a>,
-    hasher: Hasher,
+pub(super) struct ArchiveReader {
+    reader: ReadAhead,
     limits: Limits,
     bytes: u64,
     entries: u64,
@@ -54,25 +53,12 @@ struct Extended {
     sparse: bool,
 }
 
-impl<'a> ArchiveReader<'a> {
+impl ArchiveReader {
     /// No name is so long that its extended header needs more, in bytes.
     const EXTENSION: u64 = 1024 * 1024;
 
-    pub(super) fn new(
-        reader: impl Read + 'a,
-        compression: Compression,
-        limits: Limits,
-        algorithm: Algorithm,
-    ) -> Result<Self, PackError> {
-        Ok(Self {
-            reader: compression.decoder(reader).map_err(PackError::Read)?,
-            hasher: Hasher::new(algorithm),
-            limits,
-            bytes: 0,
-            entries: 0,
-            content: 0,
-            padding: 0,
-        })
+    pub(super) const fn new(reader: ReadAhead, limits: Limits) -> Self {
+        Self { reader, limits, bytes: 0, entries: 0, content: 0, padding: 0 }
     }
 
     /// The next entry.
@@ -120,7 +106,9 @@ impl<'a> ArchiveReader<'a> {
     pub(super) fn finish(mut self) -> Result<(Digest, u64), PackError> {
         let mut buffer = vec![0; 64 * 1024];
         while self.read_some(&mut buffer)? > 0 {}
-        Ok((self.hasher.finish(), self.bytes))
+        // It was read to its end.
+        let digest = self.reader.digest().ok_or(ArchiveFault::CutOff)?;
+        Ok((digest, self.bytes))
     }
 
     fn member(&mut self, kind: EntryType, header: &Header, extended: Extended) -> Result<Member, PackError> {
@@ -210,14 +198,7 @@ impl<'a> ArchiveReader<'a> {
     }
 
     fn read_some(&mut self, buffer: &mut [u8]) -> Result<usize, PackError> {
-        let count = loop {
-            match self.reader.read(buffer) {
-                Ok(count) => break count,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(PackError::Read(error)),
-            }
-        };
-        self.hasher.update(buffer.get(..count).unwrap_or_default());
+        let count = self.reader.read(buffer).map_err(PackError::Read)?;
         self.bytes += count as u64;
         if self.bytes > self.limits.bytes {
             return Err(PackError::TooManyBytes { limit: self.limits.bytes });

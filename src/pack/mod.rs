@@ -22,6 +22,7 @@ mod layer_writer;
 mod limits;
 mod link;
 mod mode;
+mod read_ahead;
 #[cfg(test)]
 #[cfg(unix)]
 mod round_trip;

@@ -7,6 +7,7 @@ use super::{
     Compression, EntryFault, Limits, PackError,
     archive_reader::{ArchiveReader, Member, MemberKind},
     check_title, link,
+    read_ahead::ReadAhead,
     title::relative,
     tree::Tree,
 };
@@ -43,15 +44,25 @@ pub struct Unpacked {
 /// of the archive, as tar has it) come out. An absolute name, a `..`, a symbolic link in the path of an entry, and a
 /// second entry of one name are errors. Of modes, the bits of `0755` are kept, minus the umask; owners and times are not.
 pub fn unpack(
-    reader: impl Read,
+    reader: impl Read + Send,
     compression: Compression,
     directory: &Path,
     options: &UnpackOptions,
 ) -> Result<Unpacked, PackError> {
     let title = options.strip_title.as_deref().map(check_title).transpose()?;
-    let title = title.as_deref();
     let algorithm = options.expected.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
-    let mut archive = ArchiveReader::new(reader, compression, options.limits, algorithm)?;
+    ReadAhead::over(reader, compression, algorithm, |ahead| {
+        make(ArchiveReader::new(ahead, options.limits), directory, title.as_deref(), options.expected.as_ref())
+    })
+}
+
+/// Makes what is in the archive.
+fn make(
+    mut archive: ArchiveReader,
+    directory: &Path,
+    title: Option<&Path>,
+    expected: Option<&Digest>,
+) -> Result<Unpacked, PackError> {
     let mut tree = Tree::new(directory);
     let mut buffer = vec![0; 256 * 1024];
     let (mut files, mut skipped) = (Vec::new(), Vec::new());
@@ -89,7 +100,7 @@ pub fn unpack(
         files.push(path);
     }
     let (diff_id, size) = archive.finish()?;
-    match &options.expected {
+    match expected {
         Some(expected) if *expected != diff_id => {
             Err(PackError::Digest { expected: expected.clone(), actual: diff_id })
         }

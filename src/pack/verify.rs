@@ -6,6 +6,7 @@ use super::{
     check_title,
     file::{holds, same_files},
     mode,
+    read_ahead::ReadAhead,
     tree::Tree,
     unpack::{place, place_target},
 };
@@ -17,14 +18,18 @@ use crate::oci::Algorithm;
 ///
 /// Stops at the first difference. Entries that [`unpack`](super::unpack) would refuse for their names are errors.
 pub fn verify_unpacked(
-    reader: impl Read,
+    reader: impl Read + Send,
     compression: Compression,
     directory: &Path,
     title: Option<&str>,
 ) -> Result<bool, PackError> {
     let title = title.map(check_title).transpose()?;
-    let title = title.as_deref();
-    let mut archive = ArchiveReader::new(reader, compression, Limits::default(), Algorithm::Sha256)?;
+    ReadAhead::over(reader, compression, Algorithm::Sha256, |ahead| {
+        is_in(ArchiveReader::new(ahead, Limits::default()), directory, title.as_deref())
+    })
+}
+
+fn is_in(mut archive: ArchiveReader, directory: &Path, title: Option<&Path>) -> Result<bool, PackError> {
     let mut tree = Tree::new(directory);
     while let Some(Member { name, kind }) = archive.next()? {
         let path = place(&name, title).map_err(PackError::entry(&name))?;

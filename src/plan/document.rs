@@ -4,7 +4,7 @@ use super::{
     Defaults, Diagnostic, Input, KindInfo, Loop, RetryDeclaration, Span, TimeLimit,
     foreach::ForEach,
     input::InputDeclaration,
-    nearest,
+    meant,
     yaml::{Entry, Key, Node, NodeKind, Spanned, decode},
 };
 
@@ -25,6 +25,8 @@ pub struct Document {
     pub registries: Vec<Entry>,
     /// What the plan may do, expressions and all.
     pub allow: Option<Node>,
+    /// What a rehearsal begins with, expressions and all.
+    pub rehearse: Option<Node>,
     /// In file order; those of `finally` come last.
     pub steps: Vec<StepEntry>,
     /// The place of the first step of `finally`: how many steps stand before them.
@@ -81,6 +83,7 @@ const TOP: &[&str] = &[
     "registries",
     "allow",
     "defaults",
+    "rehearse",
     "steps",
     "finally",
     "outputs",
@@ -155,6 +158,7 @@ impl Document {
             "secrets" => self.secrets = mapping(value, "secrets", diagnostics).to_vec(),
             "registries" => self.registries = mapping(value, "registries", diagnostics).to_vec(),
             "allow" => self.allow = Some(entry.value),
+            "rehearse" => self.rehearse = Some(entry.value),
             "defaults" => self.defaults = decode(value, "defaults", diagnostics).unwrap_or_default(),
             "outputs" => self.outputs = mapping(value, "outputs", diagnostics).to_vec(),
             free if free.starts_with("x-") => {}
@@ -334,7 +338,7 @@ pub(super) fn mapping<'a>(node: &'a Node, what: &str, diagnostics: &mut Vec<Diag
 
 pub(super) fn unknown_key(key: &str, span: Span, what: &str, known: &[&str]) -> Diagnostic {
     let diagnostic = Diagnostic::new(format!("unknown key `{key}` in {what}")).at(span);
-    let diagnostic = match nearest(key, known.iter().copied()) {
+    let diagnostic = match meant(key, known) {
         Some(near) => diagnostic.label(format!("did you mean `{near}`?")),
         None => diagnostic,
     };

@@ -10,6 +10,7 @@ mod document;
 pub mod expression;
 mod foreach;
 mod guessed;
+mod handed_on;
 mod input;
 mod input_type;
 mod inputs;
@@ -17,6 +18,7 @@ mod kind_info;
 mod loop_outputs;
 mod names;
 mod registry_declaration;
+mod rehearsal_declaration;
 mod retry;
 mod scope;
 mod secret_declaration;
@@ -39,11 +41,12 @@ pub use self::{
     kind_info::KindInfo,
     names::{LoopKey, LoopUse, Names, Position, Uses},
     registry_declaration::{Referrers, RegistryDeclaration},
+    rehearsal_declaration::RehearsalDeclaration,
     retry::{Defaults, RetryDeclaration, TimeLimit, TimeSpan, TryCount},
     scope::{LoopItems, Scope},
     secret_declaration::SecretDeclaration,
     source_file::SourceFile,
     span::Span,
-    suggestion::nearest,
+    suggestion::{meant, nearest},
     templates::Templates,
 };

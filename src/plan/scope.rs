@@ -1,5 +1,5 @@
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -8,10 +8,10 @@ use minijinja::value::{Object, Serde, Value};
 use super::{
     Diagnostic, Document, SourceFile,
     expression::Mention,
-    guessed::Guessed,
+    handed_on::HandedOn,
     loop_outputs::{LoopOutputs, StepOutputs, nothing},
     templates::Templates,
-    yaml::{Node, NodeKind, decode},
+    yaml::{Entry, Node, NodeKind, decode},
 };
 use crate::output::Output;
 
@@ -117,11 +117,8 @@ impl Scope {
     }
 
     /// Gives a step its outputs.
-    pub fn set_step(&self, name: &str, output: &Output) {
-        let mut outputs: BTreeMap<&str, Value> =
-            output.iter().map(|(name, value)| (name, Value::from(Serde(value)))).collect();
-        outputs.extend(output.guesses().map(|(name, guess)| (name, Guessed::mapping(guess))));
-        self.values.steps.set(name, Value::from(outputs));
+    pub fn set_step(&self, name: &str, output: Output) {
+        self.values.steps.set(name, HandedOn::mapping(output));
     }
 
     /// Makes a scope for each item of a loop, and what the loop hands on known by its name. Loops are opened in order.
@@ -192,11 +189,12 @@ impl Scope {
                 Ok(Node { span: node.span, kind: NodeKind::Sequence(items) })
             }
             NodeKind::Mapping(entries) => {
-                let mut evaluated = entries.clone();
-                for entry in &mut evaluated {
-                    entry.value = self.evaluate_within(&entry.value, vars)?;
-                }
-                Ok(Node { span: node.span, kind: NodeKind::Mapping(evaluated) })
+                let evaluate = |entry: &Entry| {
+                    let value = self.evaluate_within(&entry.value, vars)?;
+                    Ok(Entry { key: entry.key.clone(), value })
+                };
+                let entries = entries.iter().map(evaluate).collect::<Result<_, _>>()?;
+                Ok(Node { span: node.span, kind: NodeKind::Mapping(entries) })
             }
             NodeKind::Value(_) | NodeKind::Secret(_) | NodeKind::Unknown => Ok(node.clone()),
         }
@@ -210,11 +208,8 @@ impl Scope {
                 NodeKind::Sequence(items.iter().map(|item| self.evaluate_known(item)).collect())
             }
             NodeKind::Mapping(entries) => {
-                let mut known = entries.clone();
-                for entry in &mut known {
-                    entry.value = self.evaluate_known(&entry.value);
-                }
-                NodeKind::Mapping(known)
+                let known = |entry: &Entry| Entry { key: entry.key.clone(), value: self.evaluate_known(&entry.value) };
+                NodeKind::Mapping(entries.iter().map(known).collect())
             }
             _ => return self.evaluate(node).unwrap_or(Node { span: node.span, kind: NodeKind::Unknown }),
         };
@@ -281,7 +276,7 @@ mod tests {
     fn a_var_waits_for_the_steps_that_it_looks_at() {
         let scope = scope("  ONE: \"${{ steps.a.digest }}\"\n  TWO: [\"${{ ONE }}\", 2]\n");
         assert!(value(&scope, "x ${{ TWO }}").is_err());
-        scope.set_step("a", &digest("d"));
+        scope.set_step("a", digest("d"));
         assert_eq!(value(&scope, "${{ TWO }}"), Ok(json!(["d", 2])));
         assert_eq!(value(&scope, "x ${{ TWO }}"), Err("a list cannot stand inside text".to_owned()));
     }
@@ -296,11 +291,11 @@ mod tests {
     fn without_steps_inputs_stay_and_vars_are_worked_out_anew() {
         let scope = scope("  ONE: \"${{ IN }}-${{ steps.a.digest }}\"\n");
         scope.set_input(&"IN".into(), &json!("in"));
-        scope.set_step("a", &digest("first"));
+        scope.set_step("a", digest("first"));
         assert_eq!(value(&scope, "${{ ONE }}"), Ok(json!("in-first")));
         let other = scope.without_steps();
         assert!(value(&other, "${{ ONE }}").is_err());
-        other.set_step("a", &digest("second"));
+        other.set_step("a", digest("second"));
         assert_eq!(value(&other, "${{ ONE }}"), Ok(json!("in-second")));
         assert_eq!(value(&scope, "${{ ONE }}"), Ok(json!("in-first")));
     }

@@ -3,6 +3,7 @@ mod working_out;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    thread,
 };
 
 use super::{
@@ -63,7 +64,9 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let parts = check.steps();
     check.look_at_what_never_runs();
     check.finish();
-    let Check { diagnostics, places, seen, .. } = check;
+    let Check { diagnostics, places, seen, worlds, .. } = check;
+    // Taking apart what was guessed of a large plan takes a while, and nobody waits for it.
+    let _ = thread::Builder::new().spawn(move || drop(worlds));
     if !diagnostics.is_empty() {
         return Err(Diagnostics::new(diagnostics));
     }
@@ -103,6 +106,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         places,
         registries: settings.registries,
         secrets: settings.secrets,
+        seeds: settings.seeds,
         retry,
         given,
     })
@@ -329,8 +333,14 @@ impl<'a> Check<'a> {
     }
 
     /// What the step would do and may not.
-    fn refuse_what_is_not_allowed(&self, name: &str, step: &dyn Step, span: Span) -> Option<Diagnostic> {
-        if let Some(path) = self.places.leaves_workdir(&step.effects(&self.places)) {
+    fn refuse_what_is_not_allowed(
+        &self,
+        name: &str,
+        step: &dyn Step,
+        effects: &Effects,
+        span: Span,
+    ) -> Option<Diagnostic> {
+        if let Some(path) = self.places.leaves_workdir(effects) {
             let error = PlaceError::Outside { path, workdir: self.places.workdir.clone() };
             return Some(Diagnostic::new(error.to_string()).at(span));
         }

@@ -31,7 +31,7 @@ use crate::{
     secret::{SecretError, Secrets},
     step::{Access, PlaceError, Places, Step, Thing},
     store::{
-        RetryPolicy,
+        RetryPolicy, Seed,
         registry::{RegistrySettings, Written},
     },
 };
@@ -51,6 +51,7 @@ pub struct Program {
     places: Places,
     registries: BTreeMap<RegistryName, RegistrySettings>,
     secrets: Secrets,
+    seeds: Vec<Seed>,
     retry: RetryPolicy,
     given: BTreeMap<String, String>,
 }
@@ -114,6 +115,11 @@ impl Program {
     /// The secrets that the plan declares.
     pub const fn secrets(&self) -> &Secrets {
         &self.secrets
+    }
+
+    /// What a rehearsal of it begins with.
+    pub fn seeds(&self) -> &[Seed] {
+        &self.seeds
     }
 
     /// The steps that run in any case and take a secret that has no value, as far as that can be told without asking for
@@ -222,7 +228,7 @@ impl Program {
     /// Says in `scope` what a step handed on.
     pub fn finish(&self, step: usize, output: &Output, scope: &Scope) {
         if let Some(planned) = self.steps.get(step) {
-            scope.iteration(planned.iteration).set_step(&planned.written_id, output);
+            scope.iteration(planned.iteration).set_step(&planned.written_id, output.clone());
         }
     }
 

@@ -10,12 +10,16 @@ use super::allowed::Allowed;
 use crate::{
     oci::{RegistryName, RegistryPrefix},
     plan::{
-        AllowDeclaration, Diagnostic, Document, Names, Position, RegistryDeclaration, Scope, SecretDeclaration, Unset,
+        AllowDeclaration, Diagnostic, Document, Names, Position, RegistryDeclaration, RehearsalDeclaration, Scope,
+        SecretDeclaration, Unset,
         yaml::{Entry, Key, Node, NodeKind, Scalar, SecretName, Spanned, Style, TextOrSecret, decode},
     },
     secret::{LateSecret, SecretSource, Secrets},
     step::{Aliases, Places},
-    store::registry::{LateCredential, LateText, Limits, RegistrySettings, Tls, TlsError},
+    store::{
+        Seed,
+        registry::{LateCredential, LateText, Limits, RegistrySettings, Tls, TlsError},
+    },
 };
 
 /// What `registries` and `secrets` say.
@@ -26,6 +30,8 @@ pub(super) struct Settings {
     /// What the plan may do, where it says so.
     pub(super) allowed: Option<Allowed>,
     pub(super) secrets: Secrets,
+    /// What a rehearsal begins with.
+    pub(super) seeds: Vec<Seed>,
     /// Inputs without a value that they would need.
     pub(super) lacking: BTreeSet<Arc<str>>,
 }
@@ -41,6 +47,7 @@ pub(super) fn read(
 ) -> Settings {
     let mut reading = Reading { names, scope, unset, places, diagnostics, settings: Settings::default() };
     reading.settings.allowed = document.allow.as_ref().and_then(|node| reading.allowed(node));
+    reading.settings.seeds = document.rehearse.as_ref().map(|node| reading.seeds(node)).unwrap_or_default();
     let secrets = reading.secrets(&document.secrets);
     reading.registries(&document.registries, &secrets);
     reading.settings.secrets = Secrets::new(secrets.into_values().flatten());
@@ -81,6 +88,24 @@ impl Reading<'_> {
         let body = self.evaluate(node)?;
         let declaration: AllowDeclaration = decode(&body, "allow", self.diagnostics)?;
         Some(Allowed::read(&declaration, self.places, self.diagnostics))
+    }
+
+    fn seeds(&mut self, node: &Node) -> Vec<Seed> {
+        let Some(body) = self.evaluate(node) else { return Vec::new() };
+        let declaration = decode::<RehearsalDeclaration>(&body, "rehearse", self.diagnostics).unwrap_or_default();
+        let mut seeds = Vec::new();
+        for text in &declaration.seed {
+            match Seed::parse(text, &self.places.plan_folder) {
+                Ok(seed) if !seed.path().exists() => {
+                    let message = format!("file not found: `{}`", text.value);
+                    let diagnostic = Diagnostic::new(message).at(text.span);
+                    self.diagnostics.push(diagnostic.note(format!("looked for {}", seed.path().display())));
+                }
+                Ok(seed) => seeds.push(seed),
+                Err(error) => self.diagnostics.push(Diagnostic::new(error.to_string()).at(text.span)),
+            }
+        }
+        seeds
     }
 
     fn refuse(&mut self, node: &Spanned<impl Sized>, message: impl Into<String>, help: &str) {

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, Places, Sort, Step, StepContext, StepError,
+    effect_info::reads,
     kind::OutputInfo,
     reading::{check_subject, read_effects},
 };
@@ -45,6 +46,15 @@ impl Declare for Assert {
 absent: [localhost:5000/net-monitor:v2]
 present: [localhost:5000/net-monitor:v1]
 ";
+    const MORE: &'static [&'static str] = &["\
+equal: [\"${{ steps.one.digest }}\", \"${{ steps.two.digest }}\"]
+that: [\"${{ steps.one.size < 1000000 }}\"]
+"];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Tag, "in `absent` and `present`, where no digest is"),
+        reads(Sort::Graph, "of the repository in `absent` and `present`"),
+    ];
+    const GATE: Option<&'static str> = Some("always");
     const OUTPUTS: &'static [OutputInfo] = &[];
     const CONTENT: &'static [&'static str] = &["equal", "that"];
 }

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, Places, Sort, Step, StepContext, StepError,
     artifact::{self, annotations, check_artifact_type, check_created},
+    effect_info::{adds, reads},
     file::{self, FileSpec, Layer},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     platforms::{check_platform, for_platform, platform},
@@ -57,6 +58,21 @@ artifact_type: sbom/example
 files:
   - { name: sbom.json, media_type: application/json, json: { contents: good } }
 ";
+    const MORE: &'static [&'static str] = &["\
+subject: localhost:5000/net-monitor:v1
+platform: linux/arm64
+artifact_type: application/vnd.example.report
+annotations: { result: passed }
+created: 2026-01-31T12:00:00Z
+files:
+  - { path: report, annotations: { tool: scanner } }
+  - { name: note.txt, content: looked at by hand }
+"];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "of `files`"),
+        reads(Sort::Tag, "in `subject`, where no digest is"),
+        adds(Sort::Graph, "of the repository in `subject`"),
+    ];
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Declare, Done, Effects, FileOrSecret, Guess, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, FileOrSecret, Guess, Places, Sort, Step, StepContext, StepError,
+    effect_info::{adds, reads},
     kind::{DIGEST, OutputInfo, REFERENCE, output},
     reading::{append_effects, check_subject},
     signature::{
@@ -71,6 +72,18 @@ predicate_type: cyclonedx
 predicate: { json: { bomFormat: CycloneDX, specVersion: \"1.6\" } }
 key: keys/cosign.key
 ";
+    const MORE: &'static [&'static str] = &["\
+subject: localhost:5000/net-monitor:v1
+predicate_type: slsaprovenance1
+predicate: { path: build/provenance.json }
+key: keys/cosign.key
+password: ${{ KEY_PASSWORD }}
+"];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "of `predicate` and `key`"),
+        reads(Sort::Tag, "in `subject`, where no digest is"),
+        adds(Sort::Graph, "of the repository in `subject`"),
+    ];
     const OUTPUTS: &'static [OutputInfo] =
         &[REFERENCE, DIGEST, output("signatures", "a list of one: `subject`, `digest` and `reference`")];
     const CONTENT: &'static [&'static str] = &["predicate"];

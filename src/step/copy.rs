@@ -5,7 +5,8 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError, Thing,
+    effect_info::{adds, changes, reads},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::{check_target, moves, target_effects},
     reading::{check_subject, read_effects},
@@ -59,6 +60,66 @@ from: localhost:5000/net-monitor:v1
 to: localhost:5000/sample-staging/net-monitor:v1
 referrers: all
 ";
+    const MORE: &'static [&'static str] = &[
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: notation
+  trust_policy: keys/trustpolicy.json
+  trust_store: keys/truststore
+  annotations: { build: \"123\" }
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: notation
+  certificates: [keys/acme-root.crt]
+  identities: [\"x509.subject: C=US, ST=WA, O=acme\"]
+  timestamp_certificates: [keys/timestamp-root.crt]
+  require: [{ artifact_type: sbom/example }]
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: cosign
+  key: keys/cosign.pub
+  require: [{ predicate_type: slsaprovenance1 }]
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: cosign
+  keys: [keys/cosign.pub, keys/older.pub]
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: localhost:5000/stable/net-monitor:v1
+if_exists: replace
+verify:
+  format: cosign
+  identity:
+    subject: https://github.com/example/app/.github/workflows/release.yml@refs/heads/main
+    issuer: https://token.actions.githubusercontent.com
+    trusted_root: keys/trusted-root.json
+",
+    ];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "of keys, certificates and policies in `verify`"),
+        reads(Sort::Tag, "in `from`, where no digest is"),
+        reads(Sort::Graph, "of the repositories in `from` and `to`"),
+        adds(Sort::Graph, "of the repository in `to`"),
+        adds(Sort::TagList, "of that repository, where there is a tag"),
+        changes(Sort::Tag, "in `to`"),
+    ];
+    const GATE: Option<&'static str> = Some("with `verify`");
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Declare, Done, Effects, Guess, Overwritten, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, EffectInfo, Effects, Guess, Overwritten, Places, Sort, Step, StepContext, StepError, Thing,
+    effect_info::changes,
     kind::{OutputInfo, output},
     reading::check_subject,
     several::several,
@@ -46,6 +47,21 @@ impl Declare for Delete {
 reference: localhost:5000/net-monitor:v1
 graph: true
 ";
+    const MORE: &'static [&'static str] = &[
+        "\
+reference: localhost:5000/net-monitor:v1
+tag_only: true
+",
+        "\
+reference: localhost:5000/net-monitor:v1
+all_tags: true
+",
+    ];
+    const EFFECTS: &'static [EffectInfo] = &[
+        changes(Sort::Repository, "in `reference`, with all its tags"),
+        changes(Sort::Tag, "in `reference`, with `tag_only`"),
+        changes(Sort::TagList, "of that repository, with `tag_only`"),
+    ];
     const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] = &[output("deleted", "a list of the digests or the tag that are gone now")];
 }

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Declare, Done, Effects, Expect, Guess, Mode, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Expect, Guess, Mode, Places, Sort, Step, StepContext, StepError,
+    effect_info::reads,
     kind::{OutputInfo, output},
     reading::{check_subject, read_effects},
 };
@@ -65,6 +66,14 @@ artifact_type: sbom/example
 expect: one
 print: tree
 ";
+    const MORE: &'static [&'static str] = &["\
+subject: localhost:5000/net-monitor:v1
+annotations: { result: passed }
+depth: 1
+"];
+    const EFFECTS: &'static [EffectInfo] =
+        &[reads(Sort::Tag, "in `subject`, where no digest is"), reads(Sort::Graph, "of the repository in `subject`")];
+    const GATE: Option<&'static str> = Some("with `expect`");
     const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] = &[
         output(

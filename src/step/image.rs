@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError,
     artifact::{annotations, check_created, created},
     base::{self, Base, Bases},
+    effect_info::{adds, changes, reads},
     file::Layer,
     image_config::{self, Added},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
@@ -90,6 +91,29 @@ layers:
   - { path: net-monitor, at: /app }
 entrypoint: [/app/net-monitor]
 ";
+    const MORE: &'static [&'static str] = &["\
+to: localhost:5000/net-monitor:v1
+base: docker.io/library/debian:12
+platform: linux/arm64
+layers: [{ path: \"dist/*\", at: /usr/local/bin }]
+entrypoint: [/usr/local/bin/net-monitor]
+cmd: [--help]
+env: { LANG: C.UTF-8 }
+labels: { team: network }
+user: \"65532:65532\"
+workdir: /var/lib/net-monitor
+annotations: { org.opencontainers.image.version: 1.0.0 }
+if_exists: replace
+created: 2026-01-31T12:00:00Z
+"];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "of `layers`"),
+        reads(Sort::Tag, "in `base`, where no digest is"),
+        reads(Sort::Graph, "of the repository in `base`"),
+        adds(Sort::Graph, "of the repository in `to`"),
+        adds(Sort::TagList, "of that repository, where there is a tag"),
+        changes(Sort::Tag, "in `to`"),
+    ];
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,

@@ -9,8 +9,9 @@ use serde::{
 use serde_json::json;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError,
     artifact::{self, check_artifact_type},
+    effect_info::{adds, changes, reads},
     flat::flat,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     platforms::{check_platform, choose, platform, platform_of},
@@ -123,6 +124,21 @@ manifests:
   - localhost:5000/net-monitor:v1-amd64
   - { reference: \"localhost:5000/net-monitor:v1-arm64\", platform: linux/arm64/v8 }
 ";
+    const MORE: &'static [&'static str] = &["\
+to: localhost:5000/net-monitor:v1
+artifact_type: application/vnd.example.bundle
+annotations: { org.opencontainers.image.version: 1.0.0 }
+if_exists: keep
+manifests:
+  - { reference: \"localhost:5000/net-monitor:v1-s390x\", platform: linux/s390x, annotations: { tested: \"no\" } }
+"];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Tag, "in `manifests`, where no digest is"),
+        reads(Sort::Graph, "of the repository in `manifests`"),
+        adds(Sort::Graph, "of the repository in `to`"),
+        adds(Sort::TagList, "of that repository, where there is a tag"),
+        changes(Sort::Tag, "in `to`"),
+    ];
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,

@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, Places, Sort, Step, StepContext, StepError,
+    effect_info::reads,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     platforms::{CONFIG_LIMIT, check_platform, for_platform, platform},
     reading::{check_subject, read_effects},
@@ -50,6 +51,14 @@ impl Declare for Inspect {
 reference: localhost:5000/net-monitor:v1
 print: manifest
 ";
+    const MORE: &'static [&'static str] = &["\
+reference: localhost:5000/net-monitor:v1
+platform: linux/arm64
+"];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Tag, "in `reference`, where no digest is"),
+        reads(Sort::Graph, "of the repository in `reference`"),
+    ];
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,

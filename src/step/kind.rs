@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Step;
+use super::{EffectInfo, Step};
 use crate::plan::{
     Diagnostic, KindInfo,
     yaml::{Node, decode},
@@ -18,8 +18,14 @@ pub trait Declare: Step + DeserializeOwned + JsonSchema + 'static {
     const SUMMARY: &'static str;
     /// The body of a step, as YAML; a test decodes it.
     const EXAMPLE: &'static str;
+    /// Bodies that, with the example, have every field of the kind at least once.
+    const MORE: &'static [&'static str];
     /// Its outputs beyond `outcome` and `changed`.
     const OUTPUTS: &'static [OutputInfo];
+    /// What it touches outside, in words.
+    const EFFECTS: &'static [EffectInfo];
+    /// When a step of this kind may say no, where it ever may.
+    const GATE: Option<&'static str> = None;
     /// Fields, at any depth, that say what is in a manifest or what is compared: whatever stands there, the step touches the
     /// same things, hands on outputs that are guessed alike, and is a gate or not.
     const CONTENT: &'static [&'static str] = &[];
@@ -49,6 +55,12 @@ pub struct Kind {
     pub example: &'static str,
     /// Its outputs beyond `outcome` and `changed`.
     pub outputs: &'static [OutputInfo],
+    /// Bodies that, with the example, have every field of the kind at least once.
+    pub more: &'static [&'static str],
+    /// What it touches outside, in words.
+    pub effects: &'static [EffectInfo],
+    /// When a step of this kind may say no.
+    pub gate: Option<&'static str>,
     /// Fields, at any depth, of which nothing follows for the order of steps.
     pub content: &'static [&'static str],
     /// Why it cannot be known before a run what a step does.
@@ -88,6 +100,9 @@ const fn kind<T: Declare>() -> Kind {
         summary: T::SUMMARY,
         example: T::EXAMPLE,
         outputs: T::OUTPUTS,
+        more: T::MORE,
+        effects: T::EFFECTS,
+        gate: T::GATE,
         content: T::CONTENT,
         unforeseeable: T::UNFORESEEABLE,
         lists: T::LISTS,

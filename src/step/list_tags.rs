@@ -5,7 +5,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Declare, Done, Effects, Guess, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, EffectInfo, Effects, Guess, Places, Sort, Step, StepContext, StepError, Thing,
+    effect_info::reads,
     kind::{OutputInfo, output},
 };
 use crate::{
@@ -42,6 +43,13 @@ impl Declare for ListTags {
 repository: localhost:5000/net-monitor
 contains: [v1]
 ";
+    const MORE: &'static [&'static str] = &["\
+repository: localhost:5000/net-monitor
+match: \"v1.*\"
+print: true
+"];
+    const EFFECTS: &'static [EffectInfo] = &[reads(Sort::TagList, "of `repository`")];
+    const GATE: Option<&'static str> = Some("with `contains`");
     const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] =
         &[output("tags", "a list, sorted, without those of the referrers tag schema")];

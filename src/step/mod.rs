@@ -15,6 +15,7 @@ mod copy;
 mod delete;
 mod discover;
 mod done;
+mod effect_info;
 mod effects;
 mod error;
 mod exec;
@@ -44,6 +45,7 @@ mod remains;
 mod several;
 mod sign;
 mod signature;
+mod sort;
 mod streamed;
 mod tag;
 #[cfg(test)]
@@ -67,6 +69,7 @@ pub use self::{
     delete::Delete,
     discover::{Discover, DiscoverPrint},
     done::Done,
+    effect_info::EffectInfo,
     effects::{Access, Effects},
     error::StepError,
     exec::{Capture, Exec, ExecError, ExecRehearsal, Programs},
@@ -93,6 +96,7 @@ pub use self::{
         Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement, SchemeName,
         SignatureFormat, TimestampService,
     },
+    sort::Sort,
     tag::TagStep,
     thing::Thing,
     turn::Turn,

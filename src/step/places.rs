@@ -125,10 +125,8 @@ impl Places {
     /// The image layout that such a step would write where nothing may be written.
     pub fn leaves_workdir(&self, effects: &Effects) -> Option<String> {
         let written = effects.touches().iter().filter(|(access, _)| *access != Access::Read);
-        written.filter_map(|(_, thing)| thing.in_repository()).find_map(|repository| match repository {
-            Repository::Layout(path) if !self.may_write(&path) => Some(path.display().to_string()),
-            _ => None,
-        })
+        let mut layouts = written.filter_map(|(_, thing)| thing.in_layout());
+        layouts.find(|path| !self.may_write(path)).map(|path| path.display().to_string())
     }
 
     /// The same repository; under the name of the registry behind an alias, the path of an image layout made absolute.

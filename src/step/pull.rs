@@ -13,8 +13,10 @@ use serde_json::json;
 use tokio_util::task::TaskTracker;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Overwritten, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, EffectInfo, Effects, Guess, IfExists, Overwritten, Places, Sort, Step, StepContext, StepError,
+    Thing,
     arriving::Arriving,
+    effect_info::{changes, reads},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     platforms::{check_platform, for_platform, platform},
     reading::{check_subject, read_effects},
@@ -76,6 +78,19 @@ from: localhost:5000/samples/artifact:readme
 to: download/readme
 print: tree
 ";
+    const MORE: &'static [&'static str] = &["\
+from: localhost:5000/net-monitor@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+to: download/sbom
+if_exists: keep
+unpack: false
+include_subject: true
+platform: linux/arm64
+"];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Tag, "in `from`, where no digest is"),
+        reads(Sort::Graph, "of the repository in `from`"),
+        changes(Sort::Path, "the folder `to`"),
+    ];
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,

@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError,
     artifact::{self, annotations, check_artifact_type, check_created, describe},
+    effect_info::{adds, changes, reads},
     file::{self, CompressionName, FileSpec, Layer},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::{Publication, check_target, moves, target_effects},
@@ -61,6 +62,25 @@ files:
   - { path: readme.md, media_type: text/markdown }
   - { name: note.txt, content: hello }
 ";
+    const MORE: &'static [&'static str] = &["\
+to: localhost:5000/samples/site:1.4.0
+tags: [\"1.4\", latest]
+if_exists: replace
+artifact_type: application/vnd.example.site
+config: { path: site.json, media_type: application/vnd.example.site.config+json }
+annotations: { org.opencontainers.image.source: https://git.example.com/site }
+created: 2026-01-31T12:00:00Z
+compression: zstd
+files:
+  - { path: public, name: public, annotations: { part: pages } }
+  - { name: build.json, media_type: application/json, json: { commit: 4f1c2ab } }
+"];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "of `files` and `config`"),
+        adds(Sort::Graph, "of the repository in `to`"),
+        adds(Sort::TagList, "of that repository, where there is a tag"),
+        changes(Sort::Tag, "in `to`, and those of `tags`"),
+    ];
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,
         DIGEST,

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Declare, Done, Effects, FileOrSecret, Guess, Mode, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, EffectInfo, Effects, FileOrSecret, Guess, Mode, Places, Sort, Step, StepContext, StepError, Thing,
+    effect_info::{adds, changes, reads},
     kind::{DIGEST, OutputInfo, REFERENCE, output},
     reading::{append_effects, check_subject},
     several::several,
@@ -82,6 +83,32 @@ key: keys/release.key
 certificate_chain: keys/release.crt
 annotations: { build: \"123\" }
 ";
+    const MORE: &'static [&'static str] = &[
+        "\
+subjects: [localhost:5000/net-monitor:v1, localhost:5000/net-monitor:v2]
+format: notation
+plugin: { name: azure-kv, key_id: \"https://vault.example.com/keys/release/1\", config: { ca_certs: keys/ca.pem } }
+envelope: cose
+expiry: 90d
+timestamp: { url: \"http://timestamp.example.com\", certificates: [keys/timestamp-root.crt] }
+if_signed: replace
+",
+        "\
+subject: localhost:5000/net-monitor:v1
+format: cosign
+key: keys/cosign.key
+password: ${{ KEY_PASSWORD }}
+envelope: simple_signing
+",
+    ];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "of keys and certificates"),
+        reads(Sort::Tag, "in `subject` and `subjects`, where no digest is"),
+        adds(Sort::Graph, "of the repository in `subject` and `subjects`"),
+        changes(Sort::Graph, "of that repository, with `if_signed: replace`"),
+        changes(Sort::Tag, "`sha256-….sig`, with `envelope: simple_signing`"),
+        adds(Sort::TagList, "of that repository, with `envelope: simple_signing`"),
+    ];
     const UNFORESEEABLE: Option<&'static str> = Some("a signature is different each time");
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,

@@ -22,9 +22,6 @@ use crate::{
 
 /// In bytes. Smaller files are hashed in a moment.
 const LARGE: u64 = 64 * 1024 * 1024;
-/// In bytes. What breaks off before its digest is known starts anew: of more, that would be a greater loss than to hash it
-/// first and to go on where the registry has kept what came.
-const LARGEST: u64 = 128 * 1024 * 1024;
 
 /// Sends what is large in `files`, not hashed yet, and most likely new at `to`. What was sent is hashed then.
 pub(super) async fn send(cx: &StepContext, to: &Reference, files: &[FileSpec]) -> Hashed {
@@ -69,9 +66,7 @@ fn large_files(patterns: &[String], folder: &Path) -> Vec<(PathBuf, Metadata)> {
         Some((path, metadata))
     });
     let mut seen = HashSet::new();
-    files
-        .filter(|(path, metadata)| (LARGE + 1..=LARGEST).contains(&metadata.len()) && seen.insert(path.clone()))
-        .collect()
+    files.filter(|(path, metadata)| metadata.len() > LARGE && seen.insert(path.clone())).collect()
 }
 
 /// The sizes of the layers of what `to` names now: a file of one of these sizes may be the same.

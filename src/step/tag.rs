@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Declare, Done, Effects, Guess, IfExists, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError,
+    effect_info::{adds, changes, reads},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::target_effects,
     reading::{check_subject, read_effects},
@@ -43,6 +44,14 @@ from: localhost:5000/net-monitor:v1
 tags: [stable, latest]
 if_exists: replace
 ";
+    const MORE: &'static [&'static str] = &[];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Tag, "in `from`, where no digest is"),
+        reads(Sort::Graph, "of the repository in `from`"),
+        adds(Sort::Graph, "of that repository"),
+        adds(Sort::TagList, "of that repository"),
+        changes(Sort::Tag, "each of `tags`"),
+    ];
     const OUTPUTS: &'static [OutputInfo] =
         &[REFERENCE, DIGEST, MEDIA_TYPE, SIZE, output("previous", "the digests that the tags had before, by tag")];
 }

@@ -1,9 +1,10 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
+use super::Sort;
 use crate::oci::{RegistryName, Repository, Tag};
 
 /// Something outside that steps read and change: a path in a tree of which every node is a thing.
@@ -21,6 +22,15 @@ const GRAPH: &str = "graph";
 const PUSHED: &str = "pushed manifests";
 const TAG_LIST: &str = "tag list";
 
+/// The words above, each made once: checking a large plan makes hundreds of thousands of things.
+static WORDS: LazyLock<[Arc<str>; 7]> =
+    LazyLock::new(|| [REGISTRY, LAYOUT, FILE, TAG, GRAPH, PUSHED, TAG_LIST].map(Arc::from));
+
+/// A part that is one of the words, or any other.
+fn part(text: &str) -> Arc<str> {
+    WORDS.iter().find(|word| ***word == *text).map_or_else(|| text.into(), Arc::clone)
+}
+
 impl Thing {
     /// Everything there is.
     pub const fn everything() -> Self {
@@ -29,21 +39,25 @@ impl Thing {
 
     /// Everything in every registry and layout that is not known by name.
     pub fn every_repository() -> Self {
-        Self(vec![REGISTRY.into()])
+        Self(vec![part(REGISTRY)])
     }
 
     /// A registry with all its repositories.
     pub fn registry(registry: &RegistryName) -> Self {
-        Self(vec![REGISTRY.into(), host(&registry.identity())])
+        Self(vec![part(REGISTRY), host(registry)])
     }
 
     /// A repository with all that is in it.
     pub fn repository(repository: &Repository) -> Self {
-        Self(match repository.identity() {
-            Repository::Registry { registry, name } => vec![REGISTRY.into(), host(&registry), name.as_str().into()],
+        // With room for what may follow.
+        let mut parts = Vec::with_capacity(5);
+        parts.push(part(REGISTRY));
+        match repository {
+            Repository::Registry { registry, name } => parts.extend([host(registry), name.as_str().into()]),
             // A layout stands below the registries, so that an unknown repository may be a layout too.
-            Repository::Layout(path) => vec![REGISTRY.into(), LAYOUT.into(), path.to_string_lossy().into()],
-        })
+            Repository::Layout(path) => parts.extend([part(LAYOUT), path.to_string_lossy().into()]),
+        }
+        Self(parts)
     }
 
     /// A tag.
@@ -74,20 +88,28 @@ impl Thing {
 
     /// A file or a folder with what lies under it. The path is absolute and has no `.` or `..`.
     pub fn path(path: &Path) -> Self {
-        let mut parts = vec![Arc::from(FILE)];
+        let mut parts = vec![part(FILE)];
         parts.extend(path.components().map(|part| Arc::from(part.as_os_str().to_string_lossy().as_ref())));
         Self(parts)
     }
 
     /// The repository that this is or is in, by its identity.
     pub fn in_repository(&self) -> Option<Repository> {
+        if let Some(path) = self.in_layout() {
+            return Some(Repository::Layout(path.to_owned()));
+        }
         match self.0.as_slice() {
-            [root, layout, path, ..] if **root == *REGISTRY && **layout == *LAYOUT => {
-                Some(Repository::Layout(PathBuf::from(&**path)))
-            }
             [root, host, name, ..] if **root == *REGISTRY => {
                 Some(Repository::Registry { registry: host.parse().ok()?, name: name.parse().ok()? })
             }
+            _ => None,
+        }
+    }
+
+    /// The path of the image layout that this is or is in.
+    pub fn in_layout(&self) -> Option<&Path> {
+        match self.0.as_slice() {
+            [root, layout, path, ..] if **root == *REGISTRY && **layout == *LAYOUT => Some(Path::new(&**path)),
             _ => None,
         }
     }
@@ -111,6 +133,20 @@ impl Thing {
     /// The parts from the root down.
     pub fn parts(&self) -> &[Arc<str>] {
         &self.0
+    }
+
+    /// What sort of thing this is.
+    pub fn sort(&self) -> Sort {
+        let Some(root) = self.0.first() else { return Sort::Everything };
+        if **root == *FILE {
+            return Sort::Path;
+        }
+        match self.0.get(3).map(AsRef::as_ref) {
+            Some(TAG) => Sort::Tag,
+            Some(TAG_LIST) => Sort::TagList,
+            Some(_) => Sort::Graph,
+            None => Sort::Repository,
+        }
     }
 
     /// The smallest thing that contains both.
@@ -144,14 +180,14 @@ impl Thing {
         (0..=self.0.len()).rev().map(|parts| Self(self.0[..parts].to_vec()))
     }
 
-    fn child(mut self, part: &str) -> Self {
-        self.0.push(part.into());
+    fn child(mut self, name: &str) -> Self {
+        self.0.push(part(name));
         self
     }
 }
 
 fn host(registry: &RegistryName) -> Arc<str> {
-    registry.as_str().into()
+    registry.identity().as_str().into()
 }
 
 impl fmt::Display for Thing {

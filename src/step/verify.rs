@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Declare, Done, Effects, Guess, Places, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, Places, Sort, Step, StepContext, StepError,
+    effect_info::reads,
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     reading::{check_subject, read_effects},
     signature::{Demand, Finding, VerifyFields},
@@ -55,6 +56,48 @@ certificates: [certificates/acme-root.pem]
 require:
   - { artifact_type: sbom/example }
 ";
+    const MORE: &'static [&'static str] = &[
+        "\
+subject: localhost:5000/net-monitor:v1
+format: notation
+trust_policy: keys/trustpolicy.json
+trust_store: keys/truststore
+annotations: { build: \"123\" }
+",
+        "\
+subject: localhost:5000/net-monitor:v1
+format: notation
+certificates: [keys/acme-root.crt]
+identities: [\"x509.subject: C=US, ST=WA, O=acme\"]
+timestamp_certificates: [keys/timestamp-root.crt]
+require: [{ artifact_type: sbom/example }]
+",
+        "\
+subject: localhost:5000/net-monitor:v1
+format: cosign
+key: keys/cosign.pub
+require: [{ predicate_type: slsaprovenance1 }]
+",
+        "\
+subject: localhost:5000/net-monitor:v1
+format: cosign
+keys: [keys/cosign.pub, keys/older.pub]
+",
+        "\
+subject: localhost:5000/net-monitor:v1
+format: cosign
+identity:
+  subject: https://github.com/example/app/.github/workflows/release.yml@refs/heads/main
+  issuer: https://token.actions.githubusercontent.com
+  trusted_root: keys/trusted-root.json
+",
+    ];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "of keys, certificates and policies"),
+        reads(Sort::Tag, "in `subject`, where no digest is"),
+        reads(Sort::Graph, "of the repository in `subject`"),
+    ];
+    const GATE: Option<&'static str> = Some("always");
     const LISTS: bool = true;
     const OUTPUTS: &'static [OutputInfo] = &[
         REFERENCE,

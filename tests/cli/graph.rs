@@ -160,7 +160,7 @@ fn the_kinds() {
     tag        Points tags to a manifest that is there.
     verify     Makes sure that a manifest is signed by somebody who is trusted.
 
-    `consign kinds KIND` shows the fields, the outputs and an example.
+    `consign kinds KIND` shows the fields, the outputs, the effects and an example.
     ");
     assert_snapshot!(test.run("kinds psuh").shown(), @"
     exit code 2

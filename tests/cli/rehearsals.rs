@@ -335,3 +335,71 @@ fn a_seed_that_cannot_be_is_said_to_be_none() {
     error: --seed: `v1` in [FOLDER]/kept/r.io/team/app is no whole reference: say where it goes with `registry/repository=PATH`
     ");
 }
+
+/// What others have is an image layout beside the plan.
+const MIRROR: &str = "\
+consign: 1
+inputs:
+  UPSTREAM: { type: registry, default: r.io }
+rehearse: { seed: [\"${{ UPSTREAM }}/team/app=upstream\"] }
+steps:
+  - id: mirror
+    copy: { from: \"${{ UPSTREAM }}/team/app:v1\", to: \"localhost:5000/app:v1\" }
+";
+
+#[test]
+fn a_plan_says_itself_what_its_rehearsal_begins_with() {
+    let test = Test::new(PLAN).file("mirror.yaml", MIRROR);
+    outcomes(&test, "--keep kept");
+    std::fs::rename(test.path("kept/r.io/team/app"), test.path("upstream")).unwrap();
+    let ran = test.run("rehearse mirror.yaml --progress none");
+    assert_eq!(ran.code, 0, "{}", ran.shown());
+    let elsewhere = test.run("rehearse mirror.yaml --progress none --set UPSTREAM=other.io");
+    assert_eq!(elsewhere.code, 0, "{}", elsewhere.shown());
+    // A run asks the registry, and that is not there.
+    let run = test.run("run mirror.yaml --progress none --set UPSTREAM=127.0.0.1:1");
+    assert_eq!(run.code, 75, "{}", run.shown());
+}
+
+#[test]
+fn what_a_rehearsal_cannot_begin_with() {
+    let test = Test::new(
+        "\
+consign: 1
+rehearse:
+  seed: [nowhere, \"App=upstream\", \"${{ UPSTREM }}/app=upstream\"]
+  faults: [\"503\"]
+steps:
+  - { id: a, list_tags: { repository: localhost:5000/app } }
+",
+    );
+    assert_snapshot!(test.run("check plan.yaml").shown(), @r#"
+    exit code 2
+    --- stderr
+    error: no such name `UPSTREM`
+     --> plan.yaml:3:40
+      |
+    3 |   seed: [nowhere, "App=upstream", "${{ UPSTREM }}/app=upstream"]
+      |                                        ^^^^^^^
+      |
+      = help: declare it under `inputs` or `vars`
+    "#);
+    let lists = test.file("plan.yaml", "consign: 1\nrehearse: { seed: [nowhere, \"App=upstream\"] }\nsteps: []\n");
+    assert_snapshot!(lists.run("check plan.yaml").shown(), @r#"
+    exit code 2
+    --- stderr
+    error: file not found: `nowhere`
+     --> plan.yaml:2:20
+      |
+    2 | rehearse: { seed: [nowhere, "App=upstream"] }
+      |                    ^^^^^^^
+      |
+      = note: looked for [FOLDER]/nowhere
+
+    error: `App`: `App` names no registry: write the registry too, such as `docker.io/library/App` or `localhost:5000/App`
+     --> plan.yaml:2:29
+      |
+    2 | rehearse: { seed: [nowhere, "App=upstream"] }
+      |                             ^^^^^^^^^^^^^^
+    "#);
+}

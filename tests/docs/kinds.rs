@@ -1,13 +1,20 @@
 //! What the list of kinds says of itself.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fs};
 
 use consign::{
-    plan::{SourceFile, yaml},
-    step::{Guess, KINDS},
+    plan::{
+        Given, SourceFile,
+        expression::{FILTERS, Template},
+        yaml as front_end,
+    },
+    program::{CompileOptions, Program, compile},
+    step::{Guess, KINDS, Kind, Mode, Places},
 };
+use serde_json::Value;
+use tempfile::TempDir;
 
-use super::consign;
+use super::{consign, yaml};
 
 #[test]
 fn kinds_are_listed_by_name_each_with_a_sentence() {
@@ -28,7 +35,7 @@ fn kinds_are_listed_by_name_each_with_a_sentence() {
 fn every_example_is_read_and_has_the_outputs_that_its_kind_lists() {
     for kind in KINDS {
         let source = SourceFile::new(kind.name, kind.example);
-        let node = yaml::parse(&source).unwrap();
+        let node = front_end::parse(&source).unwrap();
         let mut diagnostics = Vec::new();
         let step = kind.decode(&node, &mut diagnostics);
         assert!(diagnostics.is_empty(), "{}: {diagnostics:?}", kind.name);
@@ -65,4 +72,125 @@ fn a_kind_that_is_not_there_is_answered_with_one_that_is() {
     let said = consign(&["kinds", "atach"]);
     assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""));
     assert_eq!(said.stderr, "error: there is no kind `atach`; did you mean `attach`?\n");
+}
+
+/// A plan with a step of that kind in it, and what its body speaks of.
+fn plan_with(kind: &Kind, body: &str) -> String {
+    let mut plan = "consign: 1\n\
+        inputs: { CHANGES: { default: more of everything } }\n\
+        secrets: { KEY_PASSWORD: { env: KEY_PASSWORD } }\n\
+        steps:\n\
+        \x20 - id: one\n    push: { to: localhost:5000/one, files: [{ name: a, content: a }] }\n\
+        \x20 - id: two\n    push: { to: localhost:5000/two, files: [{ name: a, content: a }] }\n\
+        \x20 - id: example\n"
+        .to_owned();
+    plan += &format!("    {}:\n", kind.name);
+    body.lines().for_each(|line| plan += &format!("      {line}\n"));
+    plan
+}
+
+/// The files that examples speak of.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let files = [
+        "readme.md",
+        "net-monitor/net-monitor",
+        "site.json",
+        "public/index.html",
+        "dist/net-monitor",
+        "report/report.json",
+        "build/provenance.json",
+        "notes/release.md",
+        "scripts/release-notes",
+        "keys/truststore/x509/ca/acme/root.crt",
+    ];
+    let keys = ["release.key", "release.crt", "cosign.key", "cosign.pub", "older.pub", "trusted-root.json"];
+    let keys = keys.iter().chain(&["trustpolicy.json", "acme-root.crt", "timestamp-root.crt"]);
+    let keys = keys.map(|name| format!("keys/{name}")).chain(["certificates/acme-root.pem".to_owned()]);
+    for name in files.into_iter().map(str::to_owned).chain(keys) {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "x").unwrap();
+    }
+    folder
+}
+
+/// Every body that the kind shows, each in a plan that is right.
+fn examples(kind: &Kind, folder: &TempDir) -> Vec<Program> {
+    let bodies = std::iter::once(&kind.example).chain(kind.more);
+    let program = |body: &&str| {
+        let source = SourceFile::new("plan.yaml", plan_with(kind, body));
+        let places = Places::new(folder.path(), folder.path());
+        let options =
+            CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), mode: Mode::Real, places };
+        compile(&source, &options).unwrap_or_else(|wrong| panic!("{}: {wrong:?}\n{body}", kind.name))
+    };
+    bodies.map(program).collect()
+}
+
+#[test]
+fn what_a_kind_says_of_its_effects_is_what_its_steps_do() {
+    let folder = folder();
+    for kind in KINDS {
+        let mut done = BTreeSet::new();
+        let mut gate = false;
+        for program in examples(kind, &folder) {
+            let step = program.steps().last().unwrap();
+            done.extend(step.effects.touches().iter().map(|(access, thing)| (access.verb(), thing.sort())));
+            gate |= step.gate;
+        }
+        let said: BTreeSet<_> = kind.effects.iter().map(|effect| (effect.access.verb(), effect.sort)).collect();
+        assert_eq!(done, said, "{}", kind.name);
+        assert_eq!(kind.effects.len(), said.len(), "{}: one row each", kind.name);
+        assert_eq!(kind.gate.is_some(), gate, "{}", kind.name);
+    }
+}
+
+/// The fields that stand in `value`, with those of nested mappings, as far as `fields` names them.
+fn used(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                names.insert(name.clone());
+                used(value, names);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| used(item, names)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_stands_in_an_example() {
+    for kind in KINDS {
+        let mut names = BTreeSet::new();
+        std::iter::once(&kind.example).chain(kind.more).for_each(|body| used(&yaml(body), &mut names));
+        for field in kind.fields() {
+            assert!(names.contains(&field.name), "{}: no example has `{}`", kind.name, field.name);
+        }
+    }
+}
+
+#[test]
+fn effects_and_gates_are_explained() {
+    let said = consign(&["kinds", "list_tags"]).stdout;
+    let effects = said.split_once("\neffects").map(|(_, rest)| format!("effects{rest}")).unwrap();
+    insta::assert_snapshot!(effects.split("\nexample").next().unwrap(), @"
+    effects, from which the order of steps follows
+      reads  the tag list  of `repository`
+
+    gate: with `contains`
+      What stands below and changes anything waits until it has passed.
+    ");
+}
+
+#[test]
+fn every_filter_gives_what_its_example_says() {
+    assert!(FILTERS.is_sorted_by_key(|filter| filter.name));
+    for filter in FILTERS {
+        let template = Template::parse(&format!("${{{{ {} }}}}", filter.example)).unwrap().unwrap();
+        let given = template.evaluate(&minijinja::Value::UNDEFINED).unwrap();
+        assert_eq!(given.to_string(), filter.gives, "{}", filter.example);
+        assert!(filter.example.contains(&format!("| {}", filter.name)), "{}", filter.name);
+    }
 }

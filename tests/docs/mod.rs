@@ -1,9 +1,13 @@
 //! The words: plans, README, schema, help. What they say is compared with what the program does.
 
+mod completions;
 mod help;
+mod init;
 mod kinds;
+mod manual;
 mod plans;
 mod readme;
+mod reference;
 mod schema;
 
 use std::{

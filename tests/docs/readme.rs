@@ -79,9 +79,26 @@ fn the_diagnostics_of_the_readme_are_real() {
     assert_eq!((said.code, said.stderr), (Some(2), marked("check: stderr")));
 }
 
+/// What the plans on the pages speak of.
+const FILES: &[(&str, &str)] = &[
+    ("dist/amd64/app", "app"),
+    ("dist/arm64/app", "app"),
+    ("app.spdx.json", "{}"),
+    (
+        "provenance.json",
+        "{ \"buildDefinition\": { \"buildType\": \"https://example.com/release/v1\", \"externalParameters\": {} }, \"runDetails\": { \"builder\": { \"id\": \"https://example.com/builder\" } } }",
+    ),
+    ("smoke-test", "#!/bin/sh\n"),
+];
+
 #[test]
 fn every_plan_on_the_pages_is_right() {
     let folder = TempDir::new().unwrap();
+    for (name, text) in FILES {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
     let mut whole = 0;
     for (page, block) in blocks("yaml") {
         let source = SourceFile::new(&page, block.clone());

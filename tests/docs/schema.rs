@@ -1,10 +1,12 @@
 //! The schema accepts what consign accepts, refuses what editors can see, and explains every field.
 
+use std::fs;
+
 use consign::step::KINDS;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::{consign, plans, read, yaml};
+use super::{consign, consign_in, plans, read, yaml};
 
 fn schema() -> Value {
     serde_json::from_str(&consign(&["schema"]).stdout).unwrap()
@@ -43,7 +45,7 @@ fn in_file(name: &str) -> Validator {
 
 /// Runs that succeed, fail, and meet faults.
 fn runs() -> Vec<Vec<String>> {
-    let faults = ["copy:503*2", "cut:upload", "503*100"].map(|fault| format!("--fault={fault}"));
+    let faults = ["503*2", "cut:upload", "503*100"].map(|fault| format!("--fault={fault}"));
     let extra = [&[String::new()], &faults[..], &["--keep-going".to_owned()]].concat();
     let run = |plan: &String, extra: &String| {
         let arguments = ["rehearse", plan, extra].into_iter().filter(|argument| !argument.is_empty());
@@ -211,4 +213,160 @@ fn no_description_shows_what_it_is_written_in() {
     for rust in ["::", "[`", "`]", "Option<", "Vec<", "Spanned", "Some(", "uint", "Self", "&str"] {
         assert!(!text.contains(rust) && !kinds.contains(rust), "{rust}");
     }
+}
+
+/// Every key that the schema lists, anywhere: where it stands, and what is said of it.
+fn keys(at: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
+    for (name, key) in schema["properties"].as_object().into_iter().flatten() {
+        found.push((format!("{at}/properties/{name}"), key.clone()));
+    }
+    match schema {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, _)| !["examples", "enum", "const", "default"].contains(&name.as_str()))
+            .for_each(|(name, member)| keys(&format!("{at}/{name}"), member, found)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(place, item)| keys(&format!("{at}/{place}"), item, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_is_described_and_its_examples_fit() {
+    let schema = schema();
+    let mut found = Vec::new();
+    keys("", &schema, &mut found);
+    assert!(found.len() > 150);
+    for (at, key) in found {
+        assert!(key["description"].as_str().is_some_and(|text| text.ends_with(['.', '`'])), "{at}");
+        let examples = key["examples"].as_array();
+        // The fields of `verify` stand in `copy` too, which shows them there.
+        assert!(examples.is_some_and(|examples| !examples.is_empty()) || at.ends_with("/consign"), "{at}");
+        let part = part(&schema, &at);
+        let validator = jsonschema::validator_for(&part).unwrap();
+        for example in examples.into_iter().flatten() {
+            assert!(validator.is_valid(example), "{at}: {example}");
+        }
+    }
+}
+
+#[test]
+fn the_plan_that_the_examples_are_from_is_right() {
+    let plan = read("src/cli/schema_examples/plan.yaml");
+    accepts(&validator(), &yaml(&plan));
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("plan.yaml", &plan);
+    write("languages.json", "[\"de\", \"en\"]");
+    write("keys/password", "x");
+    write("upstream/oci-layout", "{ \"imageLayoutVersion\": \"1.0.0\" }");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    write("certificates/house.pem", &made.cert.pem());
+    write("certificates/client.pem", &made.cert.pem());
+    write("certificates/client.key", &made.signing_key.serialize_pem());
+    let said = consign_in(folder.path(), &["check", "plan.yaml"]);
+    assert_eq!((said.code, said.stdout.as_str()), (Some(0), ""), "{}", said.stderr);
+}
+
+/// The schema of what stands at that place.
+fn part(schema: &Value, at: &str) -> Value {
+    let mut part = json!({ "$ref": format!("#{at}"), "$defs": schema["$defs"] });
+    // Where nothing leads there, the top level is no part of it.
+    if at.starts_with("/properties") {
+        part["properties"] = schema["properties"].clone();
+    }
+    part
+}
+
+/// The places that take no expression: what is read before there are values, and what has keys of its own.
+const LITERAL: &[&str] = &[
+    "/properties/consign",
+    "/properties/inputs",
+    "/properties/vars",
+    "/properties/secrets",
+    "/properties/allow",
+    "/properties/rehearse",
+    "/properties/registries",
+    "/properties/defaults",
+    "/properties/steps",
+    "/properties/finally",
+    "/properties/outputs",
+    "/properties/defaults/properties/retry",
+    "/properties/defaults/properties/timeout",
+    "/$defs/input/properties/type",
+    "/$defs/input/properties/enum",
+    "/$defs/step/properties/id",
+    "/$defs/step/properties/timeout",
+    "/$defs/step/properties/continue_on_error",
+    "/$defs/step/properties/needs",
+    "/$defs/step/properties/retry",
+    "/$defs/step/properties/steps",
+    "/$defs/retry/properties/max",
+    "/$defs/retry/properties/budget",
+    "/$defs/foreach/anyOf/2/properties/as",
+    "/$defs/foreach/anyOf/2/properties/max_parallel",
+];
+
+#[test]
+fn what_takes_no_expression_is_what_is_read_before_there_are_values() {
+    let schema = schema();
+    let mut found = Vec::new();
+    keys("", &schema, &mut found);
+    let is_kind = |at: &str| KINDS.iter().any(|kind| at == format!("/$defs/step/properties/{}", kind.name));
+    let refuses = |at: &str| {
+        let part = part(&schema, at);
+        !jsonschema::validator_for(&part).unwrap().is_valid(&json!("${{ X }}"))
+    };
+    let literal: Vec<_> = found.iter().map(|(at, _)| at.as_str()).filter(|at| refuses(at) && !is_kind(at)).collect();
+    assert_eq!(literal, LITERAL);
+}
+
+#[test]
+fn the_program_takes_no_expression_there_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = |more: &str, of_step: &str, foreach: &str| {
+        let foreach = if foreach.is_empty() { String::new() } else { format!(", foreach: {{ in: [a], {foreach} }}") };
+        format!(
+            "consign: 1\ninputs: {{ X: {{ default: '1' }} }}\n{more}\nsteps:\n  - {{ id: one, tag: {{ from: a.io/b:c, \
+             tags: [d] }} }}\n  - {{ id: two, tag: {{ from: a.io/b:c, tags: [e] }}{of_step}{foreach} }}\n"
+        )
+    };
+    let check = |plan: &str| {
+        fs::write(folder.path().join("plan.yaml"), plan).unwrap();
+        consign_in(folder.path(), &["check", "plan.yaml"])
+    };
+    let right = check(&plan("", "", "as: b"));
+    assert_eq!(right.code, Some(0), "{}", right.stderr);
+    let x = "'${{ X }}'";
+    for (more, of_step, foreach) in [
+        (format!("defaults: {{ timeout: {x} }}"), String::new(), String::new()),
+        (format!("defaults: {{ retry: {{ max: {x} }} }}"), String::new(), String::new()),
+        (String::new(), format!(", timeout: {x}"), String::new()),
+        (String::new(), format!(", continue_on_error: {x}"), String::new()),
+        (String::new(), format!(", needs: [{x}]"), String::new()),
+        (String::new(), format!(", retry: {{ budget: {x} }}"), String::new()),
+        (String::new(), String::new(), format!("as: {x}")),
+        (String::new(), String::new(), format!("max_parallel: {x}")),
+        (String::new(), ", steps: '${{ X }}'".to_owned(), String::new()),
+    ] {
+        let said = check(&plan(&more, &of_step, &foreach));
+        assert_eq!(said.code, Some(2), "{more}{of_step}{foreach}");
+    }
+}
+
+#[test]
+fn mistakes_are_refused_where_they_stand() {
+    let validator = validator();
+    let plan = "{ consign: 1, inputs: { A: { typ: tag } }, registries: { a.io: { concurency: 3 } }, steps: [{ id: a, push: \
+        { to: a.io/b:c, files: [{ path: a, media_tpye: b }] } }, { id: b, copy: { from: a.io/b:c, to: a.io/d:c, if_exists: \
+        overwrite } }, { id: c, discover: { subject: a.io/b:c, expect: [1] } }] }";
+    let at: Vec<_> = validator.iter_errors(&yaml(plan)).map(|error| error.instance_path().to_string()).collect();
+    let expected =
+        ["/inputs/A", "/registries/a.io", "/steps/0/push/files", "/steps/1/copy/if_exists", "/steps/2/discover/expect"];
+    assert_eq!(at, expected);
 }

@@ -28,11 +28,12 @@ class Failed(Exception):
     """A check does not hold, in words."""
 
 
-def run(command, cwd=None):
+def run(command, cwd=None, environment=None):
     """The stdout, as bytes, of a command that must succeed."""
+    environment = {**ENVIRONMENT, **(environment or {})}
     try:
         ended = subprocess.run(
-            command, cwd=cwd, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT
+            command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT
         )
     except subprocess.TimeoutExpired:
         raise Failed(f"`{words(command)}` did not end within {LIMIT} s") from None
@@ -64,11 +65,11 @@ def consign_command(plan, *arguments, workdir):
     return [CONSIGN, "run", plan, "--progress", "none", "--workdir", workdir, *arguments]
 
 
-def consign(plan, *arguments, workdir):
+def consign(plan, *arguments, workdir, environment=None):
     """Runs a plan; the outcome of each step, by its id."""
     workdir.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=workdir.parent, suffix=".ndjson") as events:
-        run(consign_command(plan, "--events", events.name, *arguments, workdir=workdir), cwd=workdir)
+        run(consign_command(plan, "--events", events.name, *arguments, workdir=workdir), workdir, environment)
         return outcomes(pathlib.Path(events.name).read_text())
 
 

@@ -5,6 +5,7 @@
 use std::{
     collections::BTreeSet,
     fmt::Write,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -12,12 +13,13 @@ use std::{
     time::Duration,
 };
 
+use consign::event::Node;
 use futures_util::FutureExt;
 use tokio::{sync::Barrier, time::timeout};
 
 use super::{
     registry::{Call, Registry, What},
-    rehearsal::{Rehearsal, rehearse},
+    rehearsal::{Rehearsal, program, rehearse},
 };
 
 /// A registry in which every call that `meets` waits for `count` of its like.
@@ -247,4 +249,51 @@ async fn items_that_write_one_tag_do_not_overlap() {
     let plan = items("one:v1");
     let run = succeeds(&plan[..plan.find("  - id: copy").unwrap()], &registry, 16).await;
     assert_eq!((most.load(Ordering::SeqCst), run.outcomes.len()), (1, 24));
+}
+
+/// `count` items of five steps each.
+fn images(count: usize) -> String {
+    let keys: Vec<_> = (0..count).map(|number| format!("image{number}")).collect();
+    format!(
+        "consign: 1
+steps:
+  - id: release
+    foreach: [{}]
+    steps:
+      - id: image
+        push: {{ to: 'localhost:5000/${{{{ item }}}}:v1', files: [{{ name: f, content: '${{{{ item }}}}' }}] }}
+      - id: sbom
+        attach: {{ subject: '${{{{ steps.image.reference }}}}', artifact_type: test/a, annotations: {{ n: x }} }}
+      - id: check
+        discover: {{ subject: '${{{{ steps.image.reference }}}}', artifact_type: test/a, expect: one }}
+      - id: copy
+        copy: {{ from: '${{{{ steps.image.reference }}}}', to: 'localhost:5000/copy/${{{{ item }}}}:v1' }}
+      - id: stable
+        tag: {{ from: '${{{{ steps.copy.reference }}}}', tags: [stable] }}
+",
+        keys.join(", ")
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_items_of_five_steps_overlap_and_none_waits_for_another() {
+    let plan = images(200);
+    let all_at_once = meeting(200, |call| call.what == What::Push && !call.to.contains("copy"));
+    let run = succeeds(&plan, &all_at_once, 200).await;
+    assert_eq!(run.outcomes.len(), 1000);
+    let program = program(&plan, Path::new("/nowhere"));
+    let graph = program.graph();
+    assert_eq!((graph.len(), graph.longest_chain(|_| 1).links.len()), (1000, 5));
+    let item = |node: &Node| match node {
+        Node::Step(step) => step.name().split(']').next().map(str::to_owned),
+        Node::Join(_) => None,
+    };
+    let edges = graph.edges();
+    let apart = edges.iter().filter(|edge| {
+        let (from, to) = (item(&edge.from), item(&edge.to));
+        from.is_some() && to.is_some() && from != to
+    });
+    assert_eq!(apart.count(), 0);
+    // Each item has its own four edges for data and effects, and one more for its gate.
+    assert!(edges.len() < 2000, "{}", edges.len());
 }

@@ -6,66 +6,6 @@ use minijinja::{Environment, UndefinedBehavior};
 
 use super::filters;
 
-/// Every filter that an expression may use.
-pub(super) const FILTERS: &[&str] = &[
-    "abs",
-    "attr",
-    "basename",
-    "batch",
-    "bool",
-    "capitalize",
-    "chain",
-    "count",
-    "d",
-    "default",
-    "dictsort",
-    "digest_of",
-    "first",
-    "float",
-    "format",
-    "groupby",
-    "hex",
-    "indent",
-    "int",
-    "items",
-    "join",
-    "last",
-    "length",
-    "lines",
-    "list",
-    "lower",
-    "map",
-    "max",
-    "min",
-    "oci_tag",
-    "pluck",
-    "registry",
-    "reject",
-    "rejectattr",
-    "replace",
-    "repository",
-    "reverse",
-    "round",
-    "select",
-    "selectattr",
-    "semver_major",
-    "semver_minor",
-    "short",
-    "slice",
-    "sort",
-    "split",
-    "string",
-    "sum",
-    "tag_of",
-    "title",
-    "tojson",
-    "trim",
-    "unique",
-    "upper",
-    "urlencode",
-    "zip",
-];
-
 /// The filters whose value holds the text that they are given, or a part of it that does not depend on its meaning.
 pub(super) const TEXT_FILTERS: &[&str] = &[
     "hex",
@@ -83,7 +23,7 @@ pub(super) const TEXT_FILTERS: &[&str] = &[
 ];
 
 /// Every test that may follow `is`.
-pub(super) const TESTS: &[&str] = &[
+pub const TESTS: &[&str] = &[
     "boolean",
     "defined",
     "divisibleby",

@@ -5,7 +5,7 @@ use minijinja::machinery::{
     ast::{BinOpKind, CallArg, Expr},
 };
 
-use super::{Mistake, engine};
+use super::{FILTERS, Mistake, engine};
 use crate::plan::nearest;
 
 /// What an expression looks at, found without evaluating it.
@@ -163,9 +163,10 @@ impl Walk<'_> {
                 condition.false_expr.iter().for_each(|part| self.visit(part, false));
             }
             Expr::Filter(filter) => {
-                if !engine::FILTERS.contains(&filter.name) {
+                if FILTERS.iter().all(|known| known.name != filter.name) {
                     let range = self.named(filter.name, filter.span());
-                    self.unknown("filter", filter.name, range, engine::FILTERS);
+                    let known: Vec<_> = FILTERS.iter().map(|known| known.name).collect();
+                    self.unknown("filter", filter.name, range, &known);
                 }
                 self.mentions.opaque |= !engine::TEXT_FILTERS.contains(&filter.name);
                 let has_default = matches!(filter.name, "default" | "d") || has_default && filter.name == "pluck";

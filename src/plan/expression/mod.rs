@@ -4,6 +4,7 @@
 //! files, no randomness. Which names exist, and in which order values are worked out, is not decided here.
 
 mod engine;
+mod filter;
 mod filters;
 mod mention;
 mod mistake;
@@ -11,6 +12,8 @@ mod syntax;
 mod template;
 
 pub use self::{
+    engine::TESTS,
+    filter::{FILTERS, Filter},
     mention::{KeyMention, Mention, Mentions, OutputMention},
     mistake::Mistake,
     template::{Expression, Piece, Template},

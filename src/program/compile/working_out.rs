@@ -59,32 +59,32 @@ impl Check<'_> {
         let mut wrong = step.check(&self.places);
         if self.idle.contains(&at) && !self.skip.contains(&at) {
             // Its own condition says that it does not run: neither its files nor its tags matter.
-            first.set_step(id, &step.foresee(&Guess { world: 0, step: &name }));
-            second.set_step(id, &step.foresee(&Guess { world: 1, step: &name }));
+            first.set_step(id, step.foresee(&Guess { world: 0, step: &name }));
+            second.set_step(id, step.foresee(&Guess { world: 1, step: &name }));
             self.diagnostics.extend(wrong);
             return Some((Effects::default(), step.is_gate()));
         }
         wrong.extend(self.known.check_sources(&*step, &self.places));
         let mut opaque = self.is_opaque(at, entry, kind, uses);
-        let refused = self.refuse_what_is_not_allowed(&name, &*step, entry.id.span);
+        let refused = self.refuse_what_is_not_allowed(&name, &*step, &effects, entry.id.span);
         let mut refused = refused.filter(|_| !self.idle.contains(&at));
         let mut effects = effects;
         let outputs = [0, 1].map(|world| Guess { world, step: &name });
         if uses.is_open() {
-            first.set_step(id, &step.foresee(&outputs[0]));
+            first.set_step(id, step.foresee(&outputs[0]));
             if let Some((other, others)) = self.decode(kind, entry, &second, false) {
                 if !opaque && step.moves() == other.moves() {
                     wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
                 }
                 // What both guesses would do is known; the rest is refused when it is.
-                let others_refused = self.refuse_what_is_not_allowed(&name, &*other, entry.id.span);
+                let others_refused = self.refuse_what_is_not_allowed(&name, &*other, &others, entry.id.span);
                 refused = refused.filter(|refused| others_refused.as_ref() == Some(refused));
                 effects = effects.common(&others);
-                second.set_step(id, &other.foresee(&outputs[1]));
+                second.set_step(id, other.foresee(&outputs[1]));
             } else {
                 // What comes out depends on what is not known yet.
                 opaque = true;
-                second.set_step(id, &step.foresee(&outputs[1]));
+                second.set_step(id, step.foresee(&outputs[1]));
             }
             if opaque {
                 refused = None;
@@ -93,8 +93,8 @@ impl Check<'_> {
             }
         } else {
             wrong.extend(self.known.check_moves(&name, &*step, &self.places, entry.id.span));
-            first.set_step(id, &step.foresee(&outputs[0]));
-            second.set_step(id, &step.foresee(&outputs[1]));
+            first.set_step(id, step.foresee(&outputs[0]));
+            second.set_step(id, step.foresee(&outputs[1]));
         }
         wrong.extend(refused);
         effects = self.wait_for_subject(at, entry, &*step, effects);

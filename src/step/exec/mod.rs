@@ -37,7 +37,8 @@ use self::{
     reading::{Captured, read},
 };
 use super::{
-    Declare, Done, Effects, Guess, Leaves, Mode, Places, Step, StepContext, StepError, Thing,
+    Declare, Done, EffectInfo, Effects, Guess, Leaves, Mode, Places, Sort, Step, StepContext, StepError, Thing,
+    effect_info::{adds, changes, reads},
     kind::{OutputInfo, output},
 };
 use crate::{
@@ -102,6 +103,37 @@ capture: json
 rehearse:
   stdout: { spdxVersion: SPDX-2.3, packages: [] }
 ";
+    const MORE: &'static [&'static str] = &[
+        "\
+run: [scripts/release-notes, \"1.4.0\"]
+stdin: ${{ CHANGES }}
+workdir: notes
+writes: [notes/release.md]
+gate: false
+rehearse: { files: { notes/release.md: \"# 1.4.0\" } }
+",
+        "\
+run: [oras, push, \"localhost:5000/notes:1.4.0\", notes/release.md]
+reads: [notes/release.md, localhost:5000/base]
+writes: [\"localhost:5000/notes:1.4.0\", localhost:5000/notes-by-day]
+",
+        "\
+run: [make, site]
+",
+    ];
+    const EFFECTS: &'static [EffectInfo] = &[
+        reads(Sort::Path, "that `reads` names, and a program with `/` in its name"),
+        reads(Sort::Tag, "that `reads` names"),
+        reads(Sort::Graph, "of the repositories that `reads` names with a tag or digest"),
+        reads(Sort::Repository, "that `reads` names without either"),
+        adds(Sort::TagList, "of the repositories that `writes` names with a tag"),
+        changes(Sort::Path, "that `writes` names"),
+        changes(Sort::Tag, "that `writes` names"),
+        changes(Sort::Graph, "of the repositories that `writes` names with a tag or digest"),
+        changes(Sort::Repository, "that `writes` names without either"),
+        changes(Sort::Everything, "with neither `reads` nor `writes`"),
+    ];
+    const GATE: Option<&'static str> = Some("unless it says `gate: false`");
     const OUTPUTS: &'static [OutputInfo] = &[
         output("stdout", "what it wrote to stdout, with `capture`"),
         output("exit_code", "0: with any other the step fails"),

@@ -30,6 +30,8 @@ const MAX_LOOKS: u32 = 64;
 const FRESH: Duration = Duration::from_secs(5);
 /// How many lists are looked at together.
 const TOGETHER: usize = 16;
+/// With so many lists to write, it is worth asking which of them there are.
+const MANY: usize = 4;
 /// With more pages of tags than this, asking for each subject is cheaper.
 const MAX_TAG_PAGES: usize = 10;
 
@@ -122,13 +124,28 @@ impl RegistryStore {
         self.update(subject, &list, read).await
     }
 
-    /// Lists everything that was pushed and waits for it.
+    /// Lists everything that was pushed and waits for it. Where that is more than a little, the registry is asked once which
+    /// lists there are: one that is not, of a manifest that this run has brought, need not be looked for.
     pub(super) async fn list_waiting(&self) -> Result<(), StoreError> {
-        let updates = self.known.all_lists().into_iter();
-        stream::iter(updates.map(|(subject, list)| async move { self.update(&subject, &list, None).await }))
-            .buffer_unordered(TOGETHER)
-            .try_collect()
-            .await
+        let mut waiting = Vec::new();
+        for (subject, list) in self.known.all_lists() {
+            if list.has_waiting() {
+                let writes = list.update.lock().await.writes;
+                waiting.push((subject, list, writes));
+            }
+        }
+        let subjects = if waiting.len() >= MANY { self.listed_subjects().await? } else { None };
+        let is_new = |subject: &Digest| {
+            subjects.as_ref().is_some_and(|listed| !listed.contains(subject)) && self.known.was_pushed(subject)
+        };
+        let updates = waiting.into_iter().map(|(subject, list, writes)| {
+            let is_new = is_new(&subject);
+            async move {
+                let read = is_new.then(|| Read { found: None, writes, at: Instant::now() });
+                self.update(&subject, &list, read).await
+            }
+        });
+        stream::iter(updates).buffer_unordered(TOGETHER).try_collect().await
     }
 
     /// Lists what waits to be listed under `subject`. `read` is the list as it was a moment ago.

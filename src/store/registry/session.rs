@@ -111,23 +111,22 @@ impl Session {
 
     /// Sends what the registry does not have yet, and ends the session.
     pub(super) async fn send(&mut self, content: &Outgoing<'_>, way: Way) -> Result<(), Setback> {
-        let size = content.blob.size;
-        match way {
-            Way::Whole => return self.end(content, Some(0..size)).await,
-            Way::Stream => self.stream(content).await?,
-            Way::Chunks(chunk) => {
-                while self.at < size {
-                    let part = self.at..size.min(self.at.saturating_add(chunk.max(self.least).max(1)));
-                    self.patch(content, part, true).await?;
-                }
-            }
+        if way == Way::Whole {
+            return self.end(content, Some(0..content.blob.size)).await;
         }
+        self.fill(content, way).await?;
         self.close(content).await
     }
 
-    /// Sends all content at once, and does not end the session.
-    pub(super) async fn stream(&mut self, content: &Outgoing<'_>) -> Result<(), Setback> {
-        self.patch(content, 0..content.blob.size, false).await
+    /// Sends what the registry does not have yet, and leaves the session open: whole content needs no digest until its end.
+    pub(super) async fn fill(&mut self, content: &Outgoing<'_>, way: Way) -> Result<(), Setback> {
+        let size = content.blob.size;
+        let Way::Chunks(chunk) = way else { return self.patch(content, 0..size, false).await };
+        while self.at < size {
+            let part = self.at..size.min(self.at.saturating_add(chunk.max(self.least).max(1)));
+            self.patch(content, part, true).await?;
+        }
+        Ok(())
     }
 
     /// Ends the session: what was sent is the blob of that digest.

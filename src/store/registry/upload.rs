@@ -146,21 +146,42 @@ impl RegistryStore {
         }
     }
 
-    /// Sends content whose digest is not known, in one stream that is closed with the digest. It is tried once: what does
-    /// not go well is done again with the digest, in every way that there is.
+    /// Sends content whose digest is not known, in a stream that is closed with the digest, and goes on with it where the
+    /// registry has kept what came. What does not go well is done again with the digest, in every way that there is.
     pub(super) async fn send_unhashed(&self, content: &Unhashed) -> Option<Digest> {
         if self.registry.known.upload_way(content.size()) != Way::Stream {
             return None;
         }
-        let mut session = self.start().await.ok()?;
         // The size is what it says; the digest is nobody's.
         let unknown = Descriptor::new(media_type::LAYER_TAR, Digest::sha256(b""), content.size());
         let source = Source::unhashed(content.clone());
-        session.stream(&Outgoing::new(&unknown, &source)).await.ok()?;
+        let mut session = self.filled(&Outgoing::new(&unknown, &source)).await?;
         let blob = Descriptor { digest: content.digest()?, ..unknown };
         session.close(&Outgoing::new(&blob, &source)).await.ok()?;
         self.registry.known.blob_is_there(&self.name, &blob.digest);
         Some(blob.digest)
+    }
+
+    /// A session that has all of the content. Nothing: it broke off, and what had come is lost.
+    async fn filled(&self, content: &Outgoing<'_>) -> Option<Session> {
+        let mut tries = self.registry.start();
+        let mut session = self.start().await.ok()?;
+        let mut way = Way::Stream;
+        loop {
+            let before = session.at;
+            let Err(setback) = session.fill(content, way).await else { return Some(session) };
+            if session.at > before {
+                tries.achieved();
+            }
+            if setback.kind != SetbackKind::Passing {
+                return None;
+            }
+            tries.again(setback.error).await.ok()?;
+            if !self.registry.known.takes_chunks() || !session.ask(content.blob.size).await.ok()? {
+                return None;
+            }
+            way = way.narrower();
+        }
     }
 
     /// Another repository of this registry that has the blob.

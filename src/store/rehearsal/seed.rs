@@ -110,6 +110,11 @@ impl Seed {
         }
     }
 
+    /// The layout or folder that it comes from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What goes where, as it is named: the path of an image layout may begin at the work folder.
     pub(super) async fn plantings(&self) -> Result<Vec<Planting>, SeedError> {
         if kept::is_layout(&self.path) {

@@ -9,7 +9,7 @@ use super::{
     value::{A_LIST, A_MAPPING, ValueDeserializer},
 };
 use crate::plan::{
-    Diagnostic, Span, nearest,
+    Diagnostic, Span, meant, nearest,
     yaml::{Entry, Node, NodeKind, SecretName},
 };
 
@@ -87,7 +87,7 @@ impl Context {
 
     /// Records that the key of `entry` is none of `known`.
     pub(super) fn refuse_key(&self, entry: &Entry, known: &'static [&'static str], mapping: &Node, name: Name<'_>) {
-        if let Some(meant) = nearest(&entry.key.text, known.iter().copied()) {
+        if let Some(meant) = meant(&entry.key.text, known) {
             self.misspelt.borrow_mut().insert((identity(mapping), meant));
         }
         self.leave_out(&entry.value);
@@ -172,7 +172,7 @@ fn diagnostic(mistake: &Mistake, node: &Node, name: Name<'_>) -> Diagnostic {
 
 fn unknown_key(key: &str, span: Span, known: &[&str], name: Name<'_>) -> Diagnostic {
     let diagnostic = Diagnostic::new(format!("unknown key `{key}` in {}", name.place())).at(span);
-    let diagnostic = match nearest(key, known.iter().copied()) {
+    let diagnostic = match meant(key, known) {
         Some(meant) => diagnostic.label(format!("did you mean `{meant}`?")),
         None => diagnostic,
     };

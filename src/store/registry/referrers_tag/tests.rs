@@ -240,3 +240,38 @@ async fn a_list_that_never_holds_is_an_error() {
     assert!(error.is_temporary(), "{error}");
     assert_eq!(*writes.lock().unwrap(), 1 + MAX_WRITES);
 }
+
+#[tokio::test]
+async fn lists_that_cannot_be_there_are_not_looked_for() {
+    let server = Server::start().await;
+    let store = server.store("a");
+    let about = |subject: &Manifest, name: &str| {
+        let annotations = [("name".to_owned(), name.to_owned())].into();
+        let subject = Some(subject.descriptor());
+        Manifest::from_image(ImageManifest { subject, annotations, ..ImageManifest::new(Descriptor::empty()) }).unwrap()
+    };
+    let subjects: Vec<_> = (0..5).map(|number| referrer(&number.to_string())).collect();
+    // Somebody else has attached to the first one, which was there; the last one has a list that its subject has outlived.
+    let [first, .., last] = subjects.as_slice() else { panic!() };
+    server.store("a").push_manifest(first, None).await.unwrap();
+    for subject in [first, last] {
+        server.store("a").attach(&about(subject, "theirs")).await.unwrap();
+    }
+    server.log();
+    for subject in &subjects[1..] {
+        store.push_manifest(subject, None).await.unwrap();
+    }
+    for subject in &subjects {
+        store.push_manifest(&about(subject, "ours"), None).await.unwrap();
+    }
+    server.log();
+    store.list_pushed().await.unwrap();
+    let log = server.log();
+    let count = |what: &str| log.iter().filter(|line| line.starts_with(what)).count();
+    // The subjects are all about one manifest, whose list was there before too.
+    assert_eq!((count("GET /v2/a/tags/list"), count("GET /v2/a/manifests/"), count("PUT ")), (1, 3, 6), "{log:?}");
+    for (subject, referrers) in subjects.iter().zip([2, 1, 1, 1, 2]) {
+        assert_eq!(server.store("a").referrers(subject.digest()).await.unwrap().len(), referrers);
+    }
+    store.settle().await.unwrap();
+}

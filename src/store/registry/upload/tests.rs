@@ -397,6 +397,20 @@ async fn a_file_that_is_not_hashed_yet_is_read_once() {
 }
 
 #[tokio::test]
+async fn what_broke_off_unhashed_goes_on_where_the_registry_kept_it() {
+    let server = Server::start().await;
+    server.shelf(|shelf| shelf.keeps_pieces = true);
+    let mut cuts = vec![50_000_000];
+    server.cut(move |received| if received.body_is_large() { cuts.pop() } else { None });
+    let (_file, unhashed, blob) = large_file();
+    assert_eq!(server.store("a").push_unhashed(&unhashed).await, Some(blob.digest.clone()));
+    let size = usize::try_from(blob.size).unwrap();
+    let rest = line(&format!("PATCH 50000000-{}", size - 1), size - 50_000_000);
+    assert_eq!(sent(&server), [line("POST", 0), line("PATCH", 50_000_000), line("GET", 0), rest, line("PUT", 0)]);
+    assert!(server.shelf(|shelf| shelf.sessions.is_empty() && shelf.blobs.len() == 1));
+}
+
+#[tokio::test]
 async fn what_is_not_taken_unhashed_can_still_be_pushed() {
     for method in ["POST", "PATCH", "PUT"] {
         let mut is_refused = false;
