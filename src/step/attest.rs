@@ -78,9 +78,10 @@ predicate_type: slsaprovenance1
 predicate: { path: build/provenance.json }
 key: keys/cosign.key
 password: ${{ KEY_PASSWORD }}
+timestamp: { url: \"http://timestamp.example.com\", certificates: [keys/timestamp-root.crt] }
 "];
     const EFFECTS: &'static [EffectInfo] = &[
-        reads(Sort::Path, "of `predicate` and `key`"),
+        reads(Sort::Path, "of `predicate`, keys and certificates"),
         reads(Sort::Tag, "in `subject`, where no digest is"),
         adds(Sort::Graph, "of the repository in `subject`"),
     ];
@@ -166,7 +167,7 @@ impl Step for Attest {
     }
 
     fn sources(&self) -> Vec<&Spanned<String>> {
-        let clocks = self.timestamp.iter().flat_map(|timestamp| &timestamp.certificates);
+        let clocks = self.timestamp.iter().flat_map(TimestampService::sources);
         self.key.file().into_iter().chain(&self.predicate.path).chain(clocks).collect()
     }
 

@@ -78,6 +78,7 @@ if_exists: replace
 verify:
   format: notation
   certificates: [keys/acme-root.crt]
+  signing_authorities: [keys/acme-root.crt]
   identities: [\"x509.subject: C=US, ST=WA, O=acme\"]
   timestamp_certificates: [keys/timestamp-root.crt]
   require: [{ artifact_type: sbom/example }]
@@ -109,6 +110,7 @@ verify:
     subject: https://github.com/example/app/.github/workflows/release.yml@refs/heads/main
     issuer: https://token.actions.githubusercontent.com
     trusted_root: keys/trusted-root.json
+    or: [{ subject: dev@example.com, issuer: https://accounts.google.com }]
 ",
     ];
     const EFFECTS: &'static [EffectInfo] = &[

@@ -94,7 +94,7 @@ pub use self::{
     sign::Sign,
     signature::{
         Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement, SchemeName,
-        SignatureFormat, TimestampService,
+        SignatureFormat, SignerFields, TimestampService,
     },
     sort::Sort,
     tag::TagStep,

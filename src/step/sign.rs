@@ -95,6 +95,13 @@ if_signed: replace
 ",
         "\
 subject: localhost:5000/net-monitor:v1
+format: notation
+key: keys/release.key
+certificate_chain: keys/release.crt
+scheme: signing_authority
+",
+        "\
+subject: localhost:5000/net-monitor:v1
 format: cosign
 key: keys/cosign.key
 password: ${{ KEY_PASSWORD }}
@@ -272,7 +279,7 @@ impl Step for Sign {
 
     fn sources(&self) -> Vec<&Spanned<String>> {
         let files = [&self.key, &self.certificate_chain].into_iter().flatten().filter_map(FileOrSecret::file);
-        let clocks = self.timestamp.iter().flat_map(|timestamp| &timestamp.certificates);
+        let clocks = self.timestamp.iter().flat_map(TimestampService::sources);
         files.filter(|key| !key.starts_with(NAMED)).chain(clocks).collect()
     }
 

@@ -180,8 +180,8 @@ class Root:
         who = ("--certificate-identity", subject, "--certificate-oidc-issuer", issuer)
         return self.house.run("verify", *who, *self.options, "--trusted-root", self.file, "--allow-http-registry", reference)
 
-    def consign(self, folder, reference, subject=SIGNER[0], issuer=SIGNER[1]):
-        identity = {"subject": subject, "issuer": issuer, "trusted_root": str(self.file)}
+    def consign(self, folder, reference, subject=SIGNER[0], issuer=SIGNER[1], **more):
+        identity = {"subject": subject, "issuer": issuer, "trusted_root": str(self.file), **more}
         return plan(folder, [{"id": "verify", "verify": {"subject": reference, "format": "cosign", "identity": identity}}])
 
 
@@ -224,6 +224,8 @@ def identity(folder, subjects, authorities, others, root, form, signer):
     reference = attach(subjects, lambda digest: authorities.bundle(digest, signer, **form))
     accepted(root.cosign(reference))
     accepted(root.consign(folder, reference))
+    ours = {"subject": SIGNER[0], "issuer": SIGNER[1]}
+    accepted(root.consign(folder, reference, subject="dev@elsewhere.example", **{"or": [ours]}))
     for who in ({"subject": "dev@elsewhere.example"}, {"issuer": "https://other.example"}):
         refused(root.cosign(reference, **who), code=root.cosign(reference, **who)[0] or 1)
         refused(root.consign(folder, reference, **who), f"the signer is not trusted: `{SIGNER[0]}` made it, as `{SIGNER[1]}` says", code=3)

@@ -172,6 +172,7 @@ class Clock:
     def __init__(self, folder):
         folder.mkdir(parents=True)
         self.folder = folder
+        self.lock = threading.Lock()
         self.root = certificate(folder, "clock-root", AUTHORITY)
         self.leaf = certificate(folder, "clock", CLOCK, authority=self.root)
         (folder / "serial").write_text("01")
@@ -183,10 +184,12 @@ class Clock:
         )
 
     def answer(self, question):
-        (self.folder / "question").write_bytes(question)
-        answer = self.folder / "answer"
-        openssl("ts", "-reply", "-config", self.folder / "tsa.cnf", "-queryfile", self.folder / "question", "-out", answer)
-        return answer.read_bytes()
+        # Steps ask at the same time, and openssl has files.
+        with self.lock:
+            (self.folder / "question").write_bytes(question)
+            answer = self.folder / "answer"
+            openssl("ts", "-reply", "-config", self.folder / "tsa.cnf", "-queryfile", self.folder / "question", "-out", answer)
+            return answer.read_bytes()
 
 
 @contextlib.contextmanager

@@ -42,13 +42,13 @@ impl Keyless {
         Ok(Self { verifier, has_certificate_logs: !root.ctlogs.is_empty(), has_logs: !root.tlogs.is_empty() })
     }
 
-    /// What `identity` signed in that bundle about that manifest, and when.
-    pub fn verify(
+    /// What one of `identities` signed in that bundle about that manifest, which one, and when.
+    pub fn verify<'a>(
         &self,
         bundle: &[u8],
         subject: &Digest,
-        identity: &Identity,
-    ) -> Result<(Statement, Option<Timestamp>), Refusal> {
+        identities: &'a [Identity],
+    ) -> Result<(Statement, &'a Identity, Option<Timestamp>), Refusal> {
         let read = Bundle::read(bundle)?;
         let text = str::from_utf8(bundle).map_err(|_| Refusal::bad("it is no bundle: it is not UTF-8"))?;
         let signed =
@@ -80,10 +80,10 @@ impl Keyless {
         let verified = self.verifier.verify(digest, &signed, &policy).map_err(refusal)?;
         let found = verified.identity().map(sigstore_verify::SubjectAltName::as_str).unwrap_or_default();
         let issuer = verified.issuer().unwrap_or_default();
-        if found != identity.subject || issuer != identity.issuer {
-            return Err(Refusal::Identity { subject: found.to_owned(), issuer: issuer.to_owned() });
-        }
-        Ok((statement, verified.verified_timestamps().iter().min().copied()))
+        let signer = identities.iter().find(|identity| found == identity.subject && issuer == identity.issuer);
+        let stranger = || Refusal::Identity { subject: found.to_owned(), issuer: issuer.to_owned() };
+        let signer = signer.ok_or_else(stranger)?;
+        Ok((statement, signer, verified.verified_timestamps().iter().min().copied()))
     }
 }
 

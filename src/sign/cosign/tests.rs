@@ -288,13 +288,16 @@ fn what_was_signed_without_a_key_that_is_kept_counts_for_its_signer_alone() {
     for [root, bundle] in KEYLESS {
         let keyless = Keyless::read(root).unwrap();
         let verify = |bundle: &str, identity: &Identity| {
-            let verified = keyless.verify(bundle.as_bytes(), &subject(), identity);
+            let others = [Identity { subject: "nobody".to_owned(), ..signer() }, identity.clone()];
+            let both = [Identity { subject: "nobody".to_owned(), ..signer() }, identity.clone()];
+            let verified = keyless.verify(bundle.as_bytes(), &subject(), &both);
             verified
-                .map(|(statement, time)| (statement.predicate_type().to_owned(), time))
+                .map(|(statement, found, time)| {
+                    (statement.predicate_type().to_owned(), found == identity, time.is_some())
+                })
                 .map_err(|error| error.to_string())
         };
-        let (kind, time) = verify(bundle, &signer()).unwrap();
-        assert_eq!((kind.as_str(), time.is_some()), (PredicateType::SIGNATURE, true));
+        assert_eq!(verify(bundle, &signer()), Ok((PredicateType::SIGNATURE.to_owned(), true, true)));
         let stranger = "the signer is not trusted: `dev@consign.example` made it, as `https://issuer.example` says";
         let other = Identity { subject: "dev@elsewhere.example".to_owned(), ..signer() };
         assert_eq!(verify(bundle, &other), Err(stranger.to_owned()));
@@ -311,7 +314,7 @@ fn what_was_signed_without_a_key_that_is_kept_counts_for_its_signer_alone() {
     }
     let [[v1, _], [v2, bundle]] = KEYLESS;
     let verify = |root: &str, bundle: &str| {
-        let verified = Keyless::read(root).unwrap().verify(bundle.as_bytes(), &subject(), &signer());
+        let verified = Keyless::read(root).unwrap().verify(bundle.as_bytes(), &subject(), &[signer()]).map(|_| ());
         verified.unwrap_err().to_string()
     };
     // Whose timestamp service nobody knows.
@@ -343,8 +346,8 @@ proptest! {
         let Ok(root) = str::from_utf8(root) else { return Ok(()) };
         let Ok(keyless) = Keyless::read(root) else { return Ok(()) };
         let other = Identity { subject: "dev@elsewhere.example".to_owned(), ..signer() };
-        prop_assert!(keyless.verify(bundle, &subject(), &other).is_err());
-        prop_assert!(keyless.verify(bundle, &Digest::sha256(b"other"), &signer()).is_err());
+        prop_assert!(keyless.verify(bundle, &subject(), &[other]).is_err());
+        prop_assert!(keyless.verify(bundle, &Digest::sha256(b"other"), &[signer()]).is_err());
     }
 }
 

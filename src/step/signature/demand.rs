@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Finding, IdentityFields, PredicateName, Requirement, SignatureFormat, Trusted, notation};
+use super::{Finding, IdentityFields, PredicateName, Requirement, SignatureFormat, Trusted, files::is_pem, notation};
 use crate::{
     oci::{Descriptor, Digest, Reference, Repository},
     plan::{Diagnostic, Span, yaml::Spanned},
@@ -47,7 +47,8 @@ demand! {
     /// Whose signatures count: `notation` for those of Notary Project, `cosign` for those of Sigstore.
     #[schemars(with = "SignatureFormat")]
     format: Spanned<SignatureFormat>,
-    /// Files with certificates of authorities that are trusted, PEM or DER; or of signers, where they are self-signed.
+    /// Certificates of authorities that are trusted: files, PEM or DER, or PEM itself; or of signers, where they are
+    /// self-signed.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     certificates: Vec<Spanned<String>>,
@@ -58,7 +59,7 @@ demand! {
     /// Which signers of these authorities count, each as `x509.subject: C=…, ST=…, O=…`; all of them by default.
     #[serde(default)]
     identities: Vec<String>,
-    /// Files with certificates of authorities for the time; a signature then needs a timestamp.
+    /// Certificates of authorities for the time, files or PEM; a signature then needs a timestamp.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     timestamp_certificates: Vec<Spanned<String>>,
@@ -68,7 +69,7 @@ demand! {
     /// The folder of the trust stores of that policy: by default `truststore` beside it.
     #[schemars(with = "Option<String>")]
     trust_store: Option<Spanned<String>>,
-    /// The public key whose signatures count, a file with PEM; with `format: cosign`.
+    /// The public key whose signatures count, a file with PEM or PEM itself; with `format: cosign`.
     #[schemars(with = "Option<String>")]
     key: Option<Spanned<String>>,
     /// Several of them: a signature of any one will do.
@@ -178,7 +179,8 @@ impl Demand {
         let policy = self.trust_policy.iter().filter(|policy| policy.value != notation::NOTATION);
         let roots = self.identity.iter().map(|identity| &identity.trusted_root);
         let files = self.certificates.iter().chain(&self.signing_authorities).chain(&self.timestamp_certificates);
-        files.chain(self.all_keys()).chain(roots).chain(policy).chain(&self.trust_store).collect()
+        let files = files.chain(self.all_keys()).filter(|one| !is_pem(one));
+        files.chain(roots).chain(policy).chain(&self.trust_store).collect()
     }
 
     /// The same effects, and it reads its files, also those of a trust store that nobody names.

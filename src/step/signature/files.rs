@@ -1,4 +1,4 @@
-//! Files with certificates and policies: read whole, and bounded.
+//! Files with certificates and policies: read whole, and bounded. Certificates and keys may stand in the plan itself as well.
 
 use std::{
     fs::File,
@@ -27,11 +27,25 @@ pub(super) fn read(path: &Path, shown: &str) -> Result<Vec<u8>, StepError> {
     Ok(bytes)
 }
 
-/// The certificates of the files that a step names, in order.
-pub(super) async fn certificates(cx: &StepContext, paths: &[Spanned<String>]) -> Result<Vec<Certificate>, StepError> {
-    let paths: Vec<_> = paths.iter().map(|path| (cx.places.source(path), path.value.clone())).collect();
-    let read = tokio::task::spawn_blocking(move || read_certificates(&paths));
-    read.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?
+/// Whether that is PEM, and not the path of a file.
+pub(in crate::step) fn is_pem(text: &str) -> bool {
+    text.trim_start().starts_with("-----BEGIN ")
+}
+
+/// The certificates that a step names, in order: files, or PEM that stands in the plan.
+pub(super) async fn certificates(cx: &StepContext, named: &[Spanned<String>]) -> Result<Vec<Certificate>, StepError> {
+    let mut certificates = Vec::new();
+    for one in named {
+        if is_pem(one) {
+            let fail = |source| StepError::Certificate { path: "a certificate in the plan".to_owned(), source };
+            certificates.extend(Certificate::from_pem(one.as_bytes()).map_err(fail)?);
+        } else {
+            let file = [(cx.places.source(one), one.value.clone())];
+            let read = tokio::task::spawn_blocking(move || read_certificates(&file));
+            certificates.extend(read.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })??);
+        }
+    }
+    Ok(certificates)
 }
 
 /// The certificates of these files, in order. Blocking.

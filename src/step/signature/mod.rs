@@ -34,7 +34,7 @@ pub use self::{
     demand::Demand,
     envelope_name::EnvelopeName,
     format::SignatureFormat,
-    identity_fields::IdentityFields,
+    identity_fields::{IdentityFields, SignerFields},
     if_signed::IfSigned,
     key_fields::{PluginKey, TimestampService},
     lifetime::Lifetime,

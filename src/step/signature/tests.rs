@@ -189,6 +189,33 @@ async fn no_signature_a_stranger_and_a_bad_one_are_told_apart() {
 }
 
 #[tokio::test]
+async fn certificates_may_stand_in_the_plan() {
+    let house = House::new().await;
+    house.sign(SUBJECT, "signer", json!({})).await.unwrap();
+    let inline = |name: &str| json!({ "certificates": [fs::read_to_string(house.folder.path().join(name)).unwrap()] });
+    assert!(house.verify(SUBJECT, inline("root.pem")).await.is_ok());
+    let (_, found) = refusal(house.verify(SUBJECT, inline("signer.pem")).await);
+    assert!(found[0].contains("the signer is not trusted: ") || found[0].contains("bad signature: "), "{found:?}");
+    let broken = json!({ "certificates": ["-----BEGIN CERTIFICATE-----\nhello"] });
+    let error = house.verify(SUBJECT, broken).await.unwrap_err().to_string();
+    assert!(error.starts_with("a certificate in the plan: "), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_verified_is_what_later_steps_see() {
+    let house = House::new().await;
+    house.sign(SUBJECT, "signer", json!({})).await.unwrap();
+    let done = house.verify(SUBJECT, json!({})).await.unwrap();
+    let verified = done.output.iter().find(|(name, _)| *name == "digest").unwrap().1.clone();
+    // Somebody moves the tag meanwhile.
+    let other = house.push(SUBJECT, "evil").await;
+    assert_ne!(json!(other.digest().to_string()), verified);
+    let copy = json!({ "from": SUBJECT, "to": "r.example.com/promoted:v1" });
+    let done = house.run("copy", copy).await.unwrap();
+    assert_eq!(*done.output.iter().find(|(name, _)| *name == "digest").unwrap().1, verified);
+}
+
+#[tokio::test]
 async fn what_is_attached_must_be_signed_itself() {
     let house = House::new().await;
     house.sign(SUBJECT, "signer", json!({})).await.unwrap();

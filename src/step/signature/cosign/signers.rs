@@ -21,8 +21,8 @@ use crate::{
 pub(in crate::step) enum Signers {
     /// Who has one of these keys; where authorities for the time are named, one of them must say when.
     Keys { keys: Vec<PublicKey>, clocks: Vec<Certificate> },
-    /// Who has a certificate that says so.
-    Identity(Arc<Keyless>, Identity),
+    /// Who has a certificate that says that it is one of these.
+    Identities(Arc<Keyless>, Vec<Identity>),
 }
 
 impl Signers {
@@ -39,14 +39,16 @@ impl Signers {
         Ok(Self::Keys { keys, clocks })
     }
 
-    /// Who is named there, with what vouches for them.
-    pub(in crate::step) async fn identity(cx: &StepContext, fields: &IdentityFields) -> Result<Self, StepError> {
+    /// Who are named there, with what vouches for them.
+    pub(in crate::step) async fn identities(cx: &StepContext, fields: &IdentityFields) -> Result<Self, StepError> {
         let file = FileOrSecret::File(fields.trusted_root.clone());
         let text = file.read(cx).await?;
         let fail = |problem| StepError::TrustedRoot { path: fields.trusted_root.value.clone(), problem };
         let keyless = Keyless::read(text.reveal()).map_err(fail)?;
-        let identity = Identity { subject: fields.subject.clone(), issuer: fields.issuer.clone() };
-        Ok(Self::Identity(Arc::new(keyless), identity))
+        let one = |subject: &str, issuer: &str| Identity { subject: subject.to_owned(), issuer: issuer.to_owned() };
+        let others = fields.or.iter().map(|other| one(&other.subject, &other.issuer));
+        let identities = [one(&fields.subject, &fields.issuer)].into_iter().chain(others).collect();
+        Ok(Self::Identities(Arc::new(keyless), identities))
     }
 
     /// What one of them says in that bundle about that manifest.
@@ -59,9 +61,9 @@ impl Signers {
                 let time = time(key, clocks, bundle.signature(), bundle.timestamps());
                 Ok(Said { statement, signer: format!("the key {}", hint(key)), time })
             }
-            Self::Identity(keyless, identity) => {
-                let (statement, time) = keyless.verify(bundle, subject, identity)?;
-                Ok(Said { statement, signer: identity.to_string(), time: Ok(time) })
+            Self::Identities(keyless, identities) => {
+                let (statement, signer, time) = keyless.verify(bundle, subject, identities)?;
+                Ok(Said { statement, signer: signer.to_string(), time: Ok(time) })
             }
         }
     }
@@ -75,7 +77,7 @@ impl Signers {
                 Ok(Said { statement, signer: format!("the key {}", hint(key)), time })
             }
             // What vouches for its time stands beside it in other forms.
-            Self::Identity(..) => {
+            Self::Identities(..) => {
                 Err(Refusal::bad("a signature under a tag says nothing that can be verified without a key"))
             }
         }

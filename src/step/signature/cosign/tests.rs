@@ -234,6 +234,13 @@ async fn a_public_key_that_cannot_be_read_cannot_verify() {
     house.write("ours.pub", "nothing");
     let error = house.verify("ours", json!({})).await.unwrap_err().to_string();
     let message = "there is no public key: write PEM that begins with `-----BEGIN PUBLIC KEY-----`";
+    let inline = |key: &str| json!({ "subject": SUBJECT, "format": "cosign", "key": key });
+    let broken = house.run("verify", inline("-----BEGIN PUBLIC KEY-----")).await.unwrap_err().to_string();
+    assert!(broken.starts_with("a key in the plan cannot verify: "), "{broken}");
+    // It may stand in the plan.
+    let theirs = fs::read_to_string(house.folder.path().join("theirs.pub")).unwrap();
+    let (_, found) = refusal(house.run("verify", inline(&theirs)).await);
+    assert!(found[0].contains("the signer is not trusted: "), "{found:?}");
     assert_eq!(error, format!("`ours.pub` cannot verify: {message}"));
 }
 
