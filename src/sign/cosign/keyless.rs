@@ -80,10 +80,10 @@ impl Keyless {
         let verified = self.verifier.verify(digest, &signed, &policy).map_err(refusal)?;
         let found = verified.identity().map(sigstore_verify::SubjectAltName::as_str).unwrap_or_default();
         let issuer = verified.issuer().unwrap_or_default();
-        let signer = identities.iter().find(|identity| found == identity.subject && issuer == identity.issuer);
+        let who = identities.iter().find(|identity| found == identity.subject && issuer == identity.issuer);
         let stranger = || Refusal::Identity { subject: found.to_owned(), issuer: issuer.to_owned() };
-        let signer = signer.ok_or_else(stranger)?;
-        Ok((statement, signer, verified.verified_timestamps().iter().min().copied()))
+        let who = who.ok_or_else(stranger)?;
+        Ok((statement, who, verified.verified_timestamps().iter().min().copied()))
     }
 }
 
