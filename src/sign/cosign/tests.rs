@@ -288,7 +288,6 @@ fn what_was_signed_without_a_key_that_is_kept_counts_for_its_signer_alone() {
     for [root, bundle] in KEYLESS {
         let keyless = Keyless::read(root).unwrap();
         let verify = |bundle: &str, identity: &Identity| {
-            let others = [Identity { subject: "nobody".to_owned(), ..signer() }, identity.clone()];
             let both = [Identity { subject: "nobody".to_owned(), ..signer() }, identity.clone()];
             let verified = keyless.verify(bundle.as_bytes(), &subject(), &both);
             verified
