@@ -35,11 +35,13 @@ def write_tree(folder, files, size):
     # A few files hold most of the bytes, as in every real tree.
     weights = [source.lognormvariate(0, 1.5) for _ in range(files)]
     share = size / sum(weights)
+    made = set()
     for number, weight in enumerate(weights):
         length = int(weight * share)
         below = pathlib.Path(folder, f"{number % 61:02}", f"{number % 1789 // 61:02}")
-        if number < 1789:
-            below.mkdir(parents=True, exist_ok=True)
+        if below not in made:
+            below.mkdir(parents=True)
+            made.add(below)
         stock = noise if number % 10 == 0 else text
         with open(below / f"{number:06}.txt", "wb") as out:
             while length > 0:

@@ -38,7 +38,7 @@ pub use self::{
     reference_error::ReferenceError,
     registry_name::RegistryName,
     registry_prefix::RegistryPrefix,
-    repository::Repository,
+    repository::{ArchiveForm, Repository},
     repository_name::RepositoryName,
     tag::Tag,
     target::Target,

@@ -2,9 +2,10 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Digest, ReferenceError, RegistryName, Repository, RepositoryName, Tag, Target};
+use super::{ArchiveForm, Digest, ReferenceError, RegistryName, Repository, RepositoryName, Tag, Target};
 
-/// `registry/repository[:tag][@digest]`, or `oci-layout:PATH[:tag][@digest]`.
+/// `registry/repository[:tag][@digest]`, or `oci-layout:PATH`, `oci-archive:PATH` or `docker-archive:PATH` in place of
+/// `registry/repository`.
 ///
 /// Nothing is implied: no registry, no `latest`. Where both a tag and a digest stand, the digest decides.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -66,20 +67,26 @@ impl FromStr for Reference {
         };
         // A colon after the last slash starts a tag; one before it is the registry's port.
         let (rest, tag) = match rest.rsplit_once(':') {
-            Some((rest, tag)) if !tag.contains('/') && rest != "oci-layout" => (rest, Some(tag)),
+            Some((rest, tag)) if !tag.contains('/') && !LOCAL.contains(&rest) => (rest, Some(tag)),
             _ => (rest, None),
         };
-        let repository = if let Some(path) = rest.strip_prefix("oci-layout:") {
-            if path.is_empty() {
-                return Err(ReferenceError::Path { text: text.to_owned() });
+        let repository = match rest.split_once(':') {
+            Some((kind, "")) if LOCAL.contains(&kind) => {
+                return Err(ReferenceError::Path { text: text.to_owned(), kind: kind.to_owned() });
             }
-            Repository::Layout(PathBuf::from(path))
-        } else {
-            registry_repository(text, rest)?
+            Some(("oci-layout", path)) => Repository::Layout(PathBuf::from(path)),
+            Some(("oci-archive", path)) => Repository::Archive { form: ArchiveForm::Oci, path: PathBuf::from(path) },
+            Some(("docker-archive", path)) => {
+                Repository::Archive { form: ArchiveForm::Docker, path: PathBuf::from(path) }
+            }
+            _ => registry_repository(text, rest)?,
         };
         Ok(Self { repository, tag: tag.map(str::parse).transpose()?, digest })
     }
 }
+
+/// What stands before the path of a repository on this machine.
+const LOCAL: [&str; 3] = ["oci-layout", "oci-archive", "docker-archive"];
 
 fn registry_repository(text: &str, rest: &str) -> Result<Repository, ReferenceError> {
     let (registry, name) = rest.split_once('/').ok_or_else(|| ReferenceError::NoRegistry { text: text.to_owned() })?;
@@ -126,6 +133,8 @@ mod tests {
         shown(&format!("ghcr.io/x/app:v1@{digest}"), &format!("ghcr.io/x/app@{digest}"));
         shown("oci-layout:some/dir:v1", "oci-layout:some/dir:v1");
         shown("oci-layout:dir", "oci-layout:dir");
+        shown("oci-archive:out/app.tar:v1", "oci-archive:out/app.tar:v1");
+        shown("docker-archive:app.tar", "docker-archive:app.tar");
     }
 
     #[test]
@@ -140,6 +149,7 @@ mod tests {
         );
         refused("oci://ghcr.io/x/app", "`oci://ghcr.io/x/app` is a URL, not a reference: write `ghcr.io/x/app`");
         refused("ghcr.io/X/app", "the repository `X/app` must be in lower case: write `x/app`");
+        refused("oci-archive:", "`oci-archive:` names no path: write `oci-archive:PATH` or `oci-archive:PATH:TAG`");
         refused("", "a reference is missing: write `registry/repository:tag`");
     }
 }

@@ -60,9 +60,11 @@ pub enum ReferenceError {
     #[error(transparent)]
     Digest(#[from] DigestError),
     /// `oci-layout:` without a path.
-    #[error("`{text}` names no path: write `oci-layout:PATH` or `oci-layout:PATH:TAG`")]
+    #[error("`{text}` names no path: write `{kind}:PATH` or `{kind}:PATH:TAG`")]
     Path {
         /// What was given.
         text: String,
+        /// What stands before the path.
+        kind: String,
     },
 }

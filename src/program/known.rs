@@ -66,7 +66,7 @@ impl Known {
     /// Remembers the files that a step leaves behind.
     pub(super) fn remember_written(&mut self, effects: &Effects) {
         let files = Thing::path(Path::new(""));
-        let writes = effects.touches().iter().filter(|(access, _)| *access == Access::Write);
+        let writes = effects.touches().iter().filter(|(access, _)| *access != Access::Read);
         self.written.extend(writes.map(|(_, thing)| thing).filter(|thing| files.contains(thing)).cloned());
     }
 

@@ -13,7 +13,7 @@ use super::{
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     platforms::{check_platform, for_platform, platform},
     publish::push_blobs,
-    reading::{append_effects, check_subject},
+    reading::{append_effects, check_changed},
 };
 use crate::{
     event::Outcome,
@@ -135,7 +135,7 @@ impl Step for Attach {
         });
         let files = self.files.iter().flat_map(FileSpec::check);
         let texts = [check_artifact_type(Some(&self.artifact_type)), check_created(self.created.as_ref())];
-        let subject = check_subject(&self.subject).into_iter().chain(check_platform(self.platform.as_ref()));
+        let subject = check_changed(&self.subject).into_iter().chain(check_platform(self.platform.as_ref()));
         files.chain(nothing).chain(subject).chain(texts.into_iter().flatten()).collect()
     }
 

@@ -9,7 +9,7 @@ use super::{
     Declare, Done, EffectInfo, Effects, FileOrSecret, Guess, Places, Sort, Step, StepContext, StepError,
     effect_info::{adds, reads},
     kind::{DIGEST, OutputInfo, REFERENCE, output},
-    reading::{append_effects, check_subject},
+    reading::{append_effects, check_changed},
     signature::{
         Clock, PredicateName, TimestampService,
         cosign::{Look, Signer, Signers, private_key},
@@ -150,7 +150,7 @@ impl Step for Attest {
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        let mut wrong: Vec<_> = check_subject(&self.subject).into_iter().collect();
+        let mut wrong: Vec<_> = check_changed(&self.subject).into_iter().collect();
         wrong.extend(self.timestamp.as_ref().and_then(TimestampService::check));
         match (&self.predicate.path, &self.predicate.json) {
             (None, Some(json)) => {

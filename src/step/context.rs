@@ -66,9 +66,23 @@ impl StepContext {
         let found = match reference.target() {
             Some(Target::Tag(tag)) => self.pins.resolve(&*store, &tag).await,
             Some(target @ Target::Digest(_)) => store.resolve(&target).await,
-            None => return Err(StepError::NoTarget { reference: reference.to_string() }),
+            None => return self.only(&*store, reference).await,
         };
         found.map_err(StepError::store("resolve", reference))
+    }
+
+    /// The one image of an archive, where neither a tag nor a digest names it.
+    async fn only(&self, store: &dyn Store, reference: &Reference) -> Result<Option<Descriptor>, StepError> {
+        if !reference.repository.is_archive() {
+            return Err(StepError::NoTarget { reference: reference.to_string() });
+        }
+        let mut roots = store.roots().await.map_err(StepError::store("read", reference))?;
+        if roots.len() > 1 {
+            let tags = store.tags().await.map_err(StepError::store("read", reference))?;
+            let tags = tags.iter().map(ToString::to_string).collect();
+            return Err(StepError::SeveralImages { reference: reference.to_string(), count: roots.len(), tags });
+        }
+        Ok(roots.pop())
     }
 
     /// The manifest that `reference` names, or an error that says that it is not there.
@@ -77,7 +91,10 @@ impl StepContext {
         let found = match reference.target() {
             Some(Target::Tag(tag)) => self.pins.manifest(&*store, &tag).await,
             Some(target @ Target::Digest(_)) => store.manifest(&target).await,
-            None => return Err(StepError::NoTarget { reference: reference.to_string() }),
+            None => match self.only(&*store, reference).await? {
+                Some(only) => store.manifest(&Target::Digest(only.digest)).await,
+                None => Ok(None),
+            },
         };
         let found = found.map_err(StepError::store("fetch", reference))?;
         found.ok_or_else(|| StepError::NotThere { reference: reference.to_string() })

@@ -1,30 +1,33 @@
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json;
-use tokio::sync::oneshot;
+use serde_json::{Value, json};
 
 use super::{
-    Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError, Thing,
+    CopyReferrers, Declare, Done, EffectInfo, Effects, Globs, Guess, IfExists, Mode, Overwritten, Places, Sort, Step,
+    StepContext, StepError, Thing,
+    copying::{Copying, Totals},
     effect_info::{adds, changes, reads},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
+    platforms::check_platform,
     publish::{check_target, moves, target_effects},
     reading::{check_subject, read_effects},
+    remains,
     signature::Demand,
+    tag_selection::{TagSelection, is_of_digest},
 };
 use crate::{
-    event::Outcome,
-    oci::{Descriptor, Digest, Manifest, Reference, Repository, Tag},
+    oci::{Digest, Reference, Repository, Tag, Target},
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
-    store::{self, Copied, CopyOptions},
 };
 
 /// Copies a manifest with all that it needs and what refers to it, between any two repositories.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Copy {
-    /// The manifest to copy, by tag or digest.
+    /// The manifest to copy, by tag or digest; with `select`, the repository whose tags are chosen from. An archive with one
+    /// image needs neither.
     #[schemars(with = "String")]
     pub from: Spanned<Reference>,
     /// The repository to copy to, and the tag that is to point to the copy. The tag moves last.
@@ -33,7 +36,22 @@ pub struct Copy {
     /// Which of its referrers go along: `all` of them, on all levels, by default.
     #[serde(default)]
     pub referrers: CopyReferrers,
-    /// What to do where the tag points elsewhere: `fail` by default.
+    /// Of an index only the manifests for these platforms, `os/architecture[/variant]`. The copy is an index of its own: it
+    /// has another digest, and what refers to the whole index stays behind. `verify` asks of the whole one, at the source.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub platforms: Vec<Spanned<String>>,
+    /// Takes along the tags that begin with the digest of a copied manifest, such as `sha256-….sig` of cosign.
+    #[serde(default)]
+    pub digest_tags: bool,
+    /// Further tags that are to point to the copy.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub tags: Vec<Tag>,
+    /// Which tags of the repository `from` are copied, each to the same tag of the repository `to`.
+    #[schemars(with = "Option<CopySelect>")]
+    pub select: Option<Spanned<CopySelect>>,
+    /// What to do where a tag points elsewhere: `fail` by default.
     #[serde(default)]
     pub if_exists: IfExists,
     /// What must be signed, with the fields of `verify` without `subject`: at the source before anything is written, and at
@@ -41,15 +59,20 @@ pub struct Copy {
     pub verify: Option<Demand>,
 }
 
-/// Which referrers go along.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum CopyReferrers {
-    /// All of them, on all levels, those of an index's manifests too.
-    #[default]
-    All,
-    /// None.
-    None,
+/// Which tags are copied: those for which everything that is given holds.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CopySelect {
+    /// Globs that match a tag; one that begins with `!` takes away what it matches.
+    #[serde(rename = "match")]
+    #[schemars(with = "Option<Globs>")]
+    pub globs: Option<Spanned<Globs>>,
+    /// Ranges of versions, such as `>=1.2, <2` or `^1 || ^2`. Tags that are no versions are not copied then.
+    #[schemars(with = "Option<String>")]
+    pub semver: Option<Spanned<String>>,
+    /// Only so many of the highest versions. Without `semver`, of all tags that are versions but pre-releases.
+    #[schemars(with = "Option<usize>")]
+    pub newest: Option<Spanned<usize>>,
 }
 
 impl Declare for Copy {
@@ -58,9 +81,30 @@ impl Declare for Copy {
     const EXAMPLE: &'static str = "\
 from: localhost:5000/net-monitor:v1
 to: localhost:5000/sample-staging/net-monitor:v1
-referrers: all
+referrers:
+  exclude: [{ artifact_type: scan/example }]
 ";
     const MORE: &'static [&'static str] = &[
+        "\
+from: localhost:5000/net-monitor
+to: localhost:5001/mirror/net-monitor
+select: { match: [\"*\", \"!*-debug\"], semver: \">=1.2, <3 || ^4\", newest: 5 }
+platforms: [linux/amd64, linux/arm64]
+referrers:
+  include: [{ artifact_type: \"application/spdx*\" }, { annotations: { public: \"true\" } }]
+  depth: 2
+digest_tags: true
+if_exists: replace
+",
+        "\
+from: localhost:5000/net-monitor:v1
+to: oci-archive:out/net-monitor.tar:v1
+tags: [latest]
+",
+        "\
+from: docker-archive:saved.tar:v1
+to: localhost:5000/net-monitor:v1
+",
         "\
 from: localhost:5000/net-monitor:v1
 to: localhost:5000/stable/net-monitor:v1
@@ -114,12 +158,14 @@ verify:
 ",
     ];
     const EFFECTS: &'static [EffectInfo] = &[
-        reads(Sort::Path, "of keys, certificates and policies in `verify`"),
-        reads(Sort::Tag, "in `from`, where no digest is"),
+        reads(Sort::Path, "of keys, certificates and policies in `verify`, of a layout or archive in `from`"),
+        adds(Sort::Path, "of a layout or archive in `to`"),
+        reads(Sort::Tag, "in `from`, where no digest is; with `select` or `digest_tags` all tags of the repository"),
+        reads(Sort::TagList, "of the repository in `from`, with `select` or `digest_tags`"),
         reads(Sort::Graph, "of the repositories in `from` and `to`"),
         adds(Sort::Graph, "of the repository in `to`"),
         adds(Sort::TagList, "of that repository, where there is a tag"),
-        changes(Sort::Tag, "in `to`"),
+        changes(Sort::Tag, "in `to` and `tags`; with `select` or `digest_tags` all tags of the repository"),
     ];
     const GATE: Option<&'static str> = Some("with `verify`");
     const OUTPUTS: &'static [OutputInfo] = &[
@@ -127,57 +173,71 @@ verify:
         DIGEST,
         MEDIA_TYPE,
         SIZE,
+        output("tags", "a list of the tags that point to what was copied, without those of digests"),
         output("copied", "a list of the digests that were sent"),
         output("mounted", "a list of the digests that the registry took from another of its repositories"),
         output("existing", "a list of the digests that were there"),
     ];
 }
 
-/// Where the tag of the target points.
-enum At {
-    /// Nowhere, or to what may be left behind.
-    Free(Option<Descriptor>),
-    /// To what is to stay.
-    Kept(Descriptor),
+impl CopySelect {
+    fn selection(&self) -> TagSelection<'_> {
+        let newest = self.newest.as_ref().map(|newest| newest.value);
+        TagSelection { globs: self.globs.as_ref(), semver: self.semver.as_ref(), newest }
+    }
 }
 
 impl Copy {
-    fn done(&self, outcome: Outcome, manifest: &Descriptor, copied: &Copied) -> Done {
-        let list = |digests: &[Digest]| json!(digests.iter().map(ToString::to_string).collect::<Vec<_>>());
-        let output = Output::of_manifest(&self.to.repository, manifest)
-            .with("copied", list(&copied.copied))
-            .with("mounted", list(&copied.mounted))
-            .with("existing", list(&copied.existing));
-        Done::new(outcome, output)
-    }
-
-    /// What the tag of the target allows.
-    async fn look(&self, cx: &StepContext, root: &Manifest) -> Result<At, StepError> {
-        let Some(tag) = &self.to.tag else { return Ok(At::Free(None)) };
-        let target = cx.open(&self.to.repository);
-        let there = cx.pins.resolve(&*target, tag).await.map_err(StepError::store("look for", &self.to.value))?;
-        match (there, self.if_exists) {
-            (Some(there), IfExists::Keep) if there.digest != *root.digest() => Ok(At::Kept(there)),
-            (Some(there), IfExists::Fail) if there.digest != *root.digest() => Err(StepError::TagElsewhere {
-                reference: self.to.value.to_string(),
-                there: there.digest.to_string(),
-                here: root.digest().to_string(),
-            }),
-            (there, _) => Ok(At::Free(there)),
+    /// The tags of the source that are copied.
+    async fn selected(&self, cx: &StepContext, select: &CopySelect) -> Result<Vec<Tag>, StepError> {
+        let source = cx.open(&self.from.repository);
+        let mut tags = source.tags().await.map_err(StepError::store("list the tags of", &self.from.value))?;
+        tags.retain(|tag| !is_of_digest(tag));
+        let all = tags.len();
+        let chosen = select.selection().choose(tags);
+        if chosen.is_empty() {
+            return Err(StepError::NothingSelected { repository: self.from.value.to_string(), all });
         }
+        Ok(chosen)
     }
 
-    /// Moves nothing, or the tag: whatever is under it is there by now.
-    async fn finish(&self, cx: &StepContext, root: &Manifest, there: Option<&Descriptor>) -> Result<bool, StepError> {
-        let Some(tag) = self.to.tag.as_ref().filter(|_| there.is_none_or(|there| there.digest != *root.digest()))
-        else {
-            return Ok(false);
+    fn check_select(&self, select: &Spanned<CopySelect>) -> Vec<Diagnostic> {
+        let named = |reference: &Spanned<Reference>, whole: &str| {
+            let target = reference.target()?;
+            let diagnostic = Diagnostic::new(format!("with `select`, `{whole}` is a repository")).at(reference.span);
+            Some(diagnostic.label(format!("leave `{target}` out")))
         };
-        let target = cx.open(&self.to.repository);
-        let moved = target.push_manifest(root, Some(tag)).await;
-        moved.map_err(StepError::store("tag", &self.to.value))?;
-        cx.pins.set(target.repository(), tag, &root.descriptor()).await;
-        Ok(true)
+        let more = (!self.tags.is_empty()).then(|| {
+            let diagnostic = Diagnostic::new("with `select`, each tag is copied to the same tag").at(self.to.span);
+            diagnostic.help("leave `tags` out")
+        });
+        let is_empty = select.globs.is_none() && select.semver.is_none() && select.newest.is_none();
+        let unsaid = is_empty.then(|| {
+            let diagnostic = Diagnostic::new("`select` says nothing").at(select.span);
+            diagnostic.label("write `{ match: \"*\" }` for all tags")
+        });
+        let none = select
+            .newest
+            .as_ref()
+            .filter(|newest| newest.value == 0)
+            .map(|newest| Diagnostic::new("`newest: 0` selects nothing").at(newest.span).label("write at least 1"));
+        let wrong = [named(&self.from, "from"), named(&self.to, "to"), more, unsaid, none];
+        wrong.into_iter().flatten().chain(select.selection().check()).collect()
+    }
+
+    fn done(&self, totals: &Totals, tags: &[Tag]) -> Done {
+        let list = |digests: &[Digest]| json!(digests.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let output = match (&totals.manifest, &self.select) {
+            (Some(manifest), None) => Output::of_manifest(&self.to.repository, manifest),
+            _ => Output::default().about(self.to.repository.to_string()),
+        };
+        let [copied, mounted, existing] = totals.digests();
+        let output = output
+            .with("tags", json!(tags.iter().map(Tag::as_str).collect::<Vec<_>>()))
+            .with("copied", list(&copied))
+            .with("mounted", list(&mounted))
+            .with("existing", list(&existing));
+        Done::new(totals.outcome.clone(), output)
     }
 }
 
@@ -185,17 +245,30 @@ impl Copy {
 impl Step for Copy {
     fn effects(&self, places: &Places) -> Effects {
         // What it hands on tells what the target had: it looks at the target as well.
-        let target = Thing::graph(&places.repository(&self.to.repository));
-        let effects = Effects::default();
-        let effects = self.verify.iter().fold(effects, |effects, demand| demand.read_files(effects, places));
-        let effects = read_effects(effects, &self.from, places).read(target).telling_blobs();
-        target_effects(effects, &self.to, &[], places)
+        let (source, target) = (places.repository(&self.from.repository), places.repository(&self.to.repository));
+        let files = self.verify.iter().fold(Effects::default(), |effects, demand| demand.read_files(effects, places));
+        let read = read_effects(files, &self.from, places).read(Thing::graph(&target)).telling_blobs();
+        let effects = target_effects(read, &self.to, &self.tags, places);
+        if self.select.is_none() && !self.digest_tags {
+            return effects;
+        }
+        // Which tags these are is known when the source is asked.
+        let effects = effects.read(Thing::tag_list(&source)).read(Thing::tags(&source));
+        effects.append(Thing::tag_list(&target)).write(Thing::tags(&target))
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        let mut wrong: Vec<_> = check_subject(&self.from).into_iter().chain(check_target(&self.to)).collect();
+        let from = if let Some(select) = &self.select {
+            self.check_select(select)
+        } else {
+            let wrong = check_subject(&self.from);
+            wrong.map(|wrong| wrong.help("`select` copies several tags of a repository")).into_iter().collect()
+        };
+        let platforms = self.platforms.iter().filter_map(|platform| check_platform(Some(platform)));
+        let mut wrong: Vec<_> =
+            from.into_iter().chain(check_target(&self.to)).chain(platforms).chain(self.referrers.check()).collect();
         wrong.extend(self.verify.iter().flat_map(Demand::check));
-        if let Some(demand) = self.verify.as_ref().filter(|_| self.referrers == CopyReferrers::None) {
+        if let Some(demand) = self.verify.as_ref().filter(|_| matches!(self.referrers, CopyReferrers::None)) {
             let diagnostic = Diagnostic::new("`verify` looks for signatures that `referrers: none` leaves behind");
             wrong.push(diagnostic.at(demand.format.span).help("leave `referrers` out, or verify in a step of its own"));
         }
@@ -211,12 +284,25 @@ impl Step for Copy {
     }
 
     fn moves(&self) -> Vec<(&Repository, &Tag, IfExists)> {
-        moves(&self.to, &[], self.if_exists)
+        moves(&self.to, &self.tags, self.if_exists)
+    }
+
+    fn lacks(&self, _: Mode) -> &'static [(&'static str, &'static str)] {
+        const ONE: &str = "use `tags`, or say no `select`";
+        if self.select.is_none() {
+            return &[];
+        }
+        &[("reference", ONE), ("digest", ONE), ("media_type", ONE), ("size", ONE)]
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
-        let output = guess.manifest(&self.to.repository);
-        let output = match &self.from.digest {
+        let output = if self.select.is_some() {
+            guess.output().with("tags", json!([guess.text("tags")]))
+        } else {
+            let tags: Vec<_> = self.to.tag.iter().chain(&self.tags).map(Tag::as_str).collect();
+            guess.manifest(&self.to.repository).with("tags", json!(tags))
+        };
+        let output = match self.from.digest.as_ref().filter(|_| self.platforms.is_empty() && self.select.is_none()) {
             // A copy has the digest of what it was copied from.
             Some(digest) => {
                 let reference = Reference::by_digest(self.to.repository.clone(), digest.clone());
@@ -229,39 +315,49 @@ impl Step for Copy {
         output.with("existing", list("existing"))
     }
 
-    async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
-        let (source, target) = (cx.open(&self.from.repository), cx.open(&self.to.repository));
-        let root = cx.manifest(&self.from).await?;
-        if let Some(demand) = &self.verify {
-            demand.ask(cx, &*source, &self.from.repository, &self.from.repository, &root.descriptor()).await?;
+    async fn missing(
+        &self,
+        cx: &StepContext,
+        output: &Output,
+        overwritten: Overwritten<'_>,
+    ) -> Result<Option<String>, StepError> {
+        if self.select.is_none() {
+            return remains::missing(self, cx, output, overwritten).await;
         }
-        let (tx, rx) = oneshot::channel();
-        let look = async {
-            let target = self.look(cx, &root).await;
-            // Nobody listens where the copy has failed.
-            let _ = tx.send(matches!(target, Ok(At::Free(_))));
-            target
-        };
-        let options = CopyOptions { referrers: self.referrers == CopyReferrers::All, concurrency: cx.concurrency };
-        let may_write = async { rx.await.unwrap_or(false) };
-        let copy = store::copy(&source, &root, &target, &options, &cx.progress, may_write);
-        let (found, copied) = tokio::join!(look, copy);
-        let there = match found? {
-            At::Free(there) => there,
-            At::Kept(there) => return Ok(self.done(Outcome::Unchanged, &there, &Copied::nothing(&there))),
-        };
-        cx.made.arrived(target.repository());
-        let copied = copied.map_err(StepError::store("copy to", &self.to.value))?;
-        let copied = copied.unwrap_or_else(|| Copied::nothing(&root.descriptor()));
-        if let Some(demand) = &self.verify {
-            demand.ask(cx, &*target, &self.to.repository, &self.from.repository, &root.descriptor()).await?;
+        let target = cx.open(&self.to.repository);
+        for tag in tags_of(output) {
+            let name = Reference::by_tag(self.to.repository.clone(), tag.clone());
+            if overwritten(&Thing::tag(target.repository(), &tag)) {
+                continue;
+            }
+            let found = target.resolve(&Target::Tag(tag)).await.map_err(StepError::store("look for", &name))?;
+            if found.is_none() {
+                return Ok(Some(format!("{name} is not there any more")));
+            }
         }
-        let moved = self.finish(cx, &root, there.as_ref()).await?;
-        let outcome = match (moved, there.is_some()) {
-            (false, _) if copied.copied.is_empty() && copied.mounted.is_empty() => Outcome::Unchanged,
-            (_, true) => Outcome::Updated,
-            (_, false) => Outcome::Created,
-        };
-        Ok(self.done(outcome, &root.descriptor(), &copied))
+        Ok(None)
     }
+
+    async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
+        let copying = Copying::new(cx, self)?;
+        let mut totals = Totals::default();
+        let Some(select) = &self.select else {
+            let tags: Vec<Tag> = self.to.tag.iter().chain(&self.tags).cloned().collect();
+            copying.one(&self.from, &tags, &mut totals).await?;
+            return Ok(self.done(&totals, &tags));
+        };
+        let tags = self.selected(cx, select).await?;
+        // One after the other: what one brought, the next one finds, and the outputs tell it the same way each time.
+        for tag in &tags {
+            let from = Reference::by_tag(self.from.repository.clone(), tag.clone());
+            copying.one(&from, std::slice::from_ref(tag), &mut totals).await?;
+        }
+        Ok(self.done(&totals, &tags))
+    }
+}
+
+/// The tags that an earlier run handed on.
+fn tags_of(output: &Output) -> Vec<Tag> {
+    let tags = output.get("tags").and_then(Value::as_array).into_iter().flatten();
+    tags.filter_map(|tag| tag.as_str()?.parse().ok()).collect()
 }

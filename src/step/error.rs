@@ -251,6 +251,24 @@ pub enum StepError {
         /// Where they were named, or their digests.
         manifests: [String; 2],
     },
+    /// An archive has several images, and none was named.
+    #[error("`{reference}` has {count} images: name one of them by its tag")]
+    SeveralImages {
+        /// The archive.
+        reference: String,
+        /// How many there are.
+        count: usize,
+        /// The tags, sorted.
+        tags: Vec<String>,
+    },
+    /// No tag of a repository was chosen.
+    #[error("none of the {all} tags of `{repository}` is selected")]
+    NothingSelected {
+        /// The repository.
+        repository: String,
+        /// How many tags it has, without those of digests.
+        all: usize,
+    },
     /// A task of the step broke off.
     #[error("the step broke off: {message}")]
     BrokenOff {
@@ -304,6 +322,7 @@ impl StepError {
         match self {
             Self::TagElsewhere { there, here, .. } => vec![format!("there: {there}"), format!("here:  {here}")],
             Self::Refused { found, .. } => found.clone(),
+            Self::SeveralImages { tags, .. } if !tags.is_empty() => vec![format!("there is: {}", tags.join(", "))],
             Self::NoPlatform { there, .. } if there.is_empty() => vec!["it is for no platform".to_owned()],
             Self::NoPlatform { there, .. } => vec![format!("there is: {}", there.join(", "))],
             Self::SamePlatform { manifests, .. } => manifests.to_vec(),

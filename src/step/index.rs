@@ -9,7 +9,7 @@ use serde::{
 use serde_json::json;
 
 use super::{
-    Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError,
+    Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError, Thing,
     artifact::{self, check_artifact_type},
     effect_info::{adds, changes, reads},
     flat::flat,
@@ -254,6 +254,8 @@ impl Step for Index {
             .manifests
             .iter()
             .fold(Effects::default(), |effects, entry| read_effects(effects, &entry.reference, places));
+        // What it brings from elsewhere may come from others too, who hand on whether it was there.
+        let read = read.read(Thing::graph(&places.repository(&self.to.repository)));
         target_effects(read, &self.to, &[], places)
     }
 

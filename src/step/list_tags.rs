@@ -1,13 +1,14 @@
 use async_trait::async_trait;
-use globset::Glob;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Declare, Done, EffectInfo, Effects, Guess, Places, Sort, Step, StepContext, StepError, Thing,
+    Access, Declare, Done, EffectInfo, Effects, Globs, Guess, Places, Sort, Step, StepContext, StepError, Thing,
     effect_info::reads,
     kind::{OutputInfo, output},
+    reading::on_disk,
+    tag_selection::TagSelection,
 };
 use crate::{
     event::Outcome,
@@ -27,10 +28,13 @@ pub struct ListTags {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub contains: Vec<Tag>,
-    /// Only tags that this glob matches.
+    /// Only tags that one of these globs matches; one that begins with `!` takes away what it matches.
     #[serde(rename = "match")]
+    #[schemars(with = "Option<Globs>")]
+    pub globs: Option<Spanned<Globs>>,
+    /// Only versions within a range, such as `>=1.2, <2` or `^1 || ^2`, from the lowest to the highest.
     #[schemars(with = "Option<String>")]
-    pub pattern: Option<Spanned<String>>,
+    pub semver: Option<Spanned<String>>,
     /// Prints one tag a line.
     #[serde(default)]
     pub print: bool,
@@ -45,20 +49,30 @@ contains: [v1]
 ";
     const MORE: &'static [&'static str] = &["\
 repository: localhost:5000/net-monitor
-match: \"v1.*\"
+match: [\"v*\", \"!*-debug\"]
+semver: \"^1 || ^2\"
 print: true
 "];
     const EFFECTS: &'static [EffectInfo] = &[reads(Sort::TagList, "of `repository`")];
     const GATE: Option<&'static str> = Some("with `contains`");
     const LISTS: bool = true;
-    const OUTPUTS: &'static [OutputInfo] =
-        &[output("tags", "a list, sorted, without those of the referrers tag schema")];
+    const OUTPUTS: &'static [OutputInfo] = &[output(
+        "tags",
+        "a list, sorted by name, with `semver` by version, without those of the referrers tag schema",
+    )];
+}
+
+impl ListTags {
+    const fn selection(&self) -> TagSelection<'_> {
+        TagSelection { globs: self.globs.as_ref(), semver: self.semver.as_ref(), newest: None }
+    }
 }
 
 #[async_trait]
 impl Step for ListTags {
     fn effects(&self, places: &Places) -> Effects {
-        Effects::default().read(Thing::tag_list(&places.repository(&self.repository.repository)))
+        let repository = places.repository(&self.repository.repository);
+        on_disk(Effects::default(), Access::Read, &repository).read(Thing::tag_list(&repository))
     }
 
     fn is_gate(&self) -> bool {
@@ -70,11 +84,7 @@ impl Step for ListTags {
             let message = format!("`{}` names a manifest, not a repository", self.repository.value);
             Diagnostic::new(message).at(self.repository.span).label(format!("leave `{target}` out"))
         });
-        let pattern = self.pattern.as_ref().and_then(|pattern| {
-            let error = Glob::new(pattern).err()?;
-            Some(Diagnostic::new(format!("`{}` is not a glob: {}", pattern.value, error.kind())).at(pattern.span))
-        });
-        target.into_iter().chain(pattern).collect()
+        target.into_iter().chain(self.selection().check()).collect()
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {
@@ -84,7 +94,6 @@ impl Step for ListTags {
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let store = cx.open(&self.repository.repository);
         let tags = store.tags().await.map_err(StepError::store("list the tags of", &self.repository.value))?;
-        let glob = self.pattern.as_ref().and_then(|pattern| Glob::new(pattern).ok()).map(|glob| glob.compile_matcher());
         let all: Vec<_> = tags.into_iter().filter(|tag| !tag.is_of_referrers()).collect();
         let missing: Vec<_> = self.contains.iter().filter(|tag| !all.contains(tag)).map(Tag::as_str).collect();
         if !missing.is_empty() {
@@ -96,8 +105,8 @@ impl Step for ListTags {
             let message = format!("{} has no tag `{}`", self.repository.value, missing.join("`, `"));
             return Err(StepError::Refused { message, found });
         }
-        let selected: Vec<_> =
-            all.iter().map(Tag::as_str).filter(|tag| glob.as_ref().is_none_or(|glob| glob.is_match(tag))).collect();
+        let selected = self.selection().choose(all);
+        let selected: Vec<_> = selected.iter().map(Tag::as_str).collect();
         if self.print {
             cx.progress.print(selected.iter().flat_map(|tag| [*tag, "\n"]).collect::<String>());
         }

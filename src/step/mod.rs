@@ -12,7 +12,11 @@ mod attest;
 mod base;
 mod context;
 mod copy;
+mod copy_platforms;
+mod copy_referrers;
+mod copying;
 mod delete;
+mod delete_select;
 mod discover;
 mod done;
 mod effect_info;
@@ -48,6 +52,7 @@ mod signature;
 mod sort;
 mod streamed;
 mod tag;
+mod tag_selection;
 #[cfg(test)]
 mod testing;
 mod thing;
@@ -65,8 +70,10 @@ pub use self::{
     attach::Attach,
     attest::{Attest, Predicate},
     context::StepContext,
-    copy::{Copy, CopyReferrers},
+    copy::{Copy, CopySelect},
+    copy_referrers::{ChosenReferrers, CopyReferrers, ReferrerPattern},
     delete::Delete,
+    delete_select::DeleteSelect,
     discover::{Discover, DiscoverPrint},
     done::Done,
     effect_info::EffectInfo,
@@ -98,6 +105,7 @@ pub use self::{
     },
     sort::Sort,
     tag::TagStep,
+    tag_selection::Globs,
     thing::Thing,
     turn::Turn,
     verify::Verify,

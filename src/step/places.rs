@@ -125,23 +125,25 @@ impl Places {
     /// The image layout that such a step would write where nothing may be written.
     pub fn leaves_workdir(&self, effects: &Effects) -> Option<String> {
         let written = effects.touches().iter().filter(|(access, _)| *access != Access::Read);
-        let mut layouts = written.filter_map(|(_, thing)| thing.in_layout());
-        layouts.find(|path| !self.may_write(path)).map(|path| path.display().to_string())
+        let mut stores = written.filter_map(|(_, thing)| thing.in_layout().or_else(|| thing.in_archive()));
+        stores.find(|path| !self.may_write(path)).map(|path| path.display().to_string())
     }
 
     /// The same repository; under the name of the registry behind an alias, the path of an image layout made absolute.
     pub fn repository(&self, repository: &Repository) -> Repository {
         match repository {
             Repository::Registry { .. } => self.aliases.behind(repository),
-            Repository::Layout(path) => Repository::Layout(normalize(&self.workdir.join(path))),
+            Repository::Layout(path) | Repository::Archive { path, .. } => {
+                repository.at(normalize(&self.workdir.join(path)))
+            }
         }
     }
 
     /// The same repository, the path of an image layout as it is written in a plan, where it is under the work folder.
     pub fn shown(&self, repository: &Repository) -> Repository {
         match repository {
-            Repository::Layout(path) => {
-                Repository::Layout(path.strip_prefix(normalize(&self.workdir)).unwrap_or(path).to_path_buf())
+            Repository::Layout(path) | Repository::Archive { path, .. } => {
+                repository.at(path.strip_prefix(normalize(&self.workdir)).unwrap_or(path).to_path_buf())
             }
             Repository::Registry { .. } => repository.clone(),
         }

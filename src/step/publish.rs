@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, future::ready, sync::Arc};
 
 use futures_util::future::try_join_all;
 
-use super::{Done, Effects, IfExists, Places, StepContext, StepError, Thing, file::Layer, several::several};
+use super::{
+    Access, Done, Effects, IfExists, Places, StepContext, StepError, Thing,
+    file::Layer,
+    reading::{check_writable, on_disk},
+    several::several,
+};
 use crate::{
     event::Outcome,
     oci::{Descriptor, Manifest, Reference, Repository, Tag, Target, annotation, media_type},
@@ -98,6 +103,7 @@ impl Publication<'_> {
         for tag in first.into_iter().chain(moving) {
             cx.pins.set(store.repository(), tag, &descriptor).await;
         }
+        store.flush().await.map_err(fail())?;
         Ok(self.done(outcome, descriptor))
     }
 
@@ -138,7 +144,7 @@ impl Publication<'_> {
                     continue;
                 }
             };
-            let options = CopyOptions { referrers: false, concurrency: cx.concurrency };
+            let options = CopyOptions { referrers: false, filter: None, concurrency: cx.concurrency };
             let copied = store::copy(store, manifest, target, &options, &cx.progress, ready(true)).await;
             let name = Reference::by_digest(store.repository().clone(), manifest.digest().clone());
             copied.map_err(StepError::store("copy", &name))?;
@@ -202,9 +208,11 @@ pub(super) async fn push_blobs(cx: &StepContext, store: &dyn Store, blobs: &[Lay
 
 /// What is wrong with a reference that something is written to.
 pub(super) fn check_target(to: &Spanned<Reference>) -> Option<Diagnostic> {
-    to.digest.as_ref()?;
-    let diagnostic = Diagnostic::new("a target takes a tag, not a digest").at(to.span);
-    Some(diagnostic.help("leave the digest out: it follows from the content"))
+    let digest = to.digest.as_ref().map(|_| {
+        let diagnostic = Diagnostic::new("a target takes a tag, not a digest").at(to.span);
+        diagnostic.help("leave the digest out: it follows from the content")
+    });
+    check_writable(to).or(digest)
 }
 
 /// The tags that pushing to `to` moves.
@@ -220,6 +228,7 @@ pub(super) fn moves<'a>(
 pub(super) fn target_effects(effects: Effects, to: &Reference, tags: &[Tag], places: &Places) -> Effects {
     let repository = places.repository(&to.repository);
     let effects = effects.append(Thing::graph(&repository)).append(Thing::pushed(&repository));
+    let effects = on_disk(effects, Access::Append, &repository);
     let tags: Vec<&Tag> = to.tag.iter().chain(tags).collect();
     let effects = if tags.is_empty() { effects } else { effects.append(Thing::tag_list(&repository)) };
     tags.into_iter().fold(effects, |effects, tag| effects.write(Thing::tag(&repository, tag)))

@@ -9,7 +9,7 @@ use super::{
     Declare, Done, EffectInfo, Effects, FileOrSecret, Guess, Mode, Places, Sort, Step, StepContext, StepError, Thing,
     effect_info::{adds, changes, reads},
     kind::{DIGEST, OutputInfo, REFERENCE, output},
-    reading::{append_effects, check_subject},
+    reading::{append_effects, check_changed},
     several::several,
     signature::{
         Attached, Clock, EnvelopeName, IfSigned, Lifetime, PluginKey, SchemeName, SignatureFormat, TimestampService,
@@ -261,7 +261,7 @@ impl Step for Sign {
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        let mut wrong: Vec<_> = self.all().filter_map(check_subject).collect();
+        let mut wrong: Vec<_> = self.all().filter_map(check_changed).collect();
         if self.subject.is_some() != self.subjects.is_empty() {
             wrong.push(Diagnostic::new("`sign` needs one of `subject` and `subjects`").at(self.format.span));
         }

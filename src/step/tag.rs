@@ -11,7 +11,7 @@ use super::{
     effect_info::{adds, changes, reads},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     publish::target_effects,
-    reading::{check_subject, read_effects},
+    reading::{check_changed, read_effects},
 };
 use crate::{
     event::Outcome,
@@ -64,7 +64,7 @@ impl Step for TagStep {
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        check_subject(&self.from).into_iter().collect()
+        check_changed(&self.from).into_iter().collect()
     }
 
     fn moves(&self) -> Vec<(&Repository, &Tag, IfExists)> {
@@ -113,6 +113,7 @@ impl Step for TagStep {
         for tag in moving {
             cx.pins.set(store.repository(), tag, &descriptor).await;
         }
+        store.flush().await.map_err(fail())?;
         let output = Output::of_manifest(&self.from.repository, &descriptor).with("previous", json!(previous));
         Ok(Done::new(outcome, output))
     }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::Sort;
-use crate::oci::{RegistryName, Repository, Tag};
+use crate::oci::{ArchiveForm, RegistryName, Repository, Tag};
 
 /// Something outside that steps read and change: a path in a tree of which every node is a thing.
 ///
@@ -21,6 +21,11 @@ const TAG: &str = "tag";
 const GRAPH: &str = "graph";
 const PUSHED: &str = "pushed manifests";
 const TAG_LIST: &str = "tag list";
+
+/// The form of archives that is called so.
+fn archive(name: &str) -> Option<ArchiveForm> {
+    [ArchiveForm::Oci, ArchiveForm::Docker].into_iter().find(|form| form.name() == name)
+}
 
 /// The words above, each made once: checking a large plan makes hundreds of thousands of things.
 static WORDS: LazyLock<[Arc<str>; 7]> =
@@ -56,6 +61,8 @@ impl Thing {
             Repository::Registry { registry, name } => parts.extend([host(registry), name.as_str().into()]),
             // A layout stands below the registries, so that an unknown repository may be a layout too.
             Repository::Layout(path) => parts.extend([part(LAYOUT), path.to_string_lossy().into()]),
+            // One file under two names is one path, which who reads and writes archives touches too.
+            Repository::Archive { form, path } => parts.extend([form.name().into(), path.to_string_lossy().into()]),
         }
         Self(parts)
     }
@@ -68,6 +75,11 @@ impl Thing {
     /// The tags `sha256-….sig` of a repository, as one: which of them it is follows from a digest.
     pub fn signature_tags(repository: &Repository) -> Self {
         Self::repository(repository).child(TAG).child("sha256-….sig")
+    }
+
+    /// All tags of a repository: which ones is not known before the run.
+    pub fn tags(repository: &Repository) -> Self {
+        Self::repository(repository).child(TAG)
     }
 
     /// The manifests of a repository and their referrers, as a whole: two tags or digests may name one manifest.
@@ -99,6 +111,9 @@ impl Thing {
             return Some(Repository::Layout(path.to_owned()));
         }
         match self.0.as_slice() {
+            [root, form, path, ..] if **root == *REGISTRY && archive(form).is_some() => {
+                Some(Repository::Archive { form: archive(form)?, path: PathBuf::from(&**path) })
+            }
             [root, host, name, ..] if **root == *REGISTRY => {
                 Some(Repository::Registry { registry: host.parse().ok()?, name: name.parse().ok()? })
             }
@@ -110,6 +125,14 @@ impl Thing {
     pub fn in_layout(&self) -> Option<&Path> {
         match self.0.as_slice() {
             [root, layout, path, ..] if **root == *REGISTRY && **layout == *LAYOUT => Some(Path::new(&**path)),
+            _ => None,
+        }
+    }
+
+    /// The archive that this is or is in, where it is in one.
+    pub fn in_archive(&self) -> Option<&Path> {
+        match self.0.as_slice() {
+            [root, form, path, ..] if **root == *REGISTRY && archive(form).is_some() => Some(Path::new(&**path)),
             _ => None,
         }
     }
@@ -199,6 +222,10 @@ impl fmt::Display for Thing {
             [REGISTRY, LAYOUT] => f.write_str("any image layout"),
             [REGISTRY, registry] => write!(f, "any repository of {registry}"),
             [REGISTRY, LAYOUT, path] => write!(f, "the image layout {path}"),
+            [REGISTRY, form, path] if archive(form).is_some() => write!(f, "the archive {path}"),
+            [REGISTRY, form, path, TAG] if archive(form).is_some() => write!(f, "any tag of {path}"),
+            [REGISTRY, form, path, TAG, tag] if archive(form).is_some() => write!(f, "the tag {path}:{tag}"),
+            [REGISTRY, form, path, what] if archive(form).is_some() => write!(f, "the {what} of {path}"),
             [REGISTRY, registry, name] => write!(f, "the repository {registry}/{name}"),
             [REGISTRY, LAYOUT, path, TAG] => write!(f, "any tag of {path}"),
             [REGISTRY, LAYOUT, path, TAG, tag] => write!(f, "the tag {path}:{tag}"),

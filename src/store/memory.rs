@@ -163,6 +163,19 @@ impl Store for MemoryStore {
         Ok(digests.filter_map(|digest| state.manifests.get(digest)).map(Manifest::referrer_descriptor).collect())
     }
 
+    async fn roots(&self) -> Result<Vec<Descriptor>, StoreError> {
+        let state = self.state();
+        let listed: HashSet<&Digest> =
+            state.manifests.values().flat_map(Manifest::manifests).map(|child| &child.digest).collect();
+        let is_about = |manifest: &Manifest| {
+            manifest.subject().is_some_and(|subject| state.manifests.contains_key(&subject.digest))
+        };
+        let roots = state.manifests.values().filter(|it| !listed.contains(it.digest()) && !is_about(it));
+        let mut roots: Vec<_> = roots.map(Manifest::descriptor).collect();
+        roots.sort_by(|one, other| one.digest.cmp(&other.digest));
+        Ok(roots)
+    }
+
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         Ok(Some(self.state().referrers.keys().cloned().collect()))
     }

@@ -3,6 +3,7 @@
 //! A [`Store`] is one repository. Blobs and manifests are told apart by their media type, as the specification has it.
 //! Everything that is read was verified against its digest and size, in `content.rs` and nowhere else.
 
+mod archive;
 mod content;
 mod copy;
 mod delivery;
@@ -28,8 +29,9 @@ use std::{collections::HashSet, fmt::Debug};
 use async_trait::async_trait;
 
 pub use self::{
+    archive::ArchiveStore,
     content::{ByteStream, read, read_blob, verified},
-    copy::{Copied, CopyOptions, copy, is_beside},
+    copy::{Copied, CopyOptions, Permission, ReferrerFilter, ReferrerMatch, copy, is_beside},
     delivery::Delivery,
     error::{ContentError, StoreError},
     host::{Condition, Host, Hosted, Matches},
@@ -128,6 +130,17 @@ pub trait Store: Debug + Send + Sync {
     /// Takes `referrers` out of the list of `subject`, where the repository keeps such a list as a manifest of its own.
     /// Elsewhere the list follows from what is there, and this does nothing.
     async fn unlist(&self, _subject: &Digest, _referrers: &[Digest]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The manifests that nothing else in the repository leads to, sorted by digest: neither an index nor a subject that is
+    /// there. Asked only of a repository whose images may have no name.
+    async fn roots(&self) -> Result<Vec<Descriptor>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// Puts what was stored where others find it, where that is done once for all of it. A step that wrote ends with it.
+    async fn flush(&self) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::{Faults, LayoutStore, Rehearsal, Store, StoreError, registry::Registries};
+use super::{ArchiveStore, Faults, LayoutStore, Rehearsal, Store, StoreError, registry::Registries};
 use crate::{event::Rehearsed, oci::Repository};
 
 /// The repositories of a run: each opened when it is first named, and the same store ever after.
@@ -96,6 +96,7 @@ impl Access {
             (Self::Custom(opener), _) => opener(repository),
             (Self::Real(registries), Repository::Registry { registry, name }) => registries.repository(registry, name),
             (Self::Real(_), Repository::Layout(path)) => Arc::new(LayoutStore::open(path)),
+            (Self::Real(_), Repository::Archive { form, path }) => Arc::new(ArchiveStore::open(*form, path)),
             (Self::Rehearsal(rehearsal), _) => rehearsal.open(repository),
         }
     }

@@ -190,6 +190,17 @@ impl Store for OverlayStore {
         Ok(referrers)
     }
 
+    async fn roots(&self) -> Result<Vec<Descriptor>, StoreError> {
+        let mut roots = self.top.roots().await?;
+        if let Some(base) = &self.base {
+            let below = base.roots().await?;
+            roots.extend(below.into_iter().filter(|root| !self.is_deleted(&root.digest)));
+        }
+        roots.sort_by(|one, other| one.digest.cmp(&other.digest));
+        roots.dedup_by(|one, other| one.digest == other.digest);
+        Ok(roots)
+    }
+
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         let Some(above) = self.top.subjects().await? else {
             return Ok(None);

@@ -1,7 +1,9 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
 mod allow;
+mod clean_up;
 mod control;
+mod copies;
 mod doctor;
 mod exec;
 mod foreach;

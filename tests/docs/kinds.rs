@@ -76,17 +76,15 @@ fn a_kind_that_is_not_there_is_answered_with_one_that_is() {
 
 /// A plan with a step of that kind in it, and what its body speaks of.
 fn plan_with(kind: &Kind, body: &str) -> String {
-    let mut plan = "consign: 1\n\
+    let head = "consign: 1\n\
         inputs: { CHANGES: { default: more of everything } }\n\
         secrets: { KEY_PASSWORD: { env: KEY_PASSWORD } }\n\
         steps:\n\
         \x20 - id: one\n    push: { to: localhost:5000/one, files: [{ name: a, content: a }] }\n\
         \x20 - id: two\n    push: { to: localhost:5000/two, files: [{ name: a, content: a }] }\n\
-        \x20 - id: example\n"
-        .to_owned();
-    plan += &format!("    {}:\n", kind.name);
-    body.lines().for_each(|line| plan += &format!("      {line}\n"));
-    plan
+        \x20 - id: example\n";
+    let body: String = body.lines().flat_map(|line| ["      ", line, "\n"]).collect();
+    format!("{head}    {}:\n{body}", kind.name)
 }
 
 /// The files that examples speak of.

@@ -1,6 +1,11 @@
 //! Every plan in `plans/` works as it stands.
 
-use std::{collections::BTreeSet, fs, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use consign::{
     event::{ExitCode, Summary},
@@ -38,9 +43,11 @@ fn every_plan_copes_with_what_goes_wrong() {
     for plan in plans() {
         let expected = consign(&["rehearse", &plan]).stdout;
         // A fault of a kind that no step has is a mistake.
-        let copies = yaml(&read(&plan)).to_string().contains("\"copy\":");
-        let of_a_kind = if copies { "copy:503*2" } else { "push:503*2" };
-        for fault in [of_a_kind, "429*3", "cut:upload", "cut:download*2", "lost:manifest*2", "no-referrers"] {
+        let text = yaml(&read(&plan)).to_string();
+        let kind = ["copy", "push", "delete"].into_iter().find(|kind| text.contains(&format!("\"{kind}\":"))).unwrap();
+        for fault in
+            [&format!("{kind}:503*2"), "429*3", "cut:upload", "cut:download*2", "lost:manifest*2", "no-referrers"]
+        {
             let said = consign(&["rehearse", &plan, "--fault", fault]);
             assert_eq!((said.code, &said.stdout), (Some(0), &expected), "{plan}, {fault}: {}", said.stderr);
         }
@@ -64,6 +71,69 @@ fn a_release_that_was_kept_is_found_unchanged() {
     };
     assert_eq!(rehearse(&["--keep", &path("kept")]), serde_json::json!({ "created": 10, "passed": 5 }));
     assert_eq!(rehearse(&["--seed", &path("kept")]), serde_json::json!({ "passed": 5, "unchanged": 10 }));
+}
+
+/// What lies under a folder, but what is of the moment: the lock of a layout.
+fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files =
+        walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap).filter(|entry| entry.file_type().is_file());
+    let files = files.filter(|entry| entry.file_name() != ".lock");
+    files
+        .map(|entry| (entry.path().strip_prefix(folder).unwrap().to_owned(), fs::read(entry.path()).unwrap()))
+        .collect()
+}
+
+#[test]
+fn what_rehearsals_begin_with_is_what_the_plan_beside_it_makes() {
+    for plan in ["air-gap", "clean-up", "mirror"] {
+        let folder = TempDir::new().unwrap();
+        let kept = folder.path().join("kept");
+        let maker = format!("plans/{plan}/upstream.yaml");
+        let said = consign(&["rehearse", &maker, "--keep", kept.to_str().unwrap()]);
+        assert_eq!(said.code, Some(0), "{plan}: {}", said.stderr);
+        assert!(
+            content(&kept) == content(&root().join(format!("plans/{plan}/upstream"))),
+            "{maker} makes something else"
+        );
+    }
+}
+
+/// What the rehearsal of a plan says that it made and deleted, by repository: tags with how they change.
+fn tags_changed(plan: &str) -> BTreeMap<String, Vec<String>> {
+    let said = consign(&["rehearse", plan, "--events", "-"]);
+    let events = said.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let rehearsed = events.into_iter().find(|event| event["event"] == "rehearsed").unwrap();
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for repository in rehearsed["repositories"].as_array().unwrap() {
+        for change in repository["changes"].as_array().unwrap().iter().filter(|change| change["tag"].is_string()) {
+            let name = repository["repository"].as_str().unwrap().to_owned();
+            let text = format!("{} {}", change["change"].as_str().unwrap(), change["tag"].as_str().unwrap());
+            found.entry(name).or_default().push(text);
+        }
+    }
+    for changes in found.values_mut() {
+        changes.sort();
+    }
+    found
+}
+
+#[test]
+fn the_mirror_takes_what_it_names_and_the_clean_up_leaves_what_is_needed() {
+    let text = |of: BTreeMap<String, Vec<String>>| {
+        of.into_iter().map(|(name, changes)| format!("{name}: {}\n", changes.join(", "))).collect::<Vec<_>>().concat()
+    };
+    insta::assert_snapshot!(text(tags_changed("plans/mirror.yaml")), @"
+    mirror.example.com/library/debian: create bookworm, create bookworm-slim, create trixie-slim
+    mirror.example.com/library/nginx: create 1.29.0, create 1.29.1
+    mirror.example.com/prometheus/prometheus: create v3.4.0, create v3.5.0
+    ");
+    insta::assert_snapshot!(text(tags_changed("plans/clean-up.yaml")), @"registry.example.com/app: delete 1.2.0, delete 1.3.0, delete pr-17, delete pr-21");
+    insta::assert_snapshot!(text(tags_changed("plans/air-gap.yaml")), @"
+    oci-archive:transfer/api.tar: create 1.4.0
+    oci-archive:transfer/worker.tar: create 1.4.0
+    registry.internal/services/api: create 1.4.0
+    registry.internal/services/worker: create 1.4.0
+    ");
 }
 
 /// The names that the step's kind gives to its outputs, but those that only `expect: one` has, and the tag of what has none.

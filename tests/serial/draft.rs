@@ -32,7 +32,7 @@ pub(super) fn plans() -> impl Strategy<Value = Plan> {
     prop::collection::vec(seed, 4..15).prop_map(|seeds| Plan(plan(&seeds)))
 }
 
-const KINDS: u8 = 26;
+const KINDS: u8 = 29;
 const REPOSITORIES: [&str; 3] = ["localhost:5000/a", "localhost:5000/b/x", "localhost:5000/c"];
 /// The same repositories, spelled otherwise.
 const ALIASES: [&str; 3] = ["127.0.0.1:5000/a", "127.0.0.1:5000/b/x", "[::1]:5000/c"];
@@ -265,6 +265,8 @@ impl Draft {
             21 => self.assert(step),
             22 => self.inspect(step),
             24 | 25 => self.items(step),
+            26 => self.index(step),
+            27 | 28 => self.mirror(step),
             _ => self.pull(step),
         }
     }

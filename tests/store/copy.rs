@@ -5,7 +5,7 @@ use std::{future::ready, sync::Arc};
 use consign::{
     event::{Event, Progress, StepId},
     oci::{Descriptor, Digest, ImageManifest, Manifest, Target},
-    store::{Copied, CopyOptions, LayoutStore, MemoryRegistry, Source, Store, StoreError, copy},
+    store::{Copied, CopyOptions, LayoutStore, MemoryRegistry, Permission, Source, Store, StoreError, copy},
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -16,7 +16,7 @@ use super::{
     repository,
 };
 
-const ALL: CopyOptions = CopyOptions { referrers: true, concurrency: 8 };
+const ALL: CopyOptions = CopyOptions { referrers: true, filter: None, concurrency: 8 };
 
 fn progress() -> (Progress, UnboundedReceiver<Event>) {
     let (tx, rx) = unbounded_channel();
@@ -196,6 +196,36 @@ async fn a_copy_that_was_cut_off_is_completed() {
     let done = copied(&source, &release.index, &target, ALL).await;
     assert_eq!(done.copied, std::slice::from_ref(&layer.digest));
     assert!(target.has_blob(&layer).await.unwrap());
+}
+
+#[tokio::test]
+async fn where_the_tag_is_right_only_what_is_new_is_asked_for() {
+    let source = memory("ghcr.io/x/app");
+    let release = Release::new();
+    release.push(&source).await;
+    let recorder = Recorder::new(memory("localhost/app"));
+    let target: Arc<dyn Store> = recorder.clone();
+    let first = copied(&source, &release.index, &target, ALL).await;
+    let settled = async || {
+        let before = recorder.calls().len();
+        let settled = ready(Permission::Settled);
+        let again = copy(&source, &release.index, &target, &ALL, &progress().0, settled).await.unwrap().unwrap();
+        (again, recorder.calls().split_off(before))
+    };
+    let (again, calls) = settled().await;
+    assert_eq!(again, Copied { copied: Vec::new(), existing: release.digests(6), ..first });
+    assert!(!calls.iter().any(|call| matches!(call, Call::HasBlob(_) | Call::PushBlob(..) | Call::PushManifest(_))));
+
+    // One more, which shares its config with the others: that is asked for, whatever they were believed to have.
+    let signature = Artifact::new("another").about(&release.index);
+    signature.push(&source, None).await;
+    let (again, calls) = settled().await;
+    assert!(again.copied.contains(signature.manifest.digest()) && again.referrers == 5);
+    for (blob, _) in &signature.blobs {
+        assert!(calls.contains(&Call::PushBlob(blob.digest.clone(), None)), "{blob:?}");
+        assert_ne!(again.copied.contains(&blob.digest), again.existing.contains(&blob.digest));
+    }
+    assert_eq!(target.referrers(release.index.digest()).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Stores: one list of behaviours for all of them, and what is particular to each.
 
+mod archive;
 mod artifact;
 mod behaviours;
 mod copy;
@@ -13,9 +14,9 @@ mod walk;
 use std::sync::Arc;
 
 use consign::{
-    oci::{Reference, Repository, Tag},
+    oci::{ArchiveForm, Reference, Repository, Tag},
     serve::ServeOptions,
-    store::{LayoutStore, MemoryStore, OverlayStore, Store},
+    store::{ArchiveStore, LayoutStore, MemoryStore, OverlayStore, Store},
 };
 use tempfile::TempDir;
 
@@ -55,6 +56,12 @@ async fn in_memory() -> Fixture {
 async fn in_layout() -> Fixture {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(LayoutStore::open(folder.path().join("layout")));
+    Fixture { _folder: Some(folder), ..Fixture::of(store) }
+}
+
+async fn in_archive() -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(ArchiveStore::open(ArchiveForm::Oci, folder.path().join("archive.tar")));
     Fixture { _folder: Some(folder), ..Fixture::of(store) }
 }
 
@@ -116,7 +123,7 @@ macro_rules! on_one_store {
 }
 
 on_every_store! {
-    in_memory, in_layout, over_nothing, over_memory, registry_over_memory, registry_over_layout, registry_without_referrers;
+    in_memory, in_layout, in_archive, over_nothing, over_memory, registry_over_memory, registry_over_layout, registry_without_referrers;
     [
         what_was_pushed_is_there,
         pushing_again_changes_nothing,

@@ -12,11 +12,11 @@ pub(super) fn add(environment: &mut Environment<'static>) {
     environment.add_filter("short", |text: &str| digest(text).map(|digest| digest.short().to_owned()));
     environment.add_filter("registry", |text: &str| match reference(text)?.repository {
         Repository::Registry { registry, .. } => Ok(registry.to_string()),
-        Repository::Layout(_) => Err(wrong(format!("`{text}` names no registry"))),
+        Repository::Layout(_) | Repository::Archive { .. } => Err(wrong(format!("`{text}` names no registry"))),
     });
     environment.add_filter("repository", |text: &str| match reference(text)?.repository {
         Repository::Registry { name, .. } => Ok(name.to_string()),
-        Repository::Layout(path) => Ok(path.display().to_string()),
+        Repository::Layout(path) | Repository::Archive { path, .. } => Ok(path.display().to_string()),
     });
     environment.add_filter("tag_of", |text: &str| {
         reference(text)?.tag.map(|tag| tag.to_string()).ok_or_else(|| wrong(format!("`{text}` has no tag")))

@@ -1,7 +1,10 @@
 use crate::{
     oci::Reference,
     plan::{Diagnostic, yaml::Spanned},
-    step::{Effects, Places, Thing, reading::read_effects},
+    step::{
+        Access, Effects, Places, Thing,
+        reading::{on_disk, read_effects},
+    },
 };
 
 /// The same effects, with those of reading what `named` says: a reference, or a path relative to the work folder.
@@ -9,8 +12,9 @@ pub(super) fn read(effects: Effects, named: &str, places: &Places) -> Effects {
     match reference(named) {
         Some(reference) if reference.target().is_some() => read_effects(effects, &reference, places),
         Some(reference) => {
-            let effects = effects.read(Thing::repository(&places.repository(&reference.repository)));
-            effects.read(Thing::path(&places.work(named)))
+            let repository = places.repository(&reference.repository);
+            let effects = on_disk(effects, Access::Read, &repository).read(Thing::repository(&repository));
+            if repository.is_registry() { effects.read(Thing::path(&places.work(named))) } else { effects }
         }
         None => effects.read(Thing::path(&places.work(named))),
     }
@@ -21,6 +25,7 @@ pub(super) fn write(effects: Effects, named: &str, places: &Places) -> Effects {
     let path = || Thing::path(&places.target(named).unwrap_or_else(|_| places.workdir.clone()));
     let Some(reference) = reference(named) else { return effects.write(path()) };
     let repository = places.repository(&reference.repository);
+    let effects = on_disk(effects, Access::Write, &repository);
     match (&reference.tag, reference.target()) {
         (Some(tag), _) => {
             let effects = effects.write(Thing::tag(&repository, tag)).write(Thing::graph(&repository));
@@ -28,7 +33,8 @@ pub(super) fn write(effects: Effects, named: &str, places: &Places) -> Effects {
         }
         (None, Some(_)) => effects.write(Thing::graph(&repository)),
         // What looks like a repository may be a path too: it counts as both.
-        (None, None) => effects.write(Thing::repository(&repository)).write(path()),
+        (None, None) if repository.is_registry() => effects.write(Thing::repository(&repository)).write(path()),
+        (None, None) => effects.write(Thing::repository(&repository)),
     }
 }
 

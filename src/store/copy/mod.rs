@@ -6,18 +6,23 @@
 //!
 //! That the target has a manifest is no proof that it has what the manifest needs: an earlier copy may have been cut off,
 //! and a cache may fetch on demand. So every blob and every child is offered to the target each time; a store that has it
-//! says so. A referrer counts as there only if it is listed too.
+//! says so. Only where the target's tag points to the root already, blobs of what is there are not asked for: the tag moved
+//! last. A referrer counts as there only if it is listed too.
 
 mod before;
 mod discover;
+mod filter;
 mod mover;
 
 use std::{pin::pin, sync::Arc};
 
 use tokio::sync::{Semaphore, mpsc};
 
-pub use self::mover::is_beside;
 use self::{discover::discover, mover::Mover};
+pub use self::{
+    filter::{ReferrerFilter, ReferrerMatch},
+    mover::is_beside,
+};
 use super::{Store, StoreError};
 use crate::{
     event::Progress,
@@ -25,10 +30,12 @@ use crate::{
 };
 
 /// What goes along, and how much of it at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct CopyOptions {
     /// Whether referrers go along: those of every level, and those of what an index lists.
     pub referrers: bool,
+    /// Which of them; all of them where there is none.
+    pub filter: Option<Arc<ReferrerFilter>>,
     /// How many transfers run at a time, at least 1.
     pub concurrency: usize,
 }
@@ -57,13 +64,31 @@ impl Copied {
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { referrers: true, concurrency: 8 }
+        Self { referrers: true, filter: None, concurrency: 8 }
+    }
+}
+
+/// What a copy may do at the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permission {
+    /// Nothing.
+    Refused,
+    /// Bring what is missing.
+    Granted,
+    /// The same, where the tags point to the root already. They moved last, so that what is under them was there: of a
+    /// manifest that is there, the blobs are not asked for.
+    Settled,
+}
+
+impl From<bool> for Permission {
+    fn from(may_write: bool) -> Self {
+        if may_write { Self::Granted } else { Self::Refused }
     }
 }
 
 /// Brings `root` from `source` to `target` with everything that it needs, and its referrers if asked for.
 ///
-/// It only reads until `may_write` has ended, and goes on where that says so; nothing: it did not.
+/// It only reads until `permission` has ended, and goes on where that says so; nothing: it did not.
 /// It sets no tag: whoever called does, last. It fails at the first error, and running it again goes on from there.
 pub async fn copy(
     source: &Arc<dyn Store>,
@@ -71,15 +96,15 @@ pub async fn copy(
     target: &Arc<dyn Store>,
     options: &CopyOptions,
     progress: &Progress,
-    may_write: impl Future<Output = bool>,
+    permission: impl Future<Output = impl Into<Permission>>,
 ) -> Result<Option<Copied>, StoreError> {
     // A permit is held around one request or transfer, never while waiting for another: one is enough for any graph.
     let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
     let (tx, rx) = mpsc::unbounded_channel();
     let mover = Mover::new(source, root, target, progress, &permits);
-    let found = discover(source, root, *options, &permits, tx);
+    let found = discover(source, root, options, &permits, tx);
     let copied = {
-        let mut moving = pin!(mover.run(rx, may_write));
+        let mut moving = pin!(mover.run(rx, permission));
         tokio::select! {
             biased;
             copied = &mut moving => copied?,

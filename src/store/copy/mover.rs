@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Copied,
+    Copied, Permission,
     before::{List, was_there},
     discover::Found,
 };
@@ -48,7 +48,9 @@ pub(super) struct Mover {
     /// What the target lists as referrers, by subject.
     lists: HashMap<Digest, List>,
     met: HashSet<Need>,
-    waiting: HashMap<Need, Vec<Digest>>,
+    waiting: HashMap<Need, HashSet<Digest>>,
+    /// Whether what a manifest of the target needs is there as well.
+    is_settled: bool,
     root: Descriptor,
     copied: BTreeSet<Digest>,
     mounted: BTreeSet<Digest>,
@@ -101,6 +103,7 @@ impl Mover {
             lists: HashMap::new(),
             met: HashSet::new(),
             waiting: HashMap::new(),
+            is_settled: false,
             root: root.descriptor(),
             copied: BTreeSet::new(),
             mounted: BTreeSet::new(),
@@ -114,17 +117,19 @@ impl Mover {
     pub(super) async fn run(
         mut self,
         mut rx: UnboundedReceiver<Found>,
-        may_write: impl Future<Output = bool>,
+        permission: impl Future<Output = impl Into<Permission>>,
     ) -> Result<Option<Copied>, StoreError> {
         let mut more = true;
-        let mut may_write = pin!(may_write);
+        let mut permission = pin!(permission);
         // Until it is known that something may be written, what was asked is answered and the answers wait.
         let mut held = Some(Vec::new());
         loop {
             tokio::select! {
-                may = &mut may_write, if held.is_some() => {
-                    if !may {
-                        return Ok(None);
+                permission = &mut permission, if held.is_some() => {
+                    match permission.into() {
+                        Permission::Refused => return Ok(None),
+                        Permission::Granted => {}
+                        Permission::Settled => self.is_settled = true,
                     }
                     for done in held.take().into_iter().flatten() {
                         self.note(done)?;
@@ -146,6 +151,8 @@ impl Mover {
         if let Some(digest) = self.nodes.into_keys().next() {
             return Err(StoreError::Missing { digest, repository: self.target.repository().to_string() });
         }
+        // What one manifest was believed to have, another may have brought.
+        self.existing.retain(|digest| !self.copied.contains(digest) && !self.mounted.contains(digest));
         Ok(Some(Copied {
             root: self.root,
             copied: self.copied.into_iter().collect(),
@@ -169,7 +176,7 @@ impl Mover {
         let subject = found.manifest.subject().map(|subject| subject.digest.clone());
         self.nodes.insert(digest.clone(), Node { manifest: found.manifest, needs: needs.len(), existed: false });
         for need in needs {
-            self.waiting.entry(need).or_default().push(digest.clone());
+            self.waiting.entry(need).or_default().insert(digest.clone());
         }
         match subject.filter(|_| found.is_referrer) {
             Some(subject) => match self.answers.get(&subject) {
@@ -199,7 +206,9 @@ impl Mover {
     fn answer(&mut self, digest: Digest, existed: bool) {
         let mut answers = vec![(digest, existed)];
         while let Some((digest, existed)) = answers.pop() {
-            if let Some(node) = self.nodes.get_mut(&digest) {
+            if existed && self.is_settled {
+                self.believe(&digest);
+            } else if let Some(node) = self.nodes.get_mut(&digest) {
                 node.existed = existed;
                 let blobs = needs::blobs(&node.manifest);
                 let fresh: Vec<_> = blobs.filter(|blob| self.offered.insert(blob.digest.clone())).cloned().collect();
@@ -216,6 +225,17 @@ impl Mover {
                 }
             }
             self.meet(Need::Answer(digest));
+        }
+    }
+
+    /// Takes it that the blobs of a manifest are there: whoever else needs them asks all the same.
+    fn believe(&mut self, digest: &Digest) {
+        let Some(node) = self.nodes.get_mut(digest) else { return };
+        node.existed = true;
+        for blob in needs::blobs(&node.manifest) {
+            let waiting = self.waiting.get_mut(&Need::Blob(blob.digest.clone()));
+            node.needs -= usize::from(waiting.is_some_and(|waiting| waiting.remove(digest)));
+            self.existing.insert(blob.digest.clone());
         }
     }
 

@@ -6,12 +6,15 @@ use std::path::{Component, Path, PathBuf};
 use walkdir::WalkDir;
 
 use crate::{
-    oci::Repository,
+    oci::{ArchiveForm, Repository},
     store::layout::{folder_of, name_of},
 };
 
 /// Where the image layouts of the plan itself go. It is no name of a registry: those have a dot or a port, or are `localhost`.
 const LAYOUTS: &str = "layouts";
+
+/// Where what the plan writes to archives goes: image layouts too.
+const ARCHIVES: &str = "archives";
 
 /// The folder of `repository` in `folder`. File systems do not like colons, and no registry has a `+` in its name.
 pub(super) fn place(folder: &Path, repository: &Repository, workdir: &Path) -> PathBuf {
@@ -19,12 +22,15 @@ pub(super) fn place(folder: &Path, repository: &Repository, workdir: &Path) -> P
         Repository::Registry { registry, name } => {
             folder.join(registry.as_str().replace(':', "+")).join(folder_of(name))
         }
-        Repository::Layout(path) => {
-            let below = path.strip_prefix(workdir).unwrap_or(path);
-            let parts = below.components().filter(|part| matches!(part, Component::Normal(_)));
-            folder.join(LAYOUTS).join(parts.collect::<PathBuf>())
-        }
+        Repository::Layout(path) => folder.join(LAYOUTS).join(below(path, workdir)),
+        Repository::Archive { path, .. } => folder.join(ARCHIVES).join(below(path, workdir)),
     }
+}
+
+/// What of a path is below the work folder.
+fn below(path: &Path, workdir: &Path) -> PathBuf {
+    let below = path.strip_prefix(workdir).unwrap_or(path);
+    below.components().filter(|part| matches!(part, Component::Normal(_))).collect()
 }
 
 /// The repository whose folder in a kept one this is; the path of an image layout begins at the work folder.
@@ -34,6 +40,9 @@ pub(super) fn repository(below: &Path) -> Option<Repository> {
     let rest = parts.as_path();
     if first == LAYOUTS {
         return Some(Repository::Layout(rest.to_path_buf()));
+    }
+    if first == ARCHIVES {
+        return Some(Repository::Archive { form: ArchiveForm::Oci, path: rest.to_path_buf() });
     }
     let registry = first.replace('+', ":").parse().ok()?;
     Some(Repository::Registry { registry, name: name_of(rest)? })
@@ -65,12 +74,10 @@ mod tests {
             ("registry.example.com/team/app", "/kept/registry.example.com/team/app"),
             ("registry.example.com/app/blobs", "/kept/registry.example.com/app/_blobs"),
             ("oci-layout:export/tally", "/kept/layouts/export/tally"),
+            ("oci-archive:export/tally.tar", "/kept/archives/export/tally.tar"),
         ] {
             let named = text.parse::<Reference>().unwrap().repository;
-            let absolute = match &named {
-                Repository::Layout(path) => Repository::Layout(workdir.join(path)),
-                Repository::Registry { .. } => named.clone(),
-            };
+            let absolute = named.path().map_or_else(|| named.clone(), |path| named.at(workdir.join(path)));
             let placed = place(folder, &absolute, workdir);
             assert_eq!(placed, Path::new(expected));
             assert_eq!(repository(placed.strip_prefix(folder).unwrap()), Some(named));

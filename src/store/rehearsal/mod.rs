@@ -30,7 +30,8 @@ pub use self::{
 };
 use self::{faulty::Faulty, recorder::Recorder, tag_schema::TagSchema};
 use super::{
-    CopyOptions, LayoutStore, MemoryRegistry, MemoryStore, OverlayStore, Store, StoreError, copy, registry::Registries,
+    ArchiveStore, CopyOptions, LayoutStore, MemoryRegistry, MemoryStore, OverlayStore, Store, StoreError, copy,
+    registry::Registries,
 };
 use crate::{
     event::{Change, Progress, Rehearsed, RehearsedRepository, Rights, StepId},
@@ -175,6 +176,7 @@ impl Rehearsal {
             (Repository::Registry { .. }, None) => return top,
             (Repository::Registry { registry, name }, Some(real)) => real.repository(registry, name),
             (Repository::Layout(path), _) => Arc::new(LayoutStore::open(path)),
+            (Repository::Archive { form, path }, _) => Arc::new(ArchiveStore::open(*form, path)),
         };
         let overlay = OverlayStore::on(Some(base), top);
         Arc::new(if self.promises { overlay.promising() } else { overlay })

@@ -201,6 +201,11 @@ impl Store for Recorder {
         self.inner.referrers(subject).await
     }
 
+    async fn roots(&self) -> Result<Vec<Descriptor>, StoreError> {
+        self.need(Rights::PULL);
+        self.inner.roots().await
+    }
+
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         self.inner.subjects().await
     }

@@ -106,7 +106,9 @@ impl Seed {
         let target = from.target();
         match from.repository {
             Repository::Layout(path) => Ok(Self { to, path: folder.join(path), from: target }),
-            Repository::Registry { .. } => Err(SeedError::NoLayout { path: folder.join(text) }),
+            Repository::Registry { .. } | Repository::Archive { .. } => {
+                Err(SeedError::NoLayout { path: folder.join(text) })
+            }
         }
     }
 

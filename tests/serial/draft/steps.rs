@@ -141,9 +141,25 @@ impl Draft {
             (format!("{name}:{tag}"), known)
         };
         self.line(&format!("to: \"{tag}\""));
-        let with_referrers = !self.one_in(4);
+        // What is left out is not counted on: it is there from before, or not.
+        let referrers = match self.pick(8) {
+            0 => "referrers: none",
+            1 => "referrers: { include: [{ artifact_type: test/t0 }] }",
+            2 => "referrers: { exclude: [{ artifact_type: \"*/t1\" }], depth: 2 }",
+            3 => "referrers: { depth: 1 }",
+            _ => "",
+        };
+        let with_referrers = referrers.is_empty();
         if !with_referrers {
-            self.line("referrers: none");
+            self.line(referrers);
+        }
+        if self.one_in(8) {
+            self.line("digest_tags: true");
+        }
+        if known.is_some() && if_exists == "replace" && self.one_in(4) {
+            let more = TAGS[self.pick(3)];
+            self.line(&format!("tags: [{more}]"));
+            self.world[to].tags.insert(more.to_owned(), from.id.clone());
         }
         let id = self.point(to, known, from.id.clone(), if_exists);
         if id == from.id {
@@ -157,6 +173,68 @@ impl Draft {
             }
         }
         self.named.push((step, to, id));
+    }
+
+    /// Copies the tags of a repository that are chosen.
+    pub(super) fn mirror(&mut self, step: usize) {
+        let (from, to) = (self.pick(3), self.pick(3));
+        let (select, skipped) = match self.pick(3) {
+            0 => ("{ match: \"v*\" }", ""),
+            1 => ("{ match: [\"v?\", \"!v2\"] }", "v2"),
+            _ => ("{ match: [\"*\", \"!v1\"] }", "v1"),
+        };
+        let tags = self.world[from].tags.iter().filter(|(tag, _)| *tag != skipped);
+        let tags: Vec<_> = tags.map(|(tag, id)| (tag.clone(), id.clone())).collect();
+        if tags.is_empty() {
+            return self.push(step);
+        }
+        self.kind("copy");
+        let (source, target) = (self.repository(from), self.repository(to));
+        self.line(&format!("from: \"{source}\""));
+        self.line(&format!("to: \"{target}\""));
+        self.line(&format!("select: {select}"));
+        let if_exists = self.if_exists();
+        for (tag, id) in tags {
+            if self.point(to, Some(tag), id.clone(), if_exists) != id {
+                continue;
+            }
+            let moved = self.world[from].referrers(&id).into_iter().chain([id]);
+            for id in moved.collect::<Vec<_>>() {
+                let about = self.world[from].manifests.get(&id).cloned().unwrap_or_default();
+                self.world[to].manifests.insert(id, about);
+            }
+        }
+        self.listed.push((step, 1));
+    }
+
+    /// Puts manifests together, from wherever they are.
+    pub(super) fn index(&mut self, step: usize) {
+        let (Some(one), Some(two)) = (self.manifest(), self.manifest()) else { return self.push(step) };
+        self.kind("index");
+        let to = self.pick(3);
+        let name = self.repository(to);
+        let (tag, known) = self.tag();
+        self.line(&format!("to: \"{name}:{tag}\""));
+        let if_exists = self.if_exists();
+        self.line(&format!("annotations: {{ made: by s{} }}", step % 3));
+        self.line("manifests:");
+        let mut listed = vec![(one, "linux/amd64")];
+        if self.one_in(2) {
+            listed.push((two, "linux/arm64"));
+        }
+        for (manifest, platform) in &listed {
+            self.line(&format!("  - {{ reference: \"{}\", platform: {platform} }}", manifest.text));
+        }
+        let children: Vec<_> = listed.iter().map(|(manifest, _)| manifest.id.clone()).collect();
+        let id = format!("{} of {}", step % 3, children.join(" and "));
+        let kept = self.point(to, known, id.clone(), if_exists);
+        if kept == id {
+            children.into_iter().chain([id]).for_each(|id| {
+                self.world[to].manifests.entry(id).or_insert(None);
+            });
+        }
+        self.tagged.push(step);
+        self.named.push((step, to, kept));
     }
 
     pub(super) fn retag(&mut self, step: usize) {

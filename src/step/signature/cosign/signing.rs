@@ -78,6 +78,7 @@ impl Signing {
         for digest in &earlier.bundles {
             store.delete_manifest(digest).await.map_err(StepError::store("delete the signature", digest))?;
         }
+        store.flush().await.map_err(StepError::store("write", reference))?;
         Ok(done(&made, Outcome::Updated))
     }
 

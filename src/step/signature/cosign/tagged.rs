@@ -94,6 +94,7 @@ impl Tagged {
             let holds = |there: &Manifest| added.is_none_or(|added| holds(there, &added.payload, &added.signature));
             if there.as_ref().is_some_and(holds) {
                 cx.pins.set(store.repository(), &tag, &manifest.descriptor()).await;
+                store.flush().await.map_err(fail())?;
                 return Ok(manifest.descriptor());
             }
         }

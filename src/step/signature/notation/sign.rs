@@ -123,6 +123,7 @@ impl<'a> Signing<'a> {
         for digest in &gone {
             store.delete_manifest(digest).await.map_err(StepError::store("delete the signature", digest))?;
         }
+        store.flush().await.map_err(fail())?;
         Ok(done(signed.manifest.digest(), Outcome::Updated))
     }
 

@@ -1,0 +1,239 @@
+//! Copying one manifest with what goes along, and moving its tags last.
+
+use std::collections::BTreeSet;
+
+use tokio::sync::oneshot;
+
+use super::{
+    Copy, CopyReferrers, IfExists, StepContext, StepError, copy_platforms::with_platforms, platforms::platform,
+    tag_selection::is_of_digest,
+};
+use crate::{
+    event::Outcome,
+    oci::{Descriptor, Digest, Manifest, Platform, Reference, Tag},
+    store::{self, Copied, CopyOptions, Permission},
+};
+
+/// What one step copies, and how.
+pub(super) struct Copying<'a> {
+    cx: &'a StepContext,
+    step: &'a Copy,
+    platforms: Vec<Platform>,
+    options: CopyOptions,
+}
+
+/// What was done to all that a step copied.
+pub(super) struct Totals {
+    pub(super) outcome: Outcome,
+    /// Where the tag of the last one points.
+    pub(super) manifest: Option<Descriptor>,
+    pub(super) copied: BTreeSet<Digest>,
+    pub(super) mounted: BTreeSet<Digest>,
+    pub(super) existing: BTreeSet<Digest>,
+}
+
+/// Where the tags of the target point.
+enum At {
+    /// Those that are to move, and whether any of them is there.
+    Free { moving: Vec<Tag>, is_there: bool },
+    /// All of them to what is to stay.
+    Kept(Box<Descriptor>),
+}
+
+impl Default for Totals {
+    fn default() -> Self {
+        let nothing = BTreeSet::new;
+        Self { outcome: Outcome::Unchanged, manifest: None, copied: nothing(), mounted: nothing(), existing: nothing() }
+    }
+}
+
+impl Totals {
+    /// The digests that were sent, mounted and found. What was sent once and found there later was sent.
+    pub(super) fn digests(&self) -> [Vec<Digest>; 3] {
+        let brought = |digest: &&Digest| self.copied.contains(digest) || self.mounted.contains(digest);
+        let mounted = self.mounted.iter().filter(|digest| !self.copied.contains(digest)).cloned();
+        let existing = self.existing.iter().filter(|digest| !brought(digest)).cloned();
+        [self.copied.iter().cloned().collect(), mounted.collect(), existing.collect()]
+    }
+
+    fn add(&mut self, outcome: Outcome, copied: Copied) {
+        self.outcome = match (self.outcome.clone(), outcome) {
+            (Outcome::Updated, _) | (_, Outcome::Updated) => Outcome::Updated,
+            (Outcome::Created, _) | (_, Outcome::Created) => Outcome::Created,
+            (before, _) => before,
+        };
+        self.copied.extend(copied.copied);
+        self.mounted.extend(copied.mounted);
+        self.existing.extend(copied.existing);
+    }
+}
+
+impl<'a> Copying<'a> {
+    pub(super) fn new(cx: &'a StepContext, step: &'a Copy) -> Result<Self, StepError> {
+        let platforms = step.platforms.iter().map(|given| platform(Some(given)));
+        let platforms = platforms.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let options = CopyOptions {
+            referrers: !matches!(step.referrers, CopyReferrers::None),
+            filter: step.referrers.filter(),
+            concurrency: cx.concurrency,
+        };
+        Ok(Self { cx, step, platforms, options })
+    }
+
+    /// Copies what `from` names, and points `tags` to it.
+    pub(super) async fn one(&self, from: &Reference, tags: &[Tag], totals: &mut Totals) -> Result<(), StepError> {
+        let cx = self.cx;
+        let source = cx.open(&from.repository);
+        let whole = cx.manifest(from).await?;
+        if let Some(demand) = &self.step.verify {
+            demand.ask(cx, &*source, &from.repository, &from.repository, &whole.descriptor()).await?;
+        }
+        let whole_digest = whole.digest().clone();
+        let root = match self.platforms.as_slice() {
+            [] => whole,
+            platforms => with_platforms(&*source, whole, from, platforms).await?,
+        };
+        let (at, copied) = self.bring(from, &root, tags, true).await?;
+        let (moving, is_there) = match at {
+            At::Free { moving, is_there } => (moving, is_there),
+            At::Kept(there) => {
+                totals.add(Outcome::Unchanged, copied);
+                totals.manifest = Some(*there);
+                return Ok(());
+            }
+        };
+        if self.step.digest_tags {
+            self.digest_tags(from, &copied, totals).await?;
+        }
+        // Nobody signed an index that is made here. What is in it was vouched for by who signed the whole one.
+        if let Some(demand) = self.step.verify.as_ref().filter(|_| *root.digest() == whole_digest) {
+            let target = cx.open(&self.step.to.repository);
+            demand.ask(cx, &*target, &self.step.to.repository, &from.repository, &root.descriptor()).await?;
+        }
+        let outcome = self.finish(&root, &moving, is_there, &copied).await?;
+        totals.add(outcome, copied);
+        totals.manifest = Some(root.descriptor());
+        Ok(())
+    }
+
+    /// Brings a manifest, while the tags are looked at that are to point to it; nothing is written before they may.
+    async fn bring(
+        &self,
+        from: &Reference,
+        root: &Manifest,
+        tags: &[Tag],
+        with_referrers: bool,
+    ) -> Result<(At, Copied), StepError> {
+        let cx = self.cx;
+        let (source, target) = (cx.open(&from.repository), cx.open(&self.step.to.repository));
+        let (tx, rx) = oneshot::channel();
+        let look = async {
+            let at = self.look(root, tags).await;
+            let permission = match &at {
+                Ok(At::Free { moving, .. }) if moving.is_empty() && !tags.is_empty() => Permission::Settled,
+                Ok(At::Free { .. }) => Permission::Granted,
+                Ok(At::Kept(_)) | Err(_) => Permission::Refused,
+            };
+            // Nobody listens where the copy has failed.
+            let _ = tx.send(permission);
+            at
+        };
+        let options = CopyOptions { referrers: with_referrers && self.options.referrers, ..self.options.clone() };
+        let permission = async { rx.await.unwrap_or(Permission::Refused) };
+        let copy = store::copy(&source, root, &target, &options, &cx.progress, permission);
+        let (at, copied) = tokio::join!(look, copy);
+        let at = at?;
+        if let At::Kept(there) = at {
+            let nothing = Copied::nothing(&there);
+            return Ok((At::Kept(there), nothing));
+        }
+        cx.made.arrived(target.repository());
+        let copied = copied.map_err(StepError::store("copy to", &self.step.to.value))?;
+        Ok((at, copied.unwrap_or_else(|| Copied::nothing(&root.descriptor()))))
+    }
+
+    /// What the tags of the target allow.
+    async fn look(&self, root: &Manifest, tags: &[Tag]) -> Result<At, StepError> {
+        let target = self.cx.open(&self.step.to.repository);
+        let (mut moving, mut is_there, mut kept, mut any_right) = (Vec::new(), false, None, false);
+        for tag in tags {
+            let name = Reference::by_tag(self.step.to.repository.clone(), tag.clone());
+            let there = self.cx.pins.resolve(&*target, tag).await.map_err(StepError::store("look for", &name))?;
+            is_there |= there.is_some();
+            match (there, self.step.if_exists) {
+                (Some(there), _) if there.digest == *root.digest() => any_right = true,
+                (Some(there), IfExists::Keep) => kept = kept.or(Some(there)),
+                (Some(there), IfExists::Fail) => {
+                    return Err(StepError::TagElsewhere {
+                        reference: name.to_string(),
+                        there: there.digest.to_string(),
+                        here: root.digest().to_string(),
+                    });
+                }
+                (Some(_), IfExists::Replace) | (None, _) => moving.push(tag.clone()),
+            }
+        }
+        match kept {
+            Some(there) if moving.is_empty() && !any_right => Ok(At::Kept(Box::new(there))),
+            _ => Ok(At::Free { moving, is_there }),
+        }
+    }
+
+    /// Moves the tags: whatever is under them is there by now.
+    async fn finish(
+        &self,
+        root: &Manifest,
+        moving: &[Tag],
+        is_there: bool,
+        copied: &Copied,
+    ) -> Result<Outcome, StepError> {
+        let target = self.cx.open(&self.step.to.repository);
+        for tag in moving {
+            let name = Reference::by_tag(self.step.to.repository.clone(), tag.clone());
+            let moved = target.push_manifest(root, Some(tag)).await;
+            moved.map_err(StepError::store("tag", &name))?;
+            self.cx.pins.set(target.repository(), tag, &root.descriptor()).await;
+        }
+        target.flush().await.map_err(StepError::store("write", &self.step.to.value))?;
+        Ok(match is_there {
+            _ if moving.is_empty() && copied.copied.is_empty() && copied.mounted.is_empty() => Outcome::Unchanged,
+            true => Outcome::Updated,
+            false => Outcome::Created,
+        })
+    }
+
+    /// Takes along what is tagged after the digest of a manifest that was copied: `sha256-….sig` and what else there is.
+    async fn digest_tags(&self, from: &Reference, of: &Copied, totals: &mut Totals) -> Result<(), StepError> {
+        let source = self.cx.open(&from.repository);
+        let name = Reference { tag: None, digest: None, ..from.clone() };
+        let mut tags = source.tags().await.map_err(StepError::store("list the tags of", &name))?;
+        tags.retain(is_of_digest);
+        let mut digests = prefixes(of);
+        // What is kept under such a tag may be signed under another one.
+        loop {
+            let belongs = |tag: &Tag| tag.as_str().split_once('.').is_some_and(|(digest, _)| digests.contains(digest));
+            let (chosen, rest): (Vec<_>, Vec<_>) = tags.into_iter().partition(belongs);
+            if chosen.is_empty() {
+                return Ok(());
+            }
+            tags = rest;
+            for tag in chosen {
+                let from = Reference::by_tag(from.repository.clone(), tag.clone());
+                let root = self.cx.manifest(&from).await?;
+                let (at, copied) = self.bring(&from, &root, std::slice::from_ref(&tag), false).await?;
+                digests.extend(prefixes(&copied));
+                let outcome = match at {
+                    At::Free { moving, is_there } => self.finish(&root, &moving, is_there, &copied).await?,
+                    At::Kept(_) => Outcome::Unchanged,
+                };
+                totals.add(outcome, copied);
+            }
+        }
+    }
+}
+
+/// What the tags begin with that belong to what was copied.
+fn prefixes(of: &Copied) -> BTreeSet<String> {
+    let digests = [&of.copied, &of.mounted, &of.existing].into_iter().flatten();
+    digests.map(|digest| Tag::of_referrers(digest).to_string()).collect()
+}
