@@ -11,7 +11,7 @@ use super::{
     kind::{DIGEST, OutputInfo, REFERENCE, output},
     reading::{append_effects, check_changed},
     signature::{
-        PredicateName,
+        Clock, PredicateName, TimestampService,
         cosign::{Look, Signer, Signers, private_key},
     },
 };
@@ -44,6 +44,8 @@ pub struct Attest {
     pub key: FileOrSecret,
     /// The password of the key, a secret. By default the environment variable `COSIGN_PASSWORD`.
     pub password: Option<Spanned<SecretName>>,
+    /// A service that says when it was signed.
+    pub timestamp: Option<TimestampService>,
 }
 
 /// What is vouched for: `path` or `json`.
@@ -76,9 +78,10 @@ predicate_type: slsaprovenance1
 predicate: { path: build/provenance.json }
 key: keys/cosign.key
 password: ${{ KEY_PASSWORD }}
+timestamp: { url: \"http://timestamp.example.com\", certificates: [keys/timestamp-root.crt] }
 "];
     const EFFECTS: &'static [EffectInfo] = &[
-        reads(Sort::Path, "of `predicate` and `key`"),
+        reads(Sort::Path, "of `predicate`, keys and certificates"),
         reads(Sort::Tag, "in `subject`, where no digest is"),
         adds(Sort::Graph, "of the repository in `subject`"),
     ];
@@ -110,15 +113,17 @@ impl Attest {
         store: &dyn Store,
         subject: &Descriptor,
         signer: &Signer,
+        clock: Option<&Clock>,
         statement: &Statement,
     ) -> Result<Option<Digest>, StepError> {
-        let signers = Signers::Keys(vec![signer.public().clone()]);
+        let signers = Signers::of(signer, clock);
         let look = Look { store, subject, signers: &signers, annotations: &BTreeMap::new() };
         let is_equal = |said: &Statement| {
             said.predicate_type() == statement.predicate_type() && said.predicate() == statement.predicate()
         };
         let mut bundled = look.bundled().await?.into_iter();
-        let equal = bundled.find(|one| one.statement.as_ref().is_ok_and(|(said, _)| is_equal(said)));
+        let equal =
+            bundled.find(|one| one.said.as_ref().is_ok_and(|said| said.time.is_ok() && is_equal(&said.statement)));
         Ok(equal.map(|one| one.manifest.digest))
     }
 }
@@ -146,6 +151,7 @@ impl Step for Attest {
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
         let mut wrong: Vec<_> = check_changed(&self.subject).into_iter().collect();
+        wrong.extend(self.timestamp.as_ref().and_then(TimestampService::check));
         match (&self.predicate.path, &self.predicate.json) {
             (None, Some(json)) => {
                 let problem = check_predicate(&self.predicate_type.value.0, json);
@@ -161,7 +167,8 @@ impl Step for Attest {
     }
 
     fn sources(&self) -> Vec<&Spanned<String>> {
-        self.key.file().into_iter().chain(&self.predicate.path).collect()
+        let clocks = self.timestamp.iter().flat_map(TimestampService::sources);
+        self.key.file().into_iter().chain(&self.predicate.path).chain(clocks).collect()
     }
 
     fn subject(&self) -> Option<(&'static str, &Reference)> {
@@ -179,14 +186,15 @@ impl Step for Attest {
         let predicate = self.predicate(cx).await?;
         let password = self.password.as_ref().map(|password| &password.value);
         let signer = Signer::new(private_key(cx, &self.key, password).await?);
+        let clock = Clock::read(cx, self.timestamp.as_ref()).await?;
         let store = cx.open(&self.subject.repository);
         let subject = cx.resolve(&self.subject).await?.plain();
         let statement = Statement::attestation(&subject.digest, &self.predicate_type.value.0, predicate);
-        let (digest, outcome) = match self.earlier(&*store, &subject, &signer, &statement).await? {
+        let (digest, outcome) = match self.earlier(&*store, &subject, &signer, clock.as_ref(), &statement).await? {
             Some(digest) if cx.made.contains(store.repository(), &digest) => (digest, Outcome::Created),
             Some(digest) => (digest, Outcome::Unchanged),
             None => {
-                let manifest = signer.attach(cx, &*store, &subject, statement).await?;
+                let manifest = signer.attach(cx, &*store, &subject, statement, clock.as_ref()).await?;
                 (manifest.digest().clone(), Outcome::Created)
             }
         };

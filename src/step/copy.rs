@@ -122,6 +122,7 @@ if_exists: replace
 verify:
   format: notation
   certificates: [keys/acme-root.crt]
+  signing_authorities: [keys/acme-root.crt]
   identities: [\"x509.subject: C=US, ST=WA, O=acme\"]
   timestamp_certificates: [keys/timestamp-root.crt]
   require: [{ artifact_type: sbom/example }]
@@ -153,6 +154,7 @@ verify:
     subject: https://github.com/example/app/.github/workflows/release.yml@refs/heads/main
     issuer: https://token.actions.githubusercontent.com
     trusted_root: keys/trusted-root.json
+    or: [{ subject: dev@example.com, issuer: https://accounts.google.com }]
 ",
     ];
     const EFFECTS: &'static [EffectInfo] = &[

@@ -102,8 +102,8 @@ pub use self::{
     remains::Overwritten,
     sign::Sign,
     signature::{
-        Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement,
-        SignatureFormat, TimestampService,
+        Demand, EnvelopeName, IdentityFields, IfSigned, Lifetime, PluginKey, PredicateName, Requirement, SchemeName,
+        SignatureFormat, SignerFields, TimestampService,
     },
     sort::Sort,
     tag::TagStep,

@@ -12,7 +12,8 @@ use super::{
     reading::{append_effects, check_changed},
     several::several,
     signature::{
-        Attached, EnvelopeName, IfSigned, Lifetime, PluginKey, SignatureFormat, TimestampService, cosign,
+        Attached, Clock, EnvelopeName, IfSigned, Lifetime, PluginKey, SchemeName, SignatureFormat, TimestampService,
+        cosign,
         notation::{NAMED, Signing},
     },
 };
@@ -55,6 +56,10 @@ pub struct Sign {
     /// How the signature is wrapped: `jws` by default, with `format: cosign` `bundle`.
     #[schemars(with = "Option<EnvelopeName>")]
     pub envelope: Option<Spanned<EnvelopeName>>,
+    /// Who vouches for the time: `x509` by default; `signing_authority` where the key is that of an authority that signs for
+    /// others. With `format: notation`.
+    #[schemars(with = "Option<SchemeName>")]
+    pub scheme: Option<Spanned<SchemeName>>,
     /// How long the signature counts, as `90d` or `12h`; for ever by default.
     pub expiry: Option<Lifetime>,
     /// A service that says when it was signed, so that the signature counts longer than its certificates.
@@ -87,6 +92,13 @@ envelope: cose
 expiry: 90d
 timestamp: { url: \"http://timestamp.example.com\", certificates: [keys/timestamp-root.crt] }
 if_signed: replace
+",
+        "\
+subject: localhost:5000/net-monitor:v1
+format: notation
+key: keys/release.key
+certificate_chain: keys/release.crt
+scheme: signing_authority
 ",
         "\
 subject: localhost:5000/net-monitor:v1
@@ -149,12 +161,27 @@ impl Sign {
                 if self.expiry.is_some() {
                     foreign("`expiry`", self.format.span);
                 }
-                if let Some(timestamp) = &self.timestamp {
-                    foreign("`timestamp`", timestamp.url.span);
+                if let Some(scheme) = &self.scheme {
+                    foreign(&format!("`scheme: {}`", scheme.value.word()), scheme.span);
                 }
             }
         }
         wrong
+    }
+
+    /// What an authority that signs for others cannot do.
+    fn check_scheme(&self) -> Option<Diagnostic> {
+        let scheme = self.scheme.as_ref().filter(|_| self.format.value == SignatureFormat::Notation)?;
+        let (message, help) = match (scheme.value, &self.plugin, &self.timestamp) {
+            (SchemeName::SigningAuthority, _, Some(_)) => {
+                ("a signing authority says itself when it signs", "leave `timestamp` out")
+            }
+            (SchemeName::SigningAuthority, Some(_), _) => {
+                ("a plugin that signs for others says so itself", "leave `scheme` out")
+            }
+            _ => return None,
+        };
+        Some(Diagnostic::new(message).at(scheme.span).help(help))
     }
 
     async fn sign_all(&self, cx: &StepContext) -> Result<Vec<Attached>, StepError> {
@@ -165,6 +192,7 @@ impl Sign {
                 signer: cosign::Signer::new(cosign::private_key(cx, key, password).await?),
                 is_tagged: self.envelope() == Some(EnvelopeName::SimpleSigning),
                 annotations: annotations.collect(),
+                clock: Clock::read(cx, self.timestamp.as_ref()).await?,
                 if_signed: self.if_signed,
             };
             let signatures = self.all().map(|subject| signing.one(cx, subject));
@@ -244,16 +272,14 @@ impl Step for Sign {
         }));
         wrong.extend(self.check_format());
         wrong.extend(self.check_key());
-        let url = self.timestamp.as_ref().map(|timestamp| &timestamp.url);
-        if let Some(url) = url.filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
-            wrong.push(Diagnostic::new(format!("`{}` is no URL of a timestamp service", url.value)).at(url.span));
-        }
+        wrong.extend(self.check_scheme());
+        wrong.extend(self.timestamp.as_ref().and_then(TimestampService::check));
         wrong
     }
 
     fn sources(&self) -> Vec<&Spanned<String>> {
         let files = [&self.key, &self.certificate_chain].into_iter().flatten().filter_map(FileOrSecret::file);
-        let clocks = self.timestamp.iter().flat_map(|timestamp| &timestamp.certificates);
+        let clocks = self.timestamp.iter().flat_map(TimestampService::sources);
         files.filter(|key| !key.starts_with(NAMED)).chain(clocks).collect()
     }
 

@@ -68,6 +68,7 @@ annotations: { build: \"123\" }
 subject: localhost:5000/net-monitor:v1
 format: notation
 certificates: [keys/acme-root.crt]
+signing_authorities: [keys/acme-root.crt]
 identities: [\"x509.subject: C=US, ST=WA, O=acme\"]
 timestamp_certificates: [keys/timestamp-root.crt]
 require: [{ artifact_type: sbom/example }]
@@ -90,6 +91,7 @@ identity:
   subject: https://github.com/example/app/.github/workflows/release.yml@refs/heads/main
   issuer: https://token.actions.githubusercontent.com
   trusted_root: keys/trusted-root.json
+  or: [{ subject: dev@example.com, issuer: https://accounts.google.com }]
 ",
     ];
     const EFFECTS: &'static [EffectInfo] = &[

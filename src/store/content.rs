@@ -5,7 +5,7 @@ use std::pin::Pin;
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, TryStreamExt};
 
-use super::{ContentError, StoreError};
+use super::{ContentError, Store, StoreError};
 use crate::oci::{Descriptor, Digest, Hasher};
 
 /// Content on its way, in pieces.
@@ -77,6 +77,11 @@ pub async fn read(descriptor: &Descriptor, mut stream: ByteStream, limit: u64) -
         content.extend_from_slice(&bytes?);
     }
     Ok(content.freeze())
+}
+
+/// Fetches a blob and reads it whole, where it has at most `limit` bytes.
+pub async fn read_blob(store: &dyn Store, descriptor: &Descriptor, limit: u64) -> Result<Bytes, StoreError> {
+    read(descriptor, store.blob(descriptor).await?, limit).await
 }
 
 #[cfg(test)]

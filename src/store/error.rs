@@ -198,6 +198,11 @@ impl StoreError {
         Some(help.to_owned())
     }
 
+    /// Whether something came that is not what was asked for. Asking again gives the same.
+    pub fn is_content(&self) -> bool {
+        matches!(self, Self::Content(_) | Self::Manifest(_)) && !self.is_temporary()
+    }
+
     /// Whether the same request may succeed later.
     pub fn is_temporary(&self) -> bool {
         match self {

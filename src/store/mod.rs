@@ -30,7 +30,7 @@ use async_trait::async_trait;
 
 pub use self::{
     archive::ArchiveStore,
-    content::{ByteStream, read, verified},
+    content::{ByteStream, read, read_blob, verified},
     copy::{Copied, CopyOptions, Permission, ReferrerFilter, ReferrerMatch, copy, is_beside},
     delivery::Delivery,
     error::{ContentError, StoreError},

@@ -12,21 +12,25 @@ import sys
 import tempfile
 
 from notation import (
+    AUTHORITY,
     ENVELOPES,
+    Clock,
     Home,
     House as Authorities,
-    Ring,
     Subjects,
     accepted,
+    certificate,
     move,
     plan,
     referrers,
     refused,
     sign_step as notation_step,
     verify_step as notation_check,
+    web,
 )
 from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras
 from registries import TOOLS, Registry, stop_on_signals
+from ring import Ring
 from tls import openssl
 
 REGISTRIES = ("docker-registry", "ferro-oci-server")
@@ -106,6 +110,11 @@ class House:
         offline = ("--insecure-ignore-tlog", "--trusted-root", "root.json", "--allow-http-registry")
         return self.run("verify", *offline, "--key", self.public(name), *arguments, reference)
 
+    def verify_tagged(self, reference, clocks):
+        """Of the older layout, with a timestamp of one of these authorities."""
+        old = ("--insecure-ignore-tlog", "--new-bundle-format=false", "--timestamp-certificate-chain", clocks, "--allow-http-registry")
+        return self.run("verify", *old, "--key", self.public("p256"), reference)
+
     def attest(self, reference, kind, predicate, name="p256"):
         file = self.folder / "predicate.json"
         file.write_text(json.dumps(predicate))
@@ -155,6 +164,9 @@ def checks(ring, folder):
                 f"{name}: one subject, signed by consign, cosign and notation",
                 mixed, folder / f"{name}-mixed", subjects, house, authorities, home,
             )
+    with Registry(REGISTRIES[0], folder / "from") as source, Registry(REGISTRIES[1], folder / "to") as target:
+        subjects = Subjects(source, folder / "between")
+        ring.check("cosign accepts what was promoted to another registry", between, folder / "between-work", subjects, target, house)
 
 
 def registry_checks(ring, name, folder, subjects, house):
@@ -170,6 +182,7 @@ def registry_checks(ring, name, folder, subjects, house):
     check("annotations are compared by both", annotations)
     for kind, predicate in PREDICATES.items():
         check(f"{kind}: cosign accepts consign's attestation, consign cosign's", attestation, kind, predicate)
+    check("timestamps, and what has none or another one", timestamps)
     check("an attestation is no signature", no_signature)
     check("signing again adds nothing, `add` adds, `replace` replaces", again)
     check("a wrong password, no signature, a stranger and a moved one are told apart", apart)
@@ -243,6 +256,82 @@ def attestation(folder, subjects, house, kind, predicate):
     require = [{"predicate_type": kind}]
     accepted(run(folder, [verify_step(house, other, require=require)]))
     refused(run(folder, [verify_step(house, other, require=[{"predicate_type": "vuln"}])]), "has no attestation of type", code=3)
+
+
+def timestamps(folder, subjects, house):
+    """Each says when it was signed: in bundles, in attestations, and under the tag."""
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = Clock(folder / "clock")
+    certificates = [str(clock.root[1])]
+    (folder / "tsa.pem").write_bytes(clock.leaf[1].read_bytes() + clock.root[1].read_bytes())
+    root = folder / "tsa-root.json"
+    with web(clock.answer) as port:
+        url = f"http://127.0.0.1:{port}"
+        since = "start-time=2024-01-01T00:00:00Z"
+        house.cosign("trusted-root", "create", f"--tsa=url={url},certificate-chain={folder / 'tsa.pem'},{since}", "--out", root)
+        config = folder / "tsa-signing.json"
+        house.cosign(
+            "signing-config", "create", f"--tsa=url={url},api-version=1,{since},operator=local", "--tsa-config=EXACT:1", "--out", config
+        )
+        theirs = ("--use-signed-timestamps", "--trusted-root", root)
+        stamp = {"timestamp": {"url": url, "certificates": certificates}}
+        # cosign asks for a timestamp without the certificate of the service: both files have it.
+        ours = {"timestamp_certificates": [str(folder / "tsa.pem")]}
+        for key in ("p256", "rsa"):
+            # What has no timestamp is no reason not to sign with one; what has one is.
+            reference = subjects.fresh()
+            accepted(run(folder, [sign_step(house, reference, key)]))
+            refused(run(folder, [verify_step(house, reference, key, **ours)]), "it has no timestamp, and one is needed", code=3)
+            if house.verify(reference, key, *theirs)[0] == 0:
+                raise Failed("cosign needs no timestamp")
+            step = sign_step(house, reference, key, **stamp)
+            if [said_of(accepted(run(folder, [step]))) for _ in range(2)] != ["created", "unchanged"]:
+                raise Failed("a signature with a timestamp was not kept")
+            accepted(house.verify(reference, key, *theirs))
+            accepted(run(folder, [verify_step(house, reference, key, timestamp_certificates=certificates)]))
+            reference = subjects.fresh()
+            offline = ("--signing-config", config, "--trusted-root", root, "--allow-http-registry", "-y")
+            house.cosign("sign", *offline, "--key", house.key(key), reference)
+            accepted(house.verify(reference, key, *theirs))
+            accepted(run(folder, [verify_step(house, reference, key, **ours)]))
+        stranger = {"url": url, "certificates": [str(certificate(folder, "stranger", AUTHORITY)[1])]}
+        refused(run(folder, [sign_step(house, subjects.fresh(), timestamp=stranger)]), "the timestamp service `CN=clock,", code=1)
+        # The timestamp of another signature.
+        reference, other = subjects.fresh(), subjects.fresh()
+        accepted(run(folder, [sign_step(house, one, **stamp) | {"id": f"s{at}"} for at, one in enumerate((reference, other))]))
+        borrowed = bundle_of(other)["verificationMaterial"]["timestampVerificationData"]
+        rewrite(subjects, reference, lambda bundle: bundle["verificationMaterial"].update(timestampVerificationData=borrowed))
+        refused(run(folder, [verify_step(house, reference, **ours)]), "the timestamp is over another signature", code=3)
+        if house.verify(reference, "p256", *theirs)[0] == 0:
+            raise Failed("cosign accepts the timestamp of another signature")
+        # Attestations as well.
+        reference = subjects.fresh()
+        attest = attest_step(house, reference, "cyclonedx", PREDICATES["cyclonedx"])
+        attest["attest"].update(stamp)
+        accepted(run(folder, [attest, sign_step(house, reference, **stamp)]))
+        accepted(run(folder, [verify_step(house, reference, require=[{"predicate_type": "cyclonedx"}], **ours)]))
+        # Under the tag, where cosign is told the authorities themselves.
+        for made in ("consign", "cosign"):
+            reference = subjects.fresh()
+            if made == "consign":
+                step = sign_step(house, reference, envelope="simple_signing", **stamp)
+                if [said_of(accepted(run(folder, [step]))) for _ in range(2)] != ["created", "unchanged"]:
+                    raise Failed("a signature with a timestamp was not kept under the tag")
+            else:
+                house.sign_legacy(reference, "p256", "--timestamp-server-url", url)
+            accepted(house.verify_tagged(reference, folder / "tsa.pem"))
+            accepted(run(folder, [verify_step(house, reference, **ours)]))
+        reference = subjects.fresh()
+        accepted(run(folder, [sign_step(house, reference, envelope="simple_signing")]))
+        refused(run(folder, [verify_step(house, reference, **ours)]), "it has no timestamp, and one is needed", code=3)
+
+
+def bundle_of(reference):
+    """The bundle of the only signature."""
+    repository = reference.split("@")[0]
+    (digest,) = referrers(reference)
+    manifest = json.loads(oras("manifest", "fetch", f"{repository}@{digest}"))
+    return json.loads(oras("blob", "fetch", "--output", "-", f"{repository}@{manifest['layers'][0]['digest']}"))
 
 
 def no_signature(folder, subjects, house):
@@ -355,6 +444,28 @@ def promoted(folder, subjects, house):
         raise Failed("it was copied all the same")
 
 
+def between(folder, subjects, target, house):
+    reference, to = subjects.fresh(), f"{target.address}/promoted:v1"
+    demand = {"format": "cosign", "key": str(house.public("p256")), "require": [{"predicate_type": "cyclonedx"}]}
+    steps = [
+        sign_step(house, reference),
+        attest_step(house, reference, "cyclonedx", PREDICATES["cyclonedx"]),
+        {"id": "copy", "copy": {"from": reference, "to": to, "verify": demand}},
+    ]
+    accepted(run(folder, steps))
+    promoted = f"{to.rsplit(':', 1)[0]}@{reference.split('@')[1]}"
+    accepted(house.verify(promoted))
+    accepted(house.verify_attestation(promoted, "cyclonedx"))
+    # What does not verify is not copied, and its tag does not move.
+    other, before = subjects.fresh(), oras("resolve", to)
+    moved = {"id": "copy", "copy": {"from": other, "to": to, "if_exists": "replace", "verify": demand}}
+    refused(run(folder, [moved]), "has no signature", code=3)
+    if oras("resolve", to) != before:
+        raise Failed("the tag moved all the same")
+    if target.ask("GET", f"/v2/promoted/manifests/{other.split('@')[1]}") != 404:
+        raise Failed("it was copied all the same")
+
+
 def made_key(folder, subjects, house):
     name = f"made-{subjects.registry.address.rpartition(':')[2]}"
     made = subprocess.run(
@@ -376,6 +487,9 @@ def made_key(folder, subjects, house):
 def mixed(folder, subjects, house, authorities, home):
     reference = subjects.fresh()
     home.sign(reference)
+    (subjects.folder / "sbom.json").write_text("{}")
+    sbom = ("attach", reference, "--artifact-type", "sbom/example")
+    oras(*sbom, "sbom.json:application/json", cwd=subjects.folder)
     house.sign(reference)
     for envelope in ENVELOPES:
         accepted(plan(folder, [notation_step(reference, authorities.signers["p384"], envelope=envelope, if_signed="add")]))
@@ -386,6 +500,9 @@ def mixed(folder, subjects, house, authorities, home):
         accepted(house.verify(reference, key))
         accepted(run(folder, [verify_step(house, reference, key)]))
     accepted(plan(folder, [notation_check(reference, [authorities.root[1]])]))
+    # Whoever wrote the list, all of it is still there.
+    if len(referrers(reference)) != 8:
+        raise Failed(f"there are {len(referrers(reference))} referrers, not 8")
 
 
 def main():

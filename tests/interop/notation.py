@@ -19,6 +19,7 @@ import urllib.parse
 
 from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras, words
 from registries import TOOLS, Registry, free_port, stop_on_signals
+from ring import Ring
 from tls import openssl
 
 REGISTRIES = ("docker-registry", "ferro-oci-server")
@@ -81,7 +82,7 @@ class House:
 class Home:
     """notation's own folder: its keys, whom it trusts, and how strictly."""
 
-    def __init__(self, folder, house, level="strict", override=None, stores=None, identities=("*",), **verification):
+    def __init__(self, folder, house, level="strict", override=None, stores=None, identities=("*",), scope="*", **verification):
         self.folder = folder
         notation = folder / "notation"
         notation.mkdir(parents=True)
@@ -96,7 +97,7 @@ class Home:
                 shutil.copy(path, place)
         policy = {
             "name": "all",
-            "registryScopes": ["*"],
+            "registryScopes": [scope],
             "signatureVerification": {"level": level, **({"override": override} if override else {}), **verification},
             "trustStores": list(stores),
             "trustedIdentities": list(identities),
@@ -171,6 +172,7 @@ class Clock:
     def __init__(self, folder):
         folder.mkdir(parents=True)
         self.folder = folder
+        self.lock = threading.Lock()
         self.root = certificate(folder, "clock-root", AUTHORITY)
         self.leaf = certificate(folder, "clock", CLOCK, authority=self.root)
         (folder / "serial").write_text("01")
@@ -182,10 +184,12 @@ class Clock:
         )
 
     def answer(self, question):
-        (self.folder / "question").write_bytes(question)
-        answer = self.folder / "answer"
-        openssl("ts", "-reply", "-config", self.folder / "tsa.cnf", "-queryfile", self.folder / "question", "-out", answer)
-        return answer.read_bytes()
+        # Steps ask at the same time, and openssl has files.
+        with self.lock:
+            (self.folder / "question").write_bytes(question)
+            answer = self.folder / "answer"
+            openssl("ts", "-reply", "-config", self.folder / "tsa.cnf", "-queryfile", self.folder / "question", "-out", answer)
+            return answer.read_bytes()
 
 
 @contextlib.contextmanager
@@ -647,6 +651,8 @@ def policies(folder, subjects, house):
             ({"override": {"authenticity": "log"}}, evil, True),
             ({"stores": {"signingAuthority:house": [house.root[1]]}}, reference, False),
             ({"stores": {"ca:evil": [house.evil_root[1]]}}, evil, True),
+            ({"scope": f"{subjects.registry.address}/demo"}, reference, True),
+            ({"scope": f"{subjects.registry.address}/other"}, reference, None),
         ]
     ):
         home = Home(folder / f"policy-{number}", house, **fields)
@@ -655,7 +661,8 @@ def policies(folder, subjects, house):
         ended = plan(folder, [step])
         try:
             accepted(home.verify(about)) if counts else refused(home.verify(about))
-            accepted(ended) if counts else refused(ended, "the signer is not trusted", code=3)
+            reason = "the signer is not trusted" if counts is False else "and none for `*`"
+            accepted(ended) if counts else refused(ended, reason, code=3)
             # The same out of notation's own folder.
             step["verify"]["trust_policy"] = "notation"
             ended = plan(folder, [step], home=home)
@@ -665,12 +672,28 @@ def policies(folder, subjects, house):
 
 
 def authorities(folder, subjects, house):
-    """An authority that signs for others and vouches for the time."""
+    """An authority that signs for others and vouches for the time: one that was made by hand, and consign."""
     reference = subjects.fresh()
     scheme, stamp = "io.cncf.notary.signingScheme", "io.cncf.notary.authenticSigningTime"
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     headers = {scheme: "notary.x509.signingAuthority", stamp: now, "crit": [scheme, stamp]}
     forge(subjects, reference, house.signers["rsa2048"], headers, drop=["io.cncf.notary.signingTime"])
+    references = [reference]
+    for key, envelope in (("rsa3072", "jws"), ("p256", "cose")):
+        references.append(subjects.fresh())
+        step = sign_step(references[-1], house.signers[key], envelope=envelope, scheme="signing_authority")
+        for _ in range(2):
+            accepted(plan(folder, [step]))
+        if len(referrers(references[-1])) != 1:
+            raise Failed("a signature of an authority was not kept")
+    for reference in references:
+        authority(folder / "authority" / reference.rpartition(":")[2], reference, house)
+
+
+def authority(folder, reference, house):
+    by_files = {"format": "notation", "subject": reference, "signing_authorities": [str(house.root[1])]}
+    accepted(plan(folder, [{"id": "verify", "verify": by_files}]))
+    refused(plan(folder, [verify_step(reference, [house.root[1]])]), "which is no trusted signing authority", code=3)
     for number, (stores, counts) in enumerate(
         [({"signingAuthority:house": [house.root[1]]}, True), ({"ca:house": [house.root[1]]}, False)]
     ):
@@ -763,20 +786,6 @@ def silent(folder, subjects, house):
     for part in (body[:40], body[40:80]):
         if part in said or part in events.read_text():
             raise Failed("a key was shown")
-
-
-class Ring:
-    """Prints what held and what did not."""
-
-    failed = 0
-
-    def check(self, name, body, *arguments):
-        try:
-            body(*arguments)
-            print(f"ok      {name}", flush=True)
-        except Failed as failure:
-            self.failed += 1
-            print(f"FAILED  {name}\n{failure}", flush=True)
 
 
 def main():

@@ -24,6 +24,7 @@ import uuid
 
 from programs import ENVIRONMENT, Failed, consign_command
 from registries import Registry, stop_on_signals
+from ring import Ring
 
 MIB = 1024 * 1024
 # How much the proxy reads at a time; what it has read when it resets is all that can be lost on its way.
@@ -275,24 +276,12 @@ def checks(ring, folder, size):
     shutil.rmtree(folder, ignore_errors=True)
 
 
-class _Ring:
-    failed = 0
-
-    def check(self, name, body, *arguments):
-        try:
-            body(*arguments)
-            print(f"ok      {name}", flush=True)
-        except Failed as failure:
-            self.failed += 1
-            print(f"FAILED  {name}\n        {failure}", flush=True)
-
-
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--size", type=int, default=1024, help="of the file, in MiB; 1024 by default")
     options = arguments.parse_args()
     stop_on_signals()
-    ring = _Ring()
+    ring = Ring()
     with tempfile.TemporaryDirectory() as temporary:
         checks(ring, pathlib.Path(temporary) / "resume", options.size * MIB)
     return 1 if ring.failed else 0

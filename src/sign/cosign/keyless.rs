@@ -1,8 +1,9 @@
 use std::fmt;
 
+use jiff::Timestamp;
 use sigstore_trust_root::TrustedRoot;
 use sigstore_types::{Bundle as SignedBundle, Sha256Hash};
-use sigstore_verify::{VerificationPolicy, Verifier};
+use sigstore_verify::{CertificateError, Error, TimestampError, TransparencyLogError, VerificationPolicy, Verifier};
 
 use super::{Bundle, Refusal, Statement};
 use crate::oci::{Algorithm, Digest};
@@ -31,9 +32,6 @@ pub struct Identity {
 }
 
 impl Keyless {
-    /// The largest file that is read, in bytes.
-    pub const LARGEST: u64 = 4 * 1024 * 1024;
-
     /// Reads a trusted root, as `cosign trusted-root create` writes it.
     pub fn read(json: &str) -> Result<Self, String> {
         let root = TrustedRoot::from_json(json).map_err(|error| error.to_string())?;
@@ -44,8 +42,13 @@ impl Keyless {
         Ok(Self { verifier, has_certificate_logs: !root.ctlogs.is_empty(), has_logs: !root.tlogs.is_empty() })
     }
 
-    /// What `identity` signed in that bundle about that manifest.
-    pub fn verify(&self, bundle: &[u8], subject: &Digest, identity: &Identity) -> Result<Statement, Refusal> {
+    /// What one of `identities` signed in that bundle about that manifest, which one, and when.
+    pub fn verify<'a>(
+        &self,
+        bundle: &[u8],
+        subject: &Digest,
+        identities: &'a [Identity],
+    ) -> Result<(Statement, &'a Identity, Option<Timestamp>), Refusal> {
         let read = Bundle::read(bundle)?;
         let text = str::from_utf8(bundle).map_err(|_| Refusal::bad("it is no bundle: it is not UTF-8"))?;
         let signed =
@@ -59,6 +62,14 @@ impl Keyless {
         let (Algorithm::Sha256, Ok(digest)) = (subject.algorithm(), Sha256Hash::from_hex(subject.hex())) else {
             return Err(Refusal::bad("only manifests with a SHA-256 can be verified in that way"));
         };
+        if signed.verification_material.tlog_entries.is_empty() {
+            if self.has_logs {
+                return Err(Refusal::NoEntry);
+            }
+            if read.timestamps().is_empty() {
+                return Err(Refusal::NoTimestamp);
+            }
+        }
         let mut policy = VerificationPolicy::any_identity();
         if !self.has_certificate_logs {
             policy = policy.skip_sct();
@@ -66,15 +77,33 @@ impl Keyless {
         if !self.has_logs {
             policy = policy.skip_tlog_unsafe();
         }
-        let verified =
-            self.verifier.verify(digest, &signed, &policy).map_err(|error| Refusal::bad(error.to_string()))?;
+        let verified = self.verifier.verify(digest, &signed, &policy).map_err(refusal)?;
         let found = verified.identity().map(sigstore_verify::SubjectAltName::as_str).unwrap_or_default();
         let issuer = verified.issuer().unwrap_or_default();
-        if found != identity.subject || issuer != identity.issuer {
-            return Err(Refusal::Identity { subject: found.to_owned(), issuer: issuer.to_owned() });
-        }
-        Ok(statement)
+        let who = identities.iter().find(|identity| found == identity.subject && issuer == identity.issuer);
+        let stranger = || Refusal::Identity { subject: found.to_owned(), issuer: issuer.to_owned() };
+        let who = who.ok_or_else(stranger)?;
+        Ok((statement, who, verified.verified_timestamps().iter().min().copied()))
     }
+}
+
+/// What is wrong with a signature, told apart: the library's own words where they are about the signature alone.
+fn refusal(error: Error) -> Refusal {
+    match error {
+        Error::Certificate(CertificateError::ChainInvalid(problem)) if is_of_time(&problem) => Refusal::NotInTime,
+        Error::Certificate(CertificateError::Expired { .. } | CertificateError::NotYetValid { .. })
+        | Error::TransparencyLog(TransparencyLogError::IntegratedTime(_)) => Refusal::NotInTime,
+        Error::Certificate(CertificateError::ChainInvalid(_) | CertificateError::NoValidAuthority { .. }) => {
+            Refusal::Authority
+        }
+        Error::Timestamp(TimestampError::NoVerifiedTimestamp(_)) => Refusal::NoTimestamp,
+        error => Refusal::bad(error.to_string()),
+    }
+}
+
+/// Whether a chain is none because of the time: there the library hands on what its own library says, in words.
+fn is_of_time(problem: &str) -> bool {
+    ["CertExpired", "CertNotValidYet"].iter().any(|word| problem.contains(word))
 }
 
 impl fmt::Debug for Keyless {

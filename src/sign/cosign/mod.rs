@@ -17,6 +17,7 @@ mod predicate_type;
 mod refusal;
 mod schemes;
 mod signature_image;
+mod signed_at;
 mod simple_signing;
 mod statement;
 
@@ -31,6 +32,7 @@ pub use self::{
     refusal::Refusal,
     schemes::signing_scheme,
     signature_image::{SignatureImage, TaggedSignature},
+    signed_at::signed_at,
     simple_signing::SimpleSigning,
     statement::Statement,
 };

@@ -32,6 +32,15 @@ pub enum Refusal {
         /// Who says so.
         issuer: String,
     },
+    /// Nobody who is trusted has certified the signer.
+    #[error("the signer is not trusted: its certificate is from no trusted authority")]
+    Authority,
+    /// The signer's certificate did not count when it signed.
+    #[error("bad signature: its certificate did not count when it was made")]
+    NotInTime,
+    /// It stands in no log.
+    #[error("it is in no transparency log, and must be in one")]
+    NoEntry,
     /// It vouches for something else than what is asked for.
     #[error("it is an attestation of type `{found}`, not {wanted}")]
     Predicate {

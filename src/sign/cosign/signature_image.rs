@@ -1,4 +1,5 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Refusal, SimpleSigning};
@@ -17,10 +18,21 @@ pub struct TaggedSignature {
     pub payload: Descriptor,
     /// The signature.
     pub signature: Vec<u8>,
+    /// What a timestamp service answered, DER.
+    pub timestamp: Option<Vec<u8>>,
+}
+
+/// How a timestamp stands in an annotation.
+#[derive(Serialize, Deserialize)]
+struct SignedTimestamp {
+    #[serde(rename = "SignedRFC3161Timestamp")]
+    response: String,
 }
 
 /// Where a layer's signature stands.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
+/// Where its timestamp stands.
+const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 /// How many signatures of one manifest are looked at.
 const MOST: usize = 1000;
 
@@ -46,10 +58,7 @@ impl SignatureImage {
                     SimpleSigning::MEDIA_TYPE
                 ))),
                 None => Err(Refusal::bad(format!("its layer has no annotation `{SIGNATURE}`"))),
-                Some(signature) => STANDARD
-                    .decode(signature)
-                    .map(|signature| TaggedSignature { payload: layer.clone(), signature })
-                    .map_err(|_| Refusal::bad("its signature is not base64")),
+                Some(signature) => read(layer, signature),
             };
             (layer.digest.clone(), signature)
         })
@@ -57,9 +66,13 @@ impl SignatureImage {
 
     /// The same with one signature more.
     #[must_use]
-    pub fn with(mut self, payload: &[u8], signature: &[u8]) -> Self {
+    pub fn with(mut self, payload: &[u8], signature: &[u8], timestamp: Option<&[u8]>) -> Self {
         let mut layer = Descriptor::of(SimpleSigning::MEDIA_TYPE, payload);
         layer.annotations.insert(SIGNATURE.to_owned(), STANDARD.encode(signature));
+        if let Some(timestamp) = timestamp {
+            let timestamp = json!(SignedTimestamp { response: STANDARD.encode(timestamp) });
+            layer.annotations.insert(TIMESTAMP.to_owned(), timestamp.to_string());
+        }
         self.layers.push(layer);
         self
     }
@@ -95,6 +108,21 @@ impl SignatureImage {
         manifest.layers.clone_from(&self.layers);
         Ok((Manifest::from_image(manifest)?, config))
     }
+}
+
+/// The signature of that layer, with its timestamp.
+fn read(layer: &Descriptor, signature: &str) -> Result<TaggedSignature, Refusal> {
+    let decode =
+        |text: &str, what: &str| STANDARD.decode(text).map_err(|_| Refusal::bad(format!("its {what} is not base64")));
+    let timestamp = match layer.annotations.get(TIMESTAMP) {
+        None => None,
+        Some(text) => {
+            let read: SignedTimestamp = serde_json::from_str(text)
+                .map_err(|_| Refusal::bad(format!("its annotation `{TIMESTAMP}` is no timestamp")))?;
+            Some(decode(&read.response, "timestamp")?)
+        }
+    };
+    Ok(TaggedSignature { payload: layer.clone(), signature: decode(signature, "signature")?, timestamp })
 }
 
 /// Go's zero time.

@@ -185,11 +185,14 @@ fn the_older_layout_is_written_and_read() {
     );
     assert_eq!(String::from_utf8(payload.clone()).unwrap(), expected);
     let signature = SimpleSigning::sign(&payload, &key).unwrap();
-    let (manifest, config) = SignatureImage::default().with(&payload, &signature).write().unwrap();
+    let (manifest, config) = SignatureImage::default().with(&payload, &signature, Some(b"time")).write().unwrap();
     assert_eq!(manifest.as_image().unwrap().config.digest, Digest::sha256(&config));
     let image = SignatureImage::read(&manifest).unwrap();
     let found: Vec<_> = image.signatures().map(|(_, found)| found.unwrap()).collect();
     assert_eq!((found.len(), &found[0].signature), (1, &signature));
+    assert_eq!(found[0].timestamp.as_deref(), Some(&b"time"[..]));
+    let layer = &manifest.as_image().unwrap().layers[0];
+    assert_eq!(layer.annotations["dev.sigstore.cosign/rfc3161timestamp"], r#"{"SignedRFC3161Timestamp":"dGltZQ=="}"#);
     let keys = public(&key);
     let (signed, _) = SimpleSigning::verify(&payload, &found[0].signature, &keys).unwrap();
     signed.check_subject(&subject()).unwrap();
@@ -269,6 +272,84 @@ fn predicate_types_have_short_names() {
     assert!(error.starts_with("`sbom` is no predicate type: write a URI, or one of custom, cyclonedx, "), "{error}");
 }
 
+/// Bundles about [`subject`] that openssl made and cosign 3.1.1 has accepted, with the roots that `cosign trusted-root create`
+/// wrote for them: by an entry of Rekor v1; and by one of v2 with a timestamp. A log has seen both certificates.
+const KEYLESS: [[&str; 2]; 2] = [
+    [include_str!("fixtures/trusted-root-v1.json"), include_str!("fixtures/keyless-v1.json")],
+    [include_str!("fixtures/trusted-root-v2.json"), include_str!("fixtures/keyless-v2.json")],
+];
+
+fn signer() -> Identity {
+    Identity { subject: "dev@consign.example".to_owned(), issuer: "https://issuer.example".to_owned() }
+}
+
+#[test]
+fn what_was_signed_without_a_key_that_is_kept_counts_for_its_signer_alone() {
+    for [root, bundle] in KEYLESS {
+        let keyless = Keyless::read(root).unwrap();
+        let verify = |bundle: &str, identity: &Identity| {
+            let both = [Identity { subject: "nobody".to_owned(), ..signer() }, identity.clone()];
+            let verified = keyless.verify(bundle.as_bytes(), &subject(), &both);
+            verified
+                .map(|(statement, found, time)| {
+                    (statement.predicate_type().to_owned(), found == identity, time.is_some())
+                })
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(verify(bundle, &signer()), Ok((PredicateType::SIGNATURE.to_owned(), true, true)));
+        let stranger = "the signer is not trusted: `dev@consign.example` made it, as `https://issuer.example` says";
+        let other = Identity { subject: "dev@elsewhere.example".to_owned(), ..signer() };
+        assert_eq!(verify(bundle, &other), Err(stranger.to_owned()));
+        let other = Identity { issuer: "https://other.example".to_owned(), ..signer() };
+        assert_eq!(verify(bundle, &other), Err(stranger.to_owned()));
+        let without = |names: &[&str]| {
+            let mut changed: Value = serde_json::from_str(bundle).unwrap();
+            for name in names {
+                changed["verificationMaterial"].as_object_mut().unwrap().remove(*name);
+            }
+            verify(&changed.to_string(), &signer()).unwrap_err()
+        };
+        assert_eq!(without(&["tlogEntries"]), "it is in no transparency log, and must be in one");
+    }
+    let [[v1, _], [v2, bundle]] = KEYLESS;
+    let verify = |root: &str, bundle: &str| {
+        let verified = Keyless::read(root).unwrap().verify(bundle.as_bytes(), &subject(), &[signer()]).map(|_| ());
+        verified.unwrap_err().to_string()
+    };
+    // Whose timestamp service nobody knows.
+    let unknown = verify(v1, bundle);
+    assert!(unknown.starts_with("bad signature: invalid RFC 3161 timestamp: "), "{unknown}");
+    // Whose authority nobody knows, as the other root has another one of the same name.
+    let authorities = |root: &str| serde_json::from_str::<Value>(root).unwrap()["certificateAuthorities"].clone();
+    let mut root: Value = serde_json::from_str(v2).unwrap();
+    root["certificateAuthorities"] = json!([authorities(v1)[0]]);
+    root["certificateAuthorities"][0]["certChain"]["certificates"] =
+        root["timestampAuthorities"][0]["certChain"]["certificates"].clone();
+    assert_eq!(
+        verify(&root.to_string(), bundle),
+        "the signer is not trusted: its certificate is from no trusted authority"
+    );
+    let nobody = Keyless::read("{}").unwrap_err();
+    assert!(!nobody.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_changed_root_or_bundle_makes_nobody_else_a_signer(which in 0_usize..2, part in 0_usize..2, place: usize, byte: u8) {
+        let mut both = KEYLESS[which].map(|text| text.as_bytes().to_vec());
+        let place = place % both[part].len();
+        both[part][place] = byte;
+        let [root, bundle] = &both;
+        let Ok(root) = str::from_utf8(root) else { return Ok(()) };
+        let Ok(keyless) = Keyless::read(root) else { return Ok(()) };
+        let other = Identity { subject: "dev@elsewhere.example".to_owned(), ..signer() };
+        prop_assert!(keyless.verify(bundle, &subject(), &[other]).is_err());
+        prop_assert!(keyless.verify(bundle, &Digest::sha256(b"other"), &[signer()]).is_err());
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_that_is_read_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400), text in ".*") {
@@ -277,6 +358,7 @@ proptest! {
         let _ = KeyFile::open(&text, &Secret::new(""));
         let _ = SimpleSigning::verify(&bytes, &bytes, &[]);
         let _ = PredicateType::parse(&text);
+        let _ = Keyless::read(&text);
     }
 
     #[test]

@@ -149,9 +149,20 @@ impl NamedKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_list_has_the_key_or_not(text in "\\PC{0,200}", name in ".{0,20}", field in "keyPath|certPath|id|pluginName|x", value: bool) {
+            let _ = NamedKey::find(text.as_bytes(), &name);
+            let value = if value { json!(text) } else { json!({ "a": [text] }) };
+            let list = json!({ "default": name, "keys": [{ "name": name, (field): value, "pluginConfig": { "a": value } }] });
+            prop_assert!(NamedKey::find(list.to_string().as_bytes(), &name).is_err());
+        }
+    }
 
     #[test]
     fn a_key_is_found_by_its_name() {

@@ -34,6 +34,13 @@ impl Trust {
         }
     }
 
+    /// Trust in the signers of that authority, whoever vouches for the time of their signatures.
+    pub fn in_signers_of(certificate: &Certificate) -> Self {
+        let mut trust = Self::in_authorities([certificate.clone()]);
+        trust.anchors.push((StoreKind::SigningAuthority, certificate.clone()));
+        trust
+    }
+
     /// The certificates that are trusted for that.
     pub fn anchors(&self, kind: StoreKind) -> Vec<Certificate> {
         let of_kind = self.anchors.iter().filter(|(known, _)| *known == kind);

@@ -29,8 +29,8 @@ pub enum TimestampError {
         /// Its object identifier.
         algorithm: String,
     },
-    /// The certificate of the service is not in it.
-    #[error("the timestamp does not bring the certificate of the service along")]
+    /// The certificate of the service is nowhere.
+    #[error("the timestamp does not bring the certificate of the service along: name that one as well")]
     NoCertificate,
     /// The token was not signed by the key of the certificate that it names.
     #[error("the timestamp was not signed by the key of `{subject}`, or was changed since")]

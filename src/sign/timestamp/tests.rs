@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::sign::{
     certificate::{Certificate, testing::Authority},
+    cosign::signed_at,
     key::Hash,
 };
 
@@ -31,6 +32,16 @@ fn a_token_says_when_something_was_there() {
     assert_eq!(verified.chain.leaf().subject().to_string(), "CN=time,O=acme,ST=WA,C=US");
     let inner = token_of(&decode(include_str!("fixtures/response.txt")), None).unwrap();
     assert!(Token::read(&inner).unwrap().verify(MESSAGE, &root()).is_ok());
+}
+
+#[test]
+fn a_signature_was_made_when_one_of_its_timestamps_says() {
+    let (answer, root) = (decode(include_str!("fixtures/response.txt")), root());
+    let time = signed_at(MESSAGE, &[b"nothing".to_vec(), answer.clone()], &root).unwrap();
+    assert_eq!(time.to_string(), "2026-11-27T01:21:24Z");
+    let refused = |answers: &[Vec<u8>]| signed_at(b"another", answers, &root).unwrap_err().to_string();
+    assert_eq!(refused(&[answer]), "the timestamp is over another signature");
+    assert_eq!(refused(&[]), "it has no timestamp, and one is needed");
 }
 
 #[test]

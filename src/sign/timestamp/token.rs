@@ -88,7 +88,7 @@ impl Token {
         if hash(imprint.algorithm.oid)?.of(message) != imprint.hashed.as_bytes() {
             return Err(TimestampError::OtherMessage);
         }
-        let certificate = self.certificate()?;
+        let certificate = self.certificate(anchors)?;
         self.check_signature(certificate)?;
         let others: Vec<_> = self.certificates.iter().chain(anchors).cloned().collect();
         let chain = Chain::find(certificate, &others, Purpose::Timestamping)?;
@@ -102,8 +102,8 @@ impl Token {
         Ok(Timestamped { time: self.info.time, accuracy: self.info.accuracy, chain })
     }
 
-    /// The certificate that the signature names.
-    fn certificate(&self) -> Result<&Certificate, TimestampError> {
+    /// The certificate that the signature names: it comes along where it was asked for, otherwise somebody has to have it.
+    fn certificate<'a>(&'a self, anchors: &'a [Certificate]) -> Result<&'a Certificate, TimestampError> {
         let is_named = |certificate: &&Certificate| match &self.signer.sid {
             SignerIdentifier::IssuerAndSerialNumber(name) => {
                 name.issuer == certificate.content().issuer && name.serial_number == certificate.content().serial_number
@@ -112,7 +112,7 @@ impl Token {
                 matches!(certificate.extension::<SubjectKeyIdentifier>(), Ok(Some((_, found))) if found == *name)
             }
         };
-        self.certificates.iter().find(is_named).ok_or(TimestampError::NoCertificate)
+        self.certificates.iter().chain(anchors).find(is_named).ok_or(TimestampError::NoCertificate)
     }
 
     /// <https://www.rfc-editor.org/rfc/rfc5652#section-5.4>

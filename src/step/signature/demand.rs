@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Finding, IdentityFields, PredicateName, Requirement, SignatureFormat, Trusted, notation};
+use super::{Finding, IdentityFields, PredicateName, Requirement, SignatureFormat, Trusted, files::is_pem, notation};
 use crate::{
     oci::{Descriptor, Digest, Reference, Repository},
     plan::{Diagnostic, Span, yaml::Spanned},
@@ -47,14 +47,19 @@ demand! {
     /// Whose signatures count: `notation` for those of Notary Project, `cosign` for those of Sigstore.
     #[schemars(with = "SignatureFormat")]
     format: Spanned<SignatureFormat>,
-    /// Files with certificates of authorities that are trusted, PEM or DER; or of signers, where they are self-signed.
+    /// Certificates of authorities that are trusted: files, PEM or DER, or PEM itself; or of signers, where they are
+    /// self-signed.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     certificates: Vec<Spanned<String>>,
+    /// The same of authorities that sign for others and vouch for the time, as `scheme: signing_authority` has it.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    signing_authorities: Vec<Spanned<String>>,
     /// Which signers of these authorities count, each as `x509.subject: C=…, ST=…, O=…`; all of them by default.
     #[serde(default)]
     identities: Vec<String>,
-    /// Files with certificates of authorities for the time; a signature then needs a timestamp.
+    /// Certificates of authorities for the time, files or PEM; a signature then needs a timestamp.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     timestamp_certificates: Vec<Spanned<String>>,
@@ -64,7 +69,7 @@ demand! {
     /// The folder of the trust stores of that policy: by default `truststore` beside it.
     #[schemars(with = "Option<String>")]
     trust_store: Option<Spanned<String>>,
-    /// The public key whose signatures count, a file with PEM; with `format: cosign`.
+    /// The public key whose signatures count, a file with PEM or PEM itself; with `format: cosign`.
     #[schemars(with = "Option<String>")]
     key: Option<Spanned<String>>,
     /// Several of them: a signature of any one will do.
@@ -115,8 +120,13 @@ impl Demand {
                 wrong.extend(self.certificates.first().map(|one| foreign("certificates", one.span, "cosign")));
                 wrong.extend(self.trust_policy.iter().map(|one| foreign("trust_policy", one.span, "cosign")));
                 wrong.extend(self.trust_store.iter().map(|one| foreign("trust_store", one.span, "cosign")));
-                let clocks = self.timestamp_certificates.first();
-                wrong.extend(clocks.map(|one| foreign("timestamp_certificates", one.span, "cosign")));
+                wrong.extend(
+                    self.signing_authorities.first().map(|one| foreign("signing_authorities", one.span, "cosign")),
+                );
+                if let Some(one) = self.timestamp_certificates.first().filter(|_| self.identity.is_some()) {
+                    let diagnostic = Diagnostic::new("a trusted root says itself which timestamp services count");
+                    wrong.push(diagnostic.at(one.span).help("leave `timestamp_certificates` out"));
+                }
                 let people = self.identities.first().map(|_| foreign("identities", self.format.span, "cosign"));
                 wrong.extend(people);
             }
@@ -131,7 +141,7 @@ impl Demand {
 
     /// What is wrong with what says whose certificates count.
     fn check_trust(&self) -> Vec<Diagnostic> {
-        let by_certificates = !self.certificates.is_empty();
+        let by_certificates = !self.certificates.is_empty() || !self.signing_authorities.is_empty();
         let details = !self.identities.is_empty() || !self.timestamp_certificates.is_empty();
         let here = |message: &str| Diagnostic::new(message).at(self.format.span);
         let mut wrong = Vec::new();
@@ -142,7 +152,9 @@ impl Demand {
                 )),
             (Some(_), _) if by_certificates || details => {
                 let diagnostic = here("a trust policy says itself who is trusted");
-                wrong.push(diagnostic.help("leave out `certificates`, `identities` and `timestamp_certificates`"));
+                wrong.push(diagnostic.help(
+                    "leave out `certificates`, `signing_authorities`, `identities` and `timestamp_certificates`",
+                ));
             }
             (None, true) if self.trust_store.is_some() => {
                 wrong.push(here("`trust_store` belongs to `trust_policy`").help("leave it out"));
@@ -166,8 +178,9 @@ impl Demand {
     pub(in crate::step) fn sources(&self) -> Vec<&Spanned<String>> {
         let policy = self.trust_policy.iter().filter(|policy| policy.value != notation::NOTATION);
         let roots = self.identity.iter().map(|identity| &identity.trusted_root);
-        let files = self.certificates.iter().chain(&self.timestamp_certificates).chain(self.all_keys()).chain(roots);
-        files.chain(policy).chain(&self.trust_store).collect()
+        let files = self.certificates.iter().chain(&self.signing_authorities).chain(&self.timestamp_certificates);
+        let files = files.chain(self.all_keys()).filter(|one| !is_pem(one));
+        files.chain(roots).chain(policy).chain(&self.trust_store).collect()
     }
 
     /// The same effects, and it reads its files, also those of a trust store that nobody names.

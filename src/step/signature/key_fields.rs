@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::plan::yaml::Spanned;
+use super::files::is_pem;
+use crate::plan::{Diagnostic, yaml::Spanned};
 
 /// A key that a plugin of notation has, or reaches.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -25,7 +26,21 @@ pub struct TimestampService {
     /// Where it is asked, as RFC 3161 has it.
     #[schemars(with = "String")]
     pub url: Spanned<String>,
-    /// Files with the certificates of authorities for the time, PEM or DER. What the service says is checked at once.
+    /// Certificates of authorities for the time: files, PEM or DER, or PEM itself. What the service says is checked at once.
     #[schemars(with = "Vec<String>")]
     pub certificates: Vec<Spanned<String>>,
+}
+
+impl TimestampService {
+    /// The files that it reads.
+    pub(in crate::step) fn sources(&self) -> impl Iterator<Item = &Spanned<String>> {
+        self.certificates.iter().filter(|one| !is_pem(one))
+    }
+
+    /// What is wrong with it.
+    pub(in crate::step) fn check(&self) -> Option<Diagnostic> {
+        let url = &self.url;
+        let is_url = url.starts_with("http://") || url.starts_with("https://");
+        (!is_url).then(|| Diagnostic::new(format!("`{}` is no URL of a timestamp service", url.value)).at(url.span))
+    }
 }

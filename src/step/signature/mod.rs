@@ -4,6 +4,7 @@
 //! and the words of the plan.
 
 mod attached;
+mod clock;
 pub(super) mod cosign;
 mod demand;
 mod envelope_name;
@@ -18,12 +19,14 @@ mod mark;
 pub(super) mod notation;
 mod predicate_name;
 mod requirement;
+mod scheme_name;
 #[cfg(test)]
 mod tests;
 mod trusted;
 
 pub(super) use self::{
     attached::Attached,
+    clock::Clock,
     demand::VerifyFields,
     finding::{Finding, Signature},
 };
@@ -31,11 +34,12 @@ pub use self::{
     demand::Demand,
     envelope_name::EnvelopeName,
     format::SignatureFormat,
-    identity_fields::IdentityFields,
+    identity_fields::{IdentityFields, SignerFields},
     if_signed::IfSigned,
     key_fields::{PluginKey, TimestampService},
     lifetime::Lifetime,
     predicate_name::PredicateName,
     requirement::Requirement,
+    scheme_name::SchemeName,
 };
 use self::{mark::MARK, trusted::Trusted};

@@ -118,6 +118,30 @@ async fn what_was_signed_verifies_and_is_not_signed_again() {
 }
 
 #[tokio::test]
+async fn an_authority_that_signs_for_others_is_trusted_as_such_alone() {
+    for envelope in ["jws", "cose"] {
+        let house = House::new().await;
+        let step = json!({ "scheme": "signing_authority", "envelope": envelope });
+        assert_eq!(outcome(house.sign(SUBJECT, "signer", step.clone()).await), "created");
+        assert_eq!(outcome(house.sign(SUBJECT, "signer", step.clone()).await), "created");
+        assert_eq!(house.signatures().await.len(), 1);
+        let authority = json!({
+            "subject": SUBJECT, "format": "notation", "signing_authorities": ["root.pem"],
+        });
+        assert!(house.run("verify", authority.clone()).await.is_ok());
+        let (_, found) = refusal(house.verify(SUBJECT, json!({})).await);
+        assert!(found[0].ends_with("which is no trusted signing authority"), "{found:?}");
+        // Who vouches for nothing but the signature is another thing.
+        assert_eq!(outcome(house.sign(SUBJECT, "signer", json!({})).await), "created");
+        assert_eq!(house.signatures().await.len(), 2);
+        let mut house = House::new().await;
+        house.cx.mode = Mode::Rehearsal(crate::step::Rehearsing::default());
+        house.sign(SUBJECT, "signer", step).await.unwrap();
+        assert!(house.run("verify", authority).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn a_signature_of_somebody_else_is_left_alone() {
     let house = House::new().await;
     house.add("other", &house.root.signer("other", Key::P384));
@@ -162,6 +186,34 @@ async fn no_signature_a_stranger_and_a_bad_one_are_told_apart() {
     // One that counts is enough.
     house.sign(SUBJECT, "signer", json!({})).await.unwrap();
     assert!(house.verify(SUBJECT, json!({})).await.is_ok());
+}
+
+#[tokio::test]
+async fn certificates_may_stand_in_the_plan() {
+    let house = House::new().await;
+    house.sign(SUBJECT, "signer", json!({})).await.unwrap();
+    let inline = |name: &str| json!({ "certificates": [fs::read_to_string(house.folder.path().join(name)).unwrap()] });
+    assert!(house.verify(SUBJECT, inline("root.pem")).await.is_ok());
+    write(house.folder.path(), "other.pem", &pem(&[Authority::root("other").certificate]));
+    let (_, found) = refusal(house.verify(SUBJECT, inline("other.pem")).await);
+    assert!(found[0].contains("the signer is not trusted: "), "{found:?}");
+    let broken = json!({ "certificates": ["-----BEGIN CERTIFICATE-----\nhello"] });
+    let error = house.verify(SUBJECT, broken).await.unwrap_err().to_string();
+    assert!(error.starts_with("a certificate in the plan: "), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_verified_is_what_later_steps_see() {
+    let house = House::new().await;
+    house.sign(SUBJECT, "signer", json!({})).await.unwrap();
+    let done = house.verify(SUBJECT, json!({})).await.unwrap();
+    let verified = done.output.iter().find(|(name, _)| *name == "digest").unwrap().1.clone();
+    // Somebody moves the tag meanwhile.
+    let other = house.push(SUBJECT, "evil").await;
+    assert_ne!(json!(other.digest().to_string()), verified);
+    let copy = json!({ "from": SUBJECT, "to": "r.example.com/promoted:v1" });
+    let done = house.run("copy", copy).await.unwrap();
+    assert_eq!(*done.output.iter().find(|(name, _)| *name == "digest").unwrap().1, verified);
 }
 
 #[tokio::test]
@@ -268,6 +320,18 @@ fn what_nobody_could_mean_is_said_at_check() {
         sign(json!({ "subject": "r.example.com/app" })),
         ["`r.example.com/app` names a repository, not a manifest"]
     );
+    let clock = json!({ "url": "http://tsa.example.com", "certificates": ["c"] });
+    let scheme = json!({ "subject": SUBJECT, "scheme": "signing_authority", "timestamp": clock });
+    assert_eq!(sign(scheme), ["a signing authority says itself when it signs"]);
+    assert_eq!(
+        subject(json!({ "plugin": plugin, "scheme": "signing_authority" })),
+        ["a plugin that signs for others says so itself"]
+    );
+    let foreign = json!({ "format": "cosign", "key": "a", "subject": SUBJECT, "scheme": "x509", "timestamp": clock });
+    assert_eq!(check("sign", foreign), ["`scheme: x509` means nothing with `format: cosign`"]);
+    let root = json!({ "subject": "a", "issuer": "b", "trusted_root": "c" });
+    let twice = json!({ "format": "cosign", "subject": SUBJECT, "identity": root, "timestamp_certificates": ["c"] });
+    assert_eq!(check("verify", twice), ["a trusted root says itself which timestamp services count"]);
     let reserved = json!({ "subject": SUBJECT, "annotations": { "io.cncf.notary.x": "1" } });
     assert_eq!(sign(reserved), ["the annotation `io.cncf.notary.x` belongs to Notary Project"]);
     let expiry = sign(json!({ "subject": SUBJECT, "expiry": "soon" }));

@@ -27,8 +27,8 @@ impl Trusted {
                 notation::trust(cx, demand, scope).await?.map_or(Self::Anybody, Self::Notation)
             }
             SignatureFormat::Cosign => Self::Cosign(match &demand.identity {
-                Some(identity) => cosign::Signers::identity(cx, identity).await?,
-                None => cosign::Signers::Keys(cosign::public_keys(cx, demand.all_keys()).await?),
+                Some(identity) => cosign::Signers::identities(cx, identity).await?,
+                None => cosign::Signers::named(cx, demand).await?,
             }),
         })
     }

@@ -1,8 +1,28 @@
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
+use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::*;
+
+proptest! {
+    /// Whatever a plugin says, it is read or it is none of the answers: nothing of it is taken for granted.
+    #[test]
+    fn any_answer_is_one_or_an_error(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        field in "name|version|keyId|keySpec|signature|signingAlgorithm|certificateChain|signatureEnvelope|verificationResults|x",
+        text in "\\PC{0,40}",
+    ) {
+        let wrong = json!({ (field): [{ "a": text }, 1] }).to_string();
+        for answer in [&bytes[..], wrong.as_bytes(), &[&b"{"[..], &b"[".repeat(100_000)].concat()] {
+            prop_assert!(serde_json::from_slice::<Metadata>(answer).is_err());
+            prop_assert!(serde_json::from_slice::<Described>(answer).is_err());
+            prop_assert!(serde_json::from_slice::<Generated>(answer).is_err());
+            prop_assert!(serde_json::from_slice::<GeneratedEnvelope>(answer).is_err());
+            prop_assert!(serde_json::from_slice::<PluginVerdict>(answer).is_err());
+        }
+    }
+}
 
 /// The plugin `test` that is this script.
 fn plugin(script: &str) -> (tempfile::TempDir, Plugin) {

@@ -8,7 +8,7 @@ use crate::{
         cosign::{KeyFile, signing_scheme},
         key::{PrivateKey, PublicKey},
     },
-    step::{FileOrSecret, StepContext, StepError},
+    step::{FileOrSecret, StepContext, StepError, signature::files::is_pem},
 };
 
 /// What cosign takes a password from, where nothing else is said.
@@ -55,13 +55,18 @@ async fn password_of(cx: &StepContext, password: Option<&SecretName>) -> Result<
     }
 }
 
-/// The keys in these files, and the throw-away key where it signs.
-pub(in crate::step) async fn public_keys(
+/// The keys in these files, or that are PEM themselves, and the throw-away key where it signs.
+pub(super) async fn public_keys(
     cx: &StepContext,
     files: impl Iterator<Item = &Spanned<String>>,
 ) -> Result<Vec<PublicKey>, StepError> {
     let mut keys = Vec::new();
     for file in files {
+        if is_pem(file) {
+            let fail = |source| StepError::PublicKey { key: "a key in the plan".to_owned(), source };
+            keys.push(PublicKey::from_pem(file).map_err(fail)?);
+            continue;
+        }
         let file = FileOrSecret::File(file.clone());
         let text = file.read(cx).await?;
         let fail = |source| StepError::PublicKey { key: file.shown(), source };

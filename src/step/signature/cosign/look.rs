@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::{
     super::{Finding, Signature},
-    Signers, Tagged,
+    Said, Signers, Tagged,
 };
 use crate::{
     oci::{Descriptor, Target},
-    sign::cosign::{Bundle, BundleManifest, PredicateType, Refusal, Statement},
+    sign::cosign::{Bundle, BundleManifest, PredicateType, Refusal, Statement, TaggedSignature},
     step::{StepError, several::several},
     store::{self, Store},
 };
@@ -28,8 +28,8 @@ pub(in crate::step) struct Look<'a> {
 pub(in crate::step) struct Bundled {
     /// The manifest that carries it.
     pub(in crate::step) manifest: Descriptor,
-    /// What was signed, about this manifest, and by whom, in words.
-    pub(in crate::step) statement: Result<(Statement, String), Refusal>,
+    /// What was signed about this manifest.
+    pub(in crate::step) said: Result<Said<Statement>, Refusal>,
 }
 
 /// How many bundles of one manifest are looked at: whoever may push can list as many as they like.
@@ -42,12 +42,12 @@ impl Look<'_> {
     pub(in crate::step) async fn signatures(&self) -> Result<Vec<Finding>, StepError> {
         let (bundled, tagged) = futures_util::try_join!(self.bundled(), Tagged::fetch(self.store, self.subject))?;
         let bundled = bundled.into_iter().map(|bundled| {
-            let result = bundled.statement.and_then(|(statement, signer)| self.signature(&statement, &signer));
+            let result = bundled.said.and_then(|said| self.signature(said));
             Finding { digest: bundled.manifest.digest, result: result.map_err(|refusal| refusal.to_string()) }
         });
         let tagged = tagged.payloads.iter().map(|(digest, payload)| {
             let result = match payload {
-                Ok((payload, signature)) => self.simple(payload, signature).map_err(|refusal| refusal.to_string()),
+                Ok((payload, signed)) => self.simple(payload, signed).map_err(|refusal| refusal.to_string()),
                 Err(problem) => Err(problem.clone()),
             };
             Finding { digest: digest.clone(), result }
@@ -58,11 +58,11 @@ impl Look<'_> {
     /// Every attestation of that type.
     pub(in crate::step) async fn attestations(&self, wanted: &PredicateType) -> Result<Vec<Finding>, StepError> {
         let finding = |bundled: Bundled| {
-            let result = bundled.statement.and_then(|(statement, signer)| {
-                if statement.predicate_type() == wanted.as_str() {
-                    return self.counted(&BTreeMap::new(), &signer, "bundle", Vec::new());
+            let result = bundled.said.and_then(|said| {
+                if said.statement.predicate_type() == wanted.as_str() {
+                    return self.counted(&BTreeMap::new(), said, "bundle", Vec::new());
                 }
-                let found = statement.predicate_type().to_owned();
+                let found = said.statement.predicate_type().to_owned();
                 Err(Refusal::Predicate { found, wanted: format!("`{wanted}`") })
             });
             Finding { digest: bundled.manifest.digest, result: result.map_err(|refusal| refusal.to_string()) }
@@ -80,55 +80,71 @@ impl Look<'_> {
 
     async fn fetch(&self, referrer: Descriptor) -> Result<Option<Bundled>, StepError> {
         let fail = || StepError::store("fetch the signature", &referrer.digest);
-        let manifest = self.store.manifest(&Target::Digest(referrer.digest.clone())).await.map_err(fail())?;
-        // What is listed and not there was removed since, or never pushed.
-        let Some(manifest) = manifest else { return Ok(None) };
-        let statement = match BundleManifest::read(&manifest, self.subject) {
+        let manifest = match self.store.manifest(&Target::Digest(referrer.digest.clone())).await {
+            Ok(Some(manifest)) => manifest,
+            // What is listed and not there was removed since, or never pushed.
+            Ok(None) => return Ok(None),
+            // What is not what its digest says is no reason to look at no other one.
+            Err(error) if error.is_content() => {
+                let said = Err(Refusal::bad(error.to_string()));
+                return Ok(Some(Bundled { manifest: referrer, said }));
+            }
+            Err(error) => return Err(fail()(error)),
+        };
+        let said = match BundleManifest::read(&manifest, self.subject) {
             None => return Ok(None),
             Some(Err(refusal)) => Err(refusal),
-            Some(Ok(layer)) => {
-                let blob = self.store.blob(&layer).await.map_err(fail())?;
-                let bytes = store::read(&layer, blob, Bundle::LARGEST).await.map_err(fail())?;
-                self.signers.statement(&bytes, &self.subject.digest)
-            }
+            Some(Ok(layer)) => match store::read_blob(self.store, &layer, Bundle::LARGEST).await {
+                Ok(bytes) => self.signers.statement(&bytes, &self.subject.digest),
+                Err(error) if error.is_content() => Err(Refusal::bad(error.to_string())),
+                Err(error) => return Err(fail()(error)),
+            },
         };
-        Ok(Some(Bundled { manifest: manifest.descriptor(), statement }))
+        Ok(Some(Bundled { manifest: manifest.descriptor(), said }))
     }
 
     /// A statement as a signature: one that vouches for nothing else, and says what it must.
-    fn signature(&self, statement: &Statement, signer: &str) -> Result<Signature, Refusal> {
-        if statement.predicate_type() != PredicateType::SIGNATURE {
-            let found = statement.predicate_type().to_owned();
+    fn signature(&self, said: Said<Statement>) -> Result<Signature, Refusal> {
+        if said.statement.predicate_type() != PredicateType::SIGNATURE {
+            let found = said.statement.predicate_type().to_owned();
             return Err(Refusal::Predicate { found, wanted: "a signature".to_owned() });
         }
-        self.counted(statement.check_subject(&self.subject.digest)?, signer, "bundle", Vec::new())
+        let annotations = said.statement.check_subject(&self.subject.digest)?.clone();
+        self.counted(&annotations, said, "bundle", Vec::new())
     }
 
-    fn simple(&self, payload: &[u8], signature: &[u8]) -> Result<Signature, Refusal> {
-        let (said, signer) = self.signers.simple(payload, signature)?;
-        said.check_subject(&self.subject.digest)?;
+    fn simple(&self, payload: &[u8], signed: &TaggedSignature) -> Result<Signature, Refusal> {
+        let said = self.signers.simple(payload, signed)?;
+        let statement = &said.statement;
+        statement.check_subject(&self.subject.digest)?;
         let here = self.store.repository().to_string();
-        let is_elsewhere = !said.made_for().is_empty() && said.made_for() != here;
-        let warning = is_elsewhere.then(|| format!("it was made for `{}`", said.made_for()));
-        self.counted(&said.annotations(), &signer, "simple_signing", warning.into_iter().collect())
+        let is_elsewhere = !statement.made_for().is_empty() && statement.made_for() != here;
+        let warning = is_elsewhere.then(|| format!("it was made for `{}`", statement.made_for()));
+        self.counted(&statement.annotations(), said, "simple_signing", warning.into_iter().collect())
     }
 
-    fn counted(
+    fn counted<S>(
         &self,
-        said: &BTreeMap<String, String>,
-        signer: &str,
+        annotations: &BTreeMap<String, String>,
+        said: Said<S>,
         envelope: &str,
         warnings: Vec<String>,
     ) -> Result<Signature, Refusal> {
+        let time = said.time?.map(|time| time.to_string());
         for (name, wanted) in self.annotations {
-            let found = said.get(name);
+            let found = annotations.get(name);
             if found != Some(wanted) {
                 let (name, wanted, found) = (name.clone(), wanted.clone(), found.cloned());
                 return Err(Refusal::Annotation { name, wanted, found });
             }
         }
-        let details = json!({ "format": "cosign", "envelope": envelope, "annotations": said });
+        let details = json!({
+            "format": "cosign",
+            "envelope": envelope,
+            "timestamped_at": time,
+            "annotations": annotations,
+        });
         let details = if let serde_json::Value::Object(details) = details { details } else { serde_json::Map::new() };
-        Ok(Signature { signer: signer.to_owned(), details, warnings })
+        Ok(Signature { signer: said.signer, details, warnings })
     }
 }

@@ -2,6 +2,7 @@
 
 mod keys;
 mod look;
+mod said;
 mod signer;
 mod signers;
 mod signing;
@@ -9,14 +10,10 @@ mod stand_in;
 mod tagged;
 
 pub(in crate::step) use self::{
-    keys::{private_key, public_keys},
-    look::Look,
-    signer::Signer,
-    signers::Signers,
-    signing::Signing,
-    stand_in::StandIn,
+    keys::private_key, look::Look, said::Said, signer::Signer, signers::Signers, signing::Signing, stand_in::StandIn,
     tagged::Tagged,
 };
+use self::{keys::public_keys, tagged::Added};
 
 #[cfg(test)]
 mod tests;

@@ -2,14 +2,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::StandIn;
+use super::{Added, StandIn};
 use crate::{
     oci::{Descriptor, Digest, Manifest},
     sign::{
         cosign::{Bundle, BundleManifest, SimpleSigning, Statement},
-        key::{PrivateKey, PublicKey},
+        key::{Hash, PrivateKey, PublicKey},
     },
-    step::{StepContext, StepError, file::Layer, publish::push_blobs, signature::MARK},
+    step::{
+        StepContext, StepError,
+        file::Layer,
+        publish::push_blobs,
+        signature::{Clock, MARK},
+    },
     store::Store,
 };
 
@@ -36,6 +41,7 @@ impl Signer {
         store: &dyn Store,
         subject: &Descriptor,
         statement: Statement,
+        clock: Option<&Clock>,
     ) -> Result<Manifest, StepError> {
         let predicate_type = statement.predicate_type().to_owned();
         let (name, value) = MARK;
@@ -44,7 +50,9 @@ impl Signer {
         // An RSA key of 4096 bits takes some milliseconds.
         let signed = tokio::task::spawn_blocking(move || Bundle::sign(&statement, &key));
         let signed = signed.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
-        let bundle = signed.map_err(Self::failed)?.to_bytes();
+        let bundle = signed.map_err(Self::failed)?;
+        let timestamp = timestamp(cx, clock, bundle.signature()).await?;
+        let bundle = timestamp.into_iter().fold(bundle, Bundle::with_timestamp).to_bytes();
         let manifest = BundleManifest::write(subject, &bundle, &predicate_type, created(cx))?;
         let layer = Layer::bytes(Descriptor::of(Bundle::MEDIA_TYPE, &bundle), bundle);
         cx.made.add(store.repository(), manifest.digest());
@@ -54,19 +62,22 @@ impl Signer {
         Ok(manifest)
     }
 
-    /// What is signed in the older layout, and the signature.
-    pub(in crate::step) fn sign_simply(
+    /// A signature in the older layout.
+    pub(super) async fn sign_simply(
         &self,
+        cx: &StepContext,
         repository: &str,
         subject: &Digest,
         annotations: &BTreeMap<String, String>,
-    ) -> Result<(Vec<u8>, Vec<u8>), StepError> {
+        clock: Option<&Clock>,
+    ) -> Result<Added, StepError> {
         let (name, value) = MARK;
         let mark = StandIn::is(self.public()).then(|| (name.to_owned(), value.to_owned()));
         let annotations = annotations.clone().into_iter().chain(mark).collect();
         let payload = SimpleSigning::new(repository, subject, &annotations).to_bytes();
         let signature = SimpleSigning::sign(&payload, &self.key).map_err(Self::failed)?;
-        Ok((payload, signature))
+        let timestamp = timestamp(cx, clock, &signature).await?;
+        Ok(Added { payload, signature, timestamp })
     }
 
     fn failed(source: crate::sign::key::KeyError) -> StepError {
@@ -79,4 +90,13 @@ fn created(cx: &StepContext) -> String {
     let epoch = cx.epoch.and_then(|epoch| Timestamp::from_second(i64::try_from(epoch).ok()?).ok());
     let now = epoch.unwrap_or_else(Timestamp::now);
     Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
+}
+
+/// What a service says of when that was signed, where one is named and somebody may be asked: all of its answer, as Sigstore
+/// keeps it.
+async fn timestamp(cx: &StepContext, clock: Option<&Clock>, signature: &[u8]) -> Result<Option<Vec<u8>>, StepError> {
+    match (&cx.web, clock) {
+        (Some(web), Some(clock)) => Ok(Some(clock.ask(&**web, Hash::Sha256, signature).await?)),
+        _ => Ok(None),
+    }
 }

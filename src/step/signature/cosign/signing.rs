@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 
-use super::{Look, Signer, Signers, Tagged};
+use super::{Look, Said, Signer, Signers, Tagged};
 use crate::{
     event::Outcome,
     oci::{Descriptor, Digest, Reference},
-    sign::cosign::{PredicateType, SimpleSigning, Statement, TaggedSignature},
+    sign::cosign::{PredicateType, Statement, TaggedSignature},
     step::{
         StepContext, StepError,
-        signature::{Attached, IfSigned},
+        signature::{Attached, Clock, IfSigned},
     },
     store::Store,
 };
@@ -20,6 +20,8 @@ pub(in crate::step) struct Signing {
     pub(in crate::step) is_tagged: bool,
     /// What the signature says besides.
     pub(in crate::step) annotations: BTreeMap<String, String>,
+    /// Who says when.
+    pub(in crate::step) clock: Option<Clock>,
     pub(in crate::step) if_signed: IfSigned,
 }
 
@@ -56,11 +58,12 @@ impl Signing {
         let gone: &[TaggedSignature] = if replaces { &earlier.tagged } else { &[] };
         let made = if self.is_tagged {
             let name = reference.repository.to_string();
-            let (payload, signature) = self.signer.sign_simply(&name, &subject.digest, &self.annotations)?;
-            Tagged::change(cx, &*store, &subject, Some((&payload, &signature)), gone).await?.digest
+            let (clock, annotations) = (self.clock.as_ref(), &self.annotations);
+            let added = self.signer.sign_simply(cx, &name, &subject.digest, annotations, clock).await?;
+            Tagged::change(cx, &*store, &subject, Some(&added), gone).await?.digest
         } else {
             let statement = Statement::signature(&subject.digest, &self.annotations);
-            let manifest = self.signer.attach(cx, &*store, &subject, statement).await?;
+            let manifest = self.signer.attach(cx, &*store, &subject, statement, self.clock.as_ref()).await?;
             if !gone.is_empty() {
                 Tagged::change(cx, &*store, &subject, None, gone).await?;
             }
@@ -81,33 +84,31 @@ impl Signing {
 
     /// The signatures of that key in both layouts.
     async fn earlier(&self, store: &dyn Store, subject: &Descriptor) -> Result<Earlier, StepError> {
-        let keys = [self.signer.public().clone()];
-        let signers = Signers::Keys(keys.to_vec());
+        let signers = Signers::of(&self.signer, self.clock.as_ref());
         let look = Look { store, subject, signers: &signers, annotations: &self.annotations };
         let mut earlier = Earlier::default();
         for bundled in look.bundled().await? {
-            let Ok((statement, _)) = bundled.statement else { continue };
+            let Ok(Said { statement, time, .. }) = bundled.said else { continue };
             if statement.predicate_type() != PredicateType::SIGNATURE {
                 continue;
             }
             let says_all = statement.check_subject(&subject.digest).is_ok_and(|said| self.is_in(said));
-            if says_all && !self.is_tagged {
+            if says_all && time.is_ok() && !self.is_tagged {
                 earlier.kept.get_or_insert_with(|| bundled.manifest.digest.clone());
             }
             earlier.bundles.push(bundled.manifest.digest);
         }
         let tagged = Tagged::fetch(store, subject).await?;
-        for (digest, payload) in &tagged.payloads {
-            let Ok((payload, signature)) = payload else { continue };
-            let Ok((signed, _)) = SimpleSigning::verify(payload, signature, &keys) else { continue };
-            if signed.check_subject(&subject.digest).is_err() {
+        for (_, payload) in &tagged.payloads {
+            let Ok((payload, signed)) = payload else { continue };
+            let Ok(Said { statement, time, .. }) = signers.simple(payload, signed) else { continue };
+            if statement.check_subject(&subject.digest).is_err() {
                 continue;
             }
-            if self.is_tagged && self.is_in(&signed.annotations()) {
+            if self.is_tagged && time.is_ok() && self.is_in(&statement.annotations()) {
                 earlier.kept = tagged.manifest.clone().or(earlier.kept);
             }
-            let payload = Descriptor::new(SimpleSigning::MEDIA_TYPE, digest.clone(), payload.len() as u64);
-            earlier.tagged.push(TaggedSignature { payload, signature: signature.clone() });
+            earlier.tagged.push(signed.clone());
         }
         Ok(earlier)
     }

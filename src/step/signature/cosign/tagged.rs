@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::{
     oci::{Descriptor, Digest, Manifest, Target, media_type},
-    sign::cosign::{SignatureImage, SimpleSigning, TaggedSignature},
+    sign::cosign::{Refusal, SignatureImage, SimpleSigning, TaggedSignature},
     step::{StepContext, StepError, file::Layer, publish::push_blobs},
     store::{self, Store},
 };
@@ -17,8 +17,17 @@ pub(in crate::step) struct Tagged {
     pub(in crate::step) payloads: Vec<(Digest, Result<Signed, String>)>,
 }
 
-/// A payload with its signature.
-type Signed = (Bytes, Vec<u8>);
+/// A payload with what signs it.
+type Signed = (Bytes, TaggedSignature);
+
+/// A signature that is added.
+#[derive(Debug)]
+pub(super) struct Added {
+    pub(super) payload: Vec<u8>,
+    pub(super) signature: Vec<u8>,
+    /// What a timestamp service answered, DER.
+    pub(super) timestamp: Option<Vec<u8>>,
+}
 
 /// How often the tag is written again where somebody else writes it at the same time.
 const TRIES: usize = 5;
@@ -42,11 +51,11 @@ impl Tagged {
         for (digest, signature) in image.signatures() {
             let payload = match signature {
                 Err(refusal) => Err(refusal.to_string()),
-                Ok(TaggedSignature { payload, signature }) => {
-                    let blob = store.blob(&payload).await.map_err(fail())?;
-                    let bytes = store::read(&payload, blob, SimpleSigning::LARGEST).await.map_err(fail())?;
-                    Ok((bytes, signature))
-                }
+                Ok(signed) => match store::read_blob(store, &signed.payload, SimpleSigning::LARGEST).await {
+                    Ok(bytes) => Ok((bytes, signed)),
+                    Err(error) if error.is_content() => Err(Refusal::bad(error.to_string()).to_string()),
+                    Err(error) => return Err(fail()(error)),
+                },
             };
             payloads.push((digest, payload));
         }
@@ -54,11 +63,11 @@ impl Tagged {
     }
 
     /// Adds a signature or none, and takes others away. Gives the manifest that is under the tag then.
-    pub(in crate::step) async fn change(
+    pub(super) async fn change(
         cx: &StepContext,
         store: &dyn Store,
         subject: &Descriptor,
-        added: Option<(&[u8], &[u8])>,
+        added: Option<&Added>,
         gone: &[TaggedSignature],
     ) -> Result<Descriptor, StepError> {
         let fail = || StepError::store("sign", &subject.digest);
@@ -70,17 +79,19 @@ impl Tagged {
         for _ in 0..TRIES {
             let image = Self::fetch(store, subject).await?.image;
             let image = image.without(gone);
-            let image = added.iter().fold(image, |image, (payload, signature)| image.with(payload, signature));
+            let image = added
+                .iter()
+                .fold(image, |image, added| image.with(&added.payload, &added.signature, added.timestamp.as_deref()));
             let (manifest, config) = image.write()?;
             let mut blobs = vec![Layer::bytes(Descriptor::of(media_type::IMAGE_CONFIG, &config), config)];
-            blobs.extend(added.map(|(payload, _)| {
-                Layer::bytes(Descriptor::of(SimpleSigning::MEDIA_TYPE, payload), payload.to_vec())
+            blobs.extend(added.map(|added| {
+                Layer::bytes(Descriptor::of(SimpleSigning::MEDIA_TYPE, &added.payload), added.payload.clone())
             }));
             cx.made.add(store.repository(), manifest.digest());
             push_blobs(cx, store, &blobs).await?;
             store.push_manifest(&manifest, Some(&tag)).await.map_err(fail())?;
             let there = store.manifest(&target).await.map_err(fail())?;
-            let holds = |there: &Manifest| added.is_none_or(|(payload, signature)| holds(there, payload, signature));
+            let holds = |there: &Manifest| added.is_none_or(|added| holds(there, &added.payload, &added.signature));
             if there.as_ref().is_some_and(holds) {
                 cx.pins.set(store.repository(), &tag, &manifest.descriptor()).await;
                 store.flush().await.map_err(fail())?;

@@ -1,4 +1,4 @@
-use std::fs;
+use std::{fs, sync::Arc};
 
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
@@ -7,6 +7,10 @@ use crate::{
     oci::{Descriptor, ImageManifest, Manifest, Reference},
     plan::{SourceFile, yaml},
     secret::Secrets,
+    sign::{
+        Web, WebError,
+        certificate::testing::{Authority, pem},
+    },
     step::{Done, KINDS, Mode, Rehearsing, StepContext, StepError, testing},
     store::Source,
 };
@@ -179,6 +183,50 @@ async fn an_equal_attestation_is_kept_and_can_be_required() {
     assert_eq!(error, "`bomFormat` of a CycloneDX document must be `CycloneDX`");
 }
 
+/// Answers every question with nothing that anybody understands.
+#[derive(Debug)]
+struct Mumbling;
+
+#[async_trait::async_trait]
+impl Web for Mumbling {
+    async fn get(&self, _: &str, _: usize) -> Result<Vec<u8>, WebError> {
+        Ok(b"hm".to_vec())
+    }
+
+    async fn post(&self, _: &str, _: &str, _: Vec<u8>, _: usize) -> Result<Vec<u8>, WebError> {
+        Ok(b"hm".to_vec())
+    }
+}
+
+#[tokio::test]
+async fn a_timestamp_that_is_asked_for_must_be_there() {
+    for envelope in ["bundle", "simple_signing"] {
+        let mut house = House::new().await;
+        house.write("clock.pem", &pem(&[Authority::root("clock").certificate]));
+        assert_eq!(outcome(house.sign("ours", json!({ "envelope": envelope })).await), "created");
+        assert!(house.verify("ours", json!({})).await.is_ok());
+        let asks = json!({ "timestamp_certificates": ["clock.pem"] });
+        let (_, found) = refusal(house.verify("ours", asks.clone()).await);
+        assert!(found[0].ends_with(": it has no timestamp, and one is needed"), "{found:?}");
+        // So it is no reason not to sign again, and what the service says is looked at before anything is pushed.
+        house.cx.web = Some(Arc::new(Mumbling));
+        let clock = json!({ "url": "http://tsa.example.com", "certificates": ["clock.pem"] });
+        let again = house.sign("ours", json!({ "envelope": envelope, "timestamp": clock })).await;
+        let error = again.unwrap_err().to_string();
+        assert!(error.starts_with("the timestamp cannot be read: "), "{error}");
+        assert_eq!(house.bundles().await, usize::from(envelope == "bundle"));
+        // A rehearsal asks nobody, and knows its own key.
+        house.cx.web = None;
+        house.cx.mode = Mode::Rehearsal(Rehearsing::default());
+        let step = json!({ "envelope": envelope, "timestamp": clock });
+        assert_eq!(outcome(house.sign("ours", step.clone()).await), "created");
+        let before = house.bundles().await;
+        house.sign("ours", step).await.unwrap();
+        assert_eq!(house.bundles().await, before);
+        assert!(house.verify("ours", asks).await.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn a_public_key_that_cannot_be_read_cannot_verify() {
     let house = House::new().await;
@@ -186,6 +234,13 @@ async fn a_public_key_that_cannot_be_read_cannot_verify() {
     house.write("ours.pub", "nothing");
     let error = house.verify("ours", json!({})).await.unwrap_err().to_string();
     let message = "there is no public key: write PEM that begins with `-----BEGIN PUBLIC KEY-----`";
+    let inline = |key: &str| json!({ "subject": SUBJECT, "format": "cosign", "key": key });
+    let broken = house.run("verify", inline("-----BEGIN PUBLIC KEY-----")).await.unwrap_err().to_string();
+    assert!(broken.starts_with("a key in the plan cannot verify: "), "{broken}");
+    // It may stand in the plan.
+    let theirs = fs::read_to_string(house.folder.path().join("theirs.pub")).unwrap();
+    let (_, found) = refusal(house.run("verify", inline(&theirs)).await);
+    assert!(found[0].contains("the signer is not trusted: "), "{found:?}");
     assert_eq!(error, format!("`ours.pub` cannot verify: {message}"));
 }
 
@@ -223,7 +278,7 @@ async fn a_rehearsal_signs_with_a_key_of_its_own_says_so_and_trusts_it() {
 async fn a_preview_knows_what_the_key_of_the_plan_has_signed() {
     let mut house = House::new().await;
     assert_eq!(outcome(house.sign("ours", json!({})).await), "created");
-    house.cx.made = std::sync::Arc::default();
+    house.cx.made = Arc::default();
     house.cx.mode = Mode::Rehearsal(Rehearsing { preview: true, ..Rehearsing::default() });
     assert_eq!(outcome(house.sign("ours", json!({})).await), "unchanged");
 }

@@ -12,7 +12,7 @@ use crate::{
     oci::{Descriptor, Target},
     sign::notation::{Envelope, Refusal, SignatureManifest, Trust, Verification, Verified},
     step::{StepContext, StepError, several::several},
-    store::{self, Store, StoreError},
+    store::{self, Store},
 };
 
 /// A look at the signatures of a manifest.
@@ -52,26 +52,27 @@ impl Look<'_> {
 
     async fn fetch(&self, referrer: Descriptor) -> Result<Option<(Descriptor, Result<Envelope, Refusal>)>, StepError> {
         let fail = || StepError::store("fetch the signature", &referrer.digest);
-        let manifest = self.store.manifest(&Target::Digest(referrer.digest.clone())).await.map_err(fail())?;
-        // What is listed and not there was removed since, or never pushed.
-        let Some(manifest) = manifest else { return Ok(None) };
+        let manifest = match self.store.manifest(&Target::Digest(referrer.digest.clone())).await {
+            Ok(Some(manifest)) => manifest,
+            // What is listed and not there was removed since, or never pushed.
+            Ok(None) => return Ok(None),
+            Err(error) if error.is_content() => {
+                let refusal = Refusal::Manifest { problem: error.to_string() };
+                return Ok(Some((referrer, Err(refusal))));
+            }
+            Err(error) => return Err(fail()(error)),
+        };
         let Some(read) = SignatureManifest::read(&manifest, self.subject) else { return Ok(None) };
         let result = match read {
             Err(refusal) => Err(refusal),
             Ok(read) => {
-                let bytes = match self.store.blob(&read.envelope).await {
-                    Ok(blob) => store::read(&read.envelope, blob, Envelope::LARGEST).await,
-                    Err(error) => Err(error),
-                };
-                match bytes {
+                match store::read_blob(self.store, &read.envelope, Envelope::LARGEST).await {
                     Ok(bytes) => {
                         let envelope = Envelope::read(&read.envelope.media_type, &bytes).map_err(Refusal::Bad);
                         envelope.and_then(|envelope| read.check_thumbprints(&envelope.chain).map(|()| envelope))
                     }
                     // An envelope that is too large, or not what its digest says, is no reason to look at no other one.
-                    Err(error @ StoreError::Content(_)) if !error.is_temporary() => {
-                        Err(Refusal::Manifest { problem: error.to_string() })
-                    }
+                    Err(error) if error.is_content() => Err(Refusal::Manifest { problem: error.to_string() }),
                     Err(error) => return Err(fail()(error)),
                 }
             }
@@ -96,7 +97,8 @@ impl Look<'_> {
             return None;
         }
         let stand_in = StandIn::get().ok()?;
-        (stand_in.chain == envelope.chain).then(|| Trust::in_authorities(stand_in.chain.certificates().to_vec()))
+        let root = stand_in.chain.certificates().last()?;
+        (stand_in.chain == envelope.chain).then(|| Trust::in_signers_of(root))
     }
 
     async fn finding(&self, manifest: &Descriptor, envelope: Result<Envelope, Refusal>) -> Finding {

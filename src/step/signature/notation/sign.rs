@@ -1,8 +1,7 @@
 use super::{
     Look,
     key_source::{self, KeySource, NAMED},
-    signer::{Clock, Signed, Signer, Wording},
-    trust::read_all,
+    signer::{Signed, Signer, Wording},
 };
 use crate::{
     event::Outcome,
@@ -15,7 +14,7 @@ use crate::{
         EnvelopeName, FileOrSecret, IfSigned, Lifetime, Mode, Sign, StepContext, StepError,
         file::Layer,
         publish::push_blobs,
-        signature::{Attached, MARK},
+        signature::{Attached, Clock, MARK, SchemeName},
     },
     store::Store,
 };
@@ -46,7 +45,8 @@ impl<'a> Signing<'a> {
             },
             lifetime: step.expiry.map(|Lifetime(lifetime)| lifetime),
             annotations: step.annotations.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect(),
-            clock: clock(cx, step).await?,
+            scheme: step.scheme.as_ref().map_or(SchemeName::X509, |scheme| scheme.value).scheme(),
+            clock: Clock::read(cx, step.timestamp.as_ref()).await?,
             is_layout: false,
         };
         let source = match (&step.key, &step.certificate_chain, &step.plugin) {
@@ -138,7 +138,8 @@ impl<'a> Signing<'a> {
         if self.cx.made.contains(store.repository(), &subject.digest) && store.attached(&subject.digest).is_empty() {
             return Ok(Vec::new());
         }
-        let mut trust = Trust::in_authorities(chain.certificates().last().cloned());
+        let Some(root) = chain.certificates().last() else { return Ok(Vec::new()) };
+        let mut trust = Trust::in_signers_of(root);
         if let (Some(clock), Some(_)) = (&self.wording.clock, &self.cx.web) {
             // It must have the timestamp that the new one would have.
             let of_clock = |certificate: &Certificate| (StoreKind::TimestampAuthority, certificate.clone());
@@ -149,7 +150,10 @@ impl<'a> Signing<'a> {
         for (manifest, envelope) in look.envelopes().await? {
             let Ok(envelope) = envelope else { continue };
             if envelope.chain.leaf() == chain.leaf() && envelope.payload.target_artifact.is(subject) {
-                found.push(Earlier { digest: manifest.digest, counts: look.verify(&envelope).await.is_ok() });
+                // A plugin that makes whole envelopes chooses the scheme.
+                let is_asked = self.signer.chain().is_none() || envelope.headers.scheme == self.wording.scheme;
+                let counts = is_asked && look.verify(&envelope).await.is_ok();
+                found.push(Earlier { digest: manifest.digest, counts });
             }
         }
         Ok(found)
@@ -167,14 +171,4 @@ fn takes_key(mode: Mode, source: &KeySource) -> bool {
         }
         KeySource::Pem { .. } | KeySource::Files(_) => mode.takes_secrets(),
     }
-}
-
-/// The service for timestamps, where one is asked for.
-async fn clock(cx: &StepContext, step: &Sign) -> Result<Option<Clock>, StepError> {
-    let Some(timestamp) = &step.timestamp else { return Ok(None) };
-    let paths: Vec<_> =
-        timestamp.certificates.iter().map(|path| (cx.places.source(path), path.value.clone())).collect();
-    let read = tokio::task::spawn_blocking(move || read_all(&paths));
-    let authorities = read.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })??;
-    Ok(Some(Clock { url: timestamp.url.value.clone(), authorities }))
 }

@@ -15,9 +15,9 @@ use crate::{
             Algorithm, Capability, Described, Draft, Envelope, EnvelopeError, EnvelopeFormat, Generated,
             GeneratedEnvelope, Metadata, Payload, Plugin, PluginError, Refusal, SignatureManifest, SigningScheme,
         },
-        timestamp::{Request, Token, token_of},
+        timestamp::token_of,
     },
-    step::{StepContext, StepError},
+    step::{StepContext, StepError, signature::Clock},
 };
 
 /// Somebody who signs.
@@ -36,16 +36,11 @@ pub(in crate::step) struct Wording {
     pub(in crate::step) envelope: EnvelopeFormat,
     pub(in crate::step) lifetime: Option<Duration>,
     pub(in crate::step) annotations: BTreeMap<String, String>,
+    /// Who vouches for the time; a plugin that makes whole envelopes decides that itself.
+    pub(in crate::step) scheme: SigningScheme,
     pub(in crate::step) clock: Option<Clock>,
     /// Whether it is for an image layout.
     pub(in crate::step) is_layout: bool,
-}
-
-/// A service for timestamps.
-#[derive(Debug, Clone)]
-pub(in crate::step) struct Clock {
-    pub(in crate::step) url: String,
-    pub(in crate::step) authorities: Vec<Certificate>,
 }
 
 /// A signature that nobody has yet.
@@ -120,7 +115,7 @@ impl Signer {
         let draft = |algorithm| Draft {
             format: wording.envelope,
             algorithm,
-            scheme: SigningScheme::X509,
+            scheme: wording.scheme,
             signing_time: now,
             expiry: wording.lifetime.and_then(|lifetime| now.checked_add(lifetime).ok()),
             payload: Payload::new(subject, &wording.annotations).to_bytes(),
@@ -214,8 +209,7 @@ fn with(more: Value, id: &str, config: &Map<String, Value>) -> Map<String, Value
     request
 }
 
-/// A timestamp over `signature`, where one is asked for and somebody may be asked. What comes back is checked at once:
-/// a signature whose timestamp nobody trusts would be refused later, when nobody can make another one.
+/// The token of a timestamp over `signature`, where one is asked for and somebody may be asked.
 async fn timestamp(
     web: Option<&dyn Web>,
     wording: &Wording,
@@ -223,11 +217,6 @@ async fn timestamp(
     signature: &[u8],
 ) -> Result<Option<Vec<u8>>, StepError> {
     let (Some(web), Some(clock)) = (web, &wording.clock) else { return Ok(None) };
-    let mut nonce = [0; 16];
-    getrandom::fill(&mut nonce).map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
-    let request = Request::new(algorithm.hash(), signature, nonce)?;
-    let answer = web.post(&clock.url, Request::MEDIA_TYPE, request.to_der()?, 1024 * 1024).await?;
-    let token = token_of(&answer, Some(&request))?;
-    Token::read(&token)?.verify(signature, &clock.authorities)?;
-    Ok(Some(token))
+    let answer = clock.ask(web, algorithm.hash(), signature).await?;
+    Ok(Some(token_of(&answer, None)?))
 }

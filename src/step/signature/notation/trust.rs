@@ -1,7 +1,4 @@
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, path::Path};
 
 use super::super::{Demand, files};
 use crate::{
@@ -23,7 +20,6 @@ pub(in crate::step) async fn trust(
     demand: &Demand,
     repository: &Repository,
 ) -> Result<Option<Trust>, StepError> {
-    let source = |path: &str| (cx.places.source(path), path.to_owned());
     let scope = repository.to_string();
     let (policy, store) = (demand.trust_policy.as_ref(), demand.trust_store.as_ref());
     let store = store.map(|store| cx.places.source(store));
@@ -44,45 +40,32 @@ pub(in crate::step) async fn trust(
             Some((file, shown, store.unwrap_or_else(|| home.trust_store())))
         }
         Some(path) => {
-            let (file, shown) = source(path);
+            let (file, shown) = (cx.places.source(path), path.to_owned());
             let beside = file.parent().unwrap_or(Path::new("/")).join("truststore");
             Some((file, shown, store.unwrap_or(beside)))
         }
     };
-    let authorities: Vec<_> = demand.certificates.iter().map(|path| source(path)).collect();
-    let clocks: Vec<_> = demand.timestamp_certificates.iter().map(|path| source(path)).collect();
-    let identities = demand.identities.clone();
-    let read = tokio::task::spawn_blocking(move || match policy {
-        Some((file, shown, store)) => by_policy(&file, &shown, &store, &scope),
-        None => by_certificates(&authorities, &clocks, &identities).map(Some),
-    });
+    let Some((file, shown, store)) = policy else { return by_certificates(cx, demand).await.map(Some) };
+    let read = tokio::task::spawn_blocking(move || by_policy(&file, &shown, &store, &scope));
     read.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?
 }
 
-/// Trust in the certificates of these files. Blocking.
-fn by_certificates(
-    authorities: &[(PathBuf, String)],
-    clocks: &[(PathBuf, String)],
-    identities: &[String],
-) -> Result<Trust, StepError> {
-    let mut trust = Trust::in_authorities(read_all(authorities)?);
-    let clocks = read_all(clocks)?.into_iter().map(|certificate| (StoreKind::TimestampAuthority, certificate));
-    trust.anchors.extend(clocks);
-    if !identities.is_empty() {
+/// Trust in the certificates of the files that the step names.
+async fn by_certificates(cx: &StepContext, demand: &Demand) -> Result<Trust, StepError> {
+    let mut trust = Trust::in_authorities([]);
+    for (kind, paths) in [
+        (StoreKind::Authority, &demand.certificates),
+        (StoreKind::SigningAuthority, &demand.signing_authorities),
+        (StoreKind::TimestampAuthority, &demand.timestamp_certificates),
+    ] {
+        let certificates = files::certificates(cx, paths).await?;
+        trust.anchors.extend(certificates.into_iter().map(|certificate| (kind, certificate)));
+    }
+    if !demand.identities.is_empty() {
         let fail = |source| StepError::Policy { path: "`identities`".to_owned(), source };
-        trust.identities = Identities::parse(identities).map_err(fail)?;
+        trust.identities = Identities::parse(&demand.identities).map_err(fail)?;
     }
     Ok(trust)
-}
-
-/// The certificates of these files, in order. Blocking.
-pub(super) fn read_all(paths: &[(PathBuf, String)]) -> Result<Vec<Certificate>, StepError> {
-    let mut certificates = Vec::new();
-    for (path, shown) in paths {
-        let found = Certificate::from_file(&files::read(path, shown)?);
-        certificates.extend(found.map_err(|source| StepError::Certificate { path: format!("`{shown}`"), source })?);
-    }
-    Ok(certificates)
 }
 
 /// Trust as a policy has it. Blocking.
@@ -124,7 +107,7 @@ fn read_store(folder: &Path, name: &StoreName) -> Result<Vec<Certificate>, StepE
             return Err(StepError::Unreadable { path, message });
         }
         let here = path.display().to_string();
-        for certificate in read_all(&[(path, here.clone())])? {
+        for certificate in files::read_certificates(&[(path, here.clone())])? {
             let certified = |source| StepError::Certificate { path: format!("`{here}`"), source };
             let is_anchor = certificate.is_authority().map_err(certified)?
                 || certificate.is_issued_by(&certificate).map_err(certified)?;
