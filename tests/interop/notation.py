@@ -17,7 +17,7 @@ import threading
 import time
 import urllib.parse
 
-from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras, words
+from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras
 from registries import TOOLS, Registry, free_port, stop_on_signals
 from ring import Ring
 from tls import openssl
