@@ -79,15 +79,15 @@ impl ArchiveStore {
         Ok(contents)
     }
 
-    /// Changes what is in memory; the file follows when it is flushed.
-    async fn change<T>(&self, work: impl FnOnce(&Contents) -> T) -> Result<T, StoreError> {
+    /// Changes what is in memory; the file follows when it is flushed. Nobody writes it in the middle of a change.
+    async fn change<T>(&self, work: impl AsyncFnOnce(&Contents) -> Result<T, StoreError>) -> Result<T, StoreError> {
         if self.form == ArchiveForm::Docker {
             return Err(wrong(&self.path, "an archive of Docker is only read: write to `oci-archive:`"));
         }
         let mut state = self.state.lock().await;
         let contents = self.loaded(&mut state).await?;
         state.changes += 1;
-        Ok(work(&contents))
+        work(&contents).await
     }
 
     fn missing(&self, digest: &Digest) -> StoreError {
@@ -154,7 +154,11 @@ impl Store for ArchiveStore {
                 return Err(self.missing(&child.digest));
             }
         }
-        self.change(|contents| contents.insert(manifest, tag)).await
+        self.change(async |contents| {
+            contents.insert(manifest, tag);
+            Ok(())
+        })
+        .await
     }
 
     async fn attach(&self, manifest: &Manifest) -> Result<(), StoreError> {
@@ -212,26 +216,25 @@ impl Store for ArchiveStore {
             return Ok(Delivery::Existing);
         }
         let place = self.keep_beside(blob, source).await?;
-        self.change(|contents| contents.put(blob.digest.clone(), place)).await?;
-        Ok(Delivery::Copied)
+        self.change(async |contents| {
+            contents.put(blob.digest.clone(), place);
+            Ok(Delivery::Copied)
+        })
+        .await
     }
 
     async fn untag(&self, tag: &Tag) -> Result<bool, StoreError> {
-        let is_there = self.resolve(&Target::Tag(tag.clone())).await?.is_some();
-        if is_there {
-            let contents = self.change(|_| ()).await.map(|()| self.contents())?.await?;
-            contents.manifests.untag(tag).await?;
+        if self.resolve(&Target::Tag(tag.clone())).await?.is_none() {
+            return Ok(false);
         }
-        Ok(is_there)
+        self.change(async |contents| contents.manifests.untag(tag).await).await
     }
 
     async fn delete_manifest(&self, digest: &Digest) -> Result<bool, StoreError> {
-        let is_there = self.resolve(&Target::Digest(digest.clone())).await?.is_some();
-        if is_there {
-            let contents = self.change(|_| ()).await.map(|()| self.contents())?.await?;
-            contents.manifests.delete_manifest(digest).await?;
+        if self.resolve(&Target::Digest(digest.clone())).await?.is_none() {
+            return Ok(false);
         }
-        Ok(is_there)
+        self.change(async |contents| contents.manifests.delete_manifest(digest).await).await
     }
 
     async fn settle(&self) -> Result<(), StoreError> {
