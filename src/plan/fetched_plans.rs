@@ -8,13 +8,13 @@ use std::{
 
 use bytes::Bytes;
 
-use super::Diagnostic;
+use super::{Diagnostic, yaml::MAX_BYTES};
 use crate::oci::{Digest, Manifest, Reference, media_type};
 
 /// The media type of the one layer of a plan in a registry.
 pub const PLAN_MEDIA_TYPE: &str = "application/vnd.consign.plan.v1+yaml";
-/// No plan is larger, in bytes.
-const LARGEST: u64 = 8 << 20;
+/// No plan is larger, in bytes; nor is a manifest of one.
+const LARGEST: u64 = MAX_BYTES as u64;
 
 /// The plans of registries that are on this machine: blobs under their digests, as an image layout has them. What is not
 /// there is remembered, for whoever can fetch it.

@@ -15,6 +15,8 @@ pub struct Included {
     pub folder: PathBuf,
     /// What it may do, expressions and all, beside what the including plan may do.
     pub allow: Option<Node>,
+    /// What a rehearsal begins with, expressions and all, beside what the including plan says.
+    pub rehearse: Option<Node>,
     /// What holds for each of its steps that does not say otherwise.
     pub defaults: Defaults,
     /// The names of what it hands on; nothing where the plan could not be read.

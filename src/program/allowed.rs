@@ -1,5 +1,7 @@
 //! What `allow` says: refused at check where it is known, and before the step asks anything of a registry otherwise.
 
+use std::sync::Arc;
+
 use globset::{GlobBuilder, GlobMatcher};
 
 use crate::{
@@ -13,7 +15,7 @@ use crate::{
 pub(super) struct Allowed {
     write: Vec<RepositoryGlob>,
     delete: Vec<RepositoryGlob>,
-    exec: Vec<GlobMatcher>,
+    exec: Arc<[GlobMatcher]>,
     files: Vec<GlobMatcher>,
 }
 
@@ -60,7 +62,7 @@ impl Refusal {
 impl Allowed {
     /// Reads the lists, or says what is wrong with them.
     pub(super) fn read(declaration: &AllowDeclaration, places: &Places, diagnostics: &mut Vec<Diagnostic>) -> Self {
-        let mut allowed = Self { write: Vec::new(), delete: Vec::new(), exec: Vec::new(), files: Vec::new() };
+        let mut allowed = Self { write: Vec::new(), delete: Vec::new(), exec: Arc::default(), files: Vec::new() };
         for pattern in &declaration.write {
             if let Some(path) = pattern.strip_prefix("file:") {
                 let path = places.in_workdir(path).to_string_lossy().into_owned();
@@ -72,9 +74,7 @@ impl Allowed {
         for pattern in &declaration.delete {
             allowed.delete.extend(RepositoryGlob::read(pattern, diagnostics));
         }
-        for pattern in &declaration.exec {
-            allowed.exec.extend(glob(pattern, pattern, diagnostics));
-        }
+        allowed.exec = declaration.exec.iter().filter_map(|pattern| glob(pattern, pattern, diagnostics)).collect();
         allowed
     }
 
@@ -84,7 +84,7 @@ impl Allowed {
     }
 
     /// Which programs may run.
-    pub(super) fn programs(&self) -> &[GlobMatcher] {
+    pub(super) const fn programs(&self) -> &Arc<[GlobMatcher]> {
         &self.exec
     }
 

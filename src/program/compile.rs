@@ -46,7 +46,6 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     let mut places = options.places.clone();
     places.aliases = settings.aliases;
     places.outside = outside.into();
-    places.programs = settings.allowed.as_ref().map(|allowed| allowed.programs().into());
     let unrolled = items::unroll(&document, &names, &scope, &unset, &options.places, &mut diagnostics);
     let instances = Instances::new(&document, &unrolled.loops);
     let modules = module::all(&document, settings.allowed, settings.allowed_included);

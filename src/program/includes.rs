@@ -210,6 +210,7 @@ impl Expanding<'_> {
             parent: place.module,
             folder: place.folder.clone(),
             allow: None,
+            rehearse: None,
             defaults: crate::plan::Defaults::default(),
             outputs: None,
             is_in_loop: within.is_some(),
@@ -228,6 +229,7 @@ impl Expanding<'_> {
         included.name.clone_from(&wanted.plan.value);
         included.folder.clone_from(&file.folder);
         included.allow = document.allow;
+        included.rehearse = document.rehearse;
         included.defaults = document.defaults;
         included.outputs = Some(document.outputs.iter().map(|entry| Arc::clone(&entry.key.text)).collect());
         self.whole.included.push(included);

@@ -110,7 +110,9 @@ impl Program {
     pub fn places_of(&self, step: usize) -> Places {
         let Some(planned) = self.steps.get(step) else { return self.places.clone() };
         let folder = self.modules.get(planned.module).and_then(|module| module.folder.as_deref());
-        self.places.seeing(planned.seen).from(folder)
+        let mut places = self.places.seeing(planned.seen).from(folder);
+        places.programs = module::programs(&self.modules, planned.module);
+        places
     }
 
     /// The same, with what is known of the files of the plan.

@@ -3,6 +3,8 @@ use std::{
     sync::Arc,
 };
 
+use globset::GlobMatcher;
+
 use super::allowed::{Allowed, Refusal};
 use crate::{
     plan::Document,
@@ -34,11 +36,20 @@ pub(super) fn all(document: &Document, own: Option<Allowed>, included: Vec<Optio
     std::iter::once(plan).chain(included).collect()
 }
 
+/// What a plan and everybody around it let run, a list for each that says so.
+pub(super) fn programs(modules: &[Module], module: usize) -> Vec<Arc<[GlobMatcher]>> {
+    around(modules, module).filter_map(|module| Some(Arc::clone(module.allowed.as_ref()?.programs()))).collect()
+}
+
+/// A plan, and one after the other those that include it.
+fn around(modules: &[Module], module: usize) -> impl Iterator<Item = &Module> {
+    std::iter::successors(modules.get(module), |module| modules.get(module.parent?))
+}
+
 /// The first thing that a step of a plan would do and may not: nobody may do more than whoever includes it, and less where
 /// it says so itself.
 pub(super) fn refuses(modules: &[Module], module: usize, step: &dyn Step, places: &Places) -> Option<Refusal> {
-    let mut next = modules.get(module);
-    while let Some(module) = next {
+    for module in around(modules, module) {
         if let Some(refusal) = module.allowed.as_ref().and_then(|allowed| allowed.refuses(step, places)) {
             return Some(refusal.of(&module.prefix));
         }
@@ -51,7 +62,6 @@ pub(super) fn refuses(modules: &[Module], module: usize, step: &dyn Step, places
                 return Some(Refusal::file(&path).of(&module.prefix));
             }
         }
-        next = module.parent.and_then(|parent| modules.get(parent));
     }
     None
 }

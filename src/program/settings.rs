@@ -48,18 +48,28 @@ pub(super) fn read(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Settings {
     let scope = scope.clone();
-    let mut reading = Reading { names, scope, module: 0, unset, places, diagnostics, settings: Settings::default() };
+    let mut reading = Reading {
+        names,
+        scope,
+        module: 0,
+        is_in_loop: false,
+        unset,
+        places,
+        diagnostics,
+        settings: Settings::default(),
+    };
     reading.settings.allowed = document.allow.as_ref().and_then(|node| reading.allowed(node));
     for (number, included) in document.included.iter().enumerate() {
         let root = reading.scope.clone();
         reading.scope = root.within(&included.prefix);
-        reading.module = number + 1;
+        (reading.module, reading.is_in_loop) = (number + 1, included.is_in_loop);
         let allowed = included.allow.as_ref().and_then(|node| reading.allowed(node));
         reading.settings.allowed_included.push(allowed);
+        reading.seeds(included.rehearse.as_ref(), &included.folder);
         reading.scope = root;
     }
-    reading.module = 0;
-    reading.settings.seeds = document.rehearse.as_ref().map(|node| reading.seeds(node)).unwrap_or_default();
+    (reading.module, reading.is_in_loop) = (0, false);
+    reading.seeds(document.rehearse.as_ref(), &places.plan_folder);
     let secrets = reading.secrets(&document.secrets);
     reading.registries(&document.registries, &secrets);
     reading.settings.secrets = Secrets::new(secrets.into_values().flatten());
@@ -71,10 +81,20 @@ struct Reading<'a> {
     scope: Scope,
     /// The plan whose settings they are.
     module: usize,
+    /// Whether that plan is included once for each item of a loop.
+    is_in_loop: bool,
     unset: &'a Unset,
     places: &'a Places,
     diagnostics: &'a mut Vec<Diagnostic>,
     settings: Settings,
+}
+
+/// What to say of a setting that would have to be another one for each item.
+fn per_item(node: &Node, input: &str) -> Diagnostic {
+    let name = input.rsplit('/').next().unwrap_or_default();
+    let message = format!("`{name}` is not the same for all items of the `foreach` that includes this plan");
+    let diagnostic = Diagnostic::new(message).at(node.span).label("this is read once for all of them");
+    diagnostic.help("use patterns that fit what is done for every item")
 }
 
 /// What is said of one registry, and where.
@@ -95,7 +115,11 @@ impl Reading<'_> {
         if uses.broken || !lacking.is_empty() {
             return None;
         }
-        self.scope.evaluate(node).map_err(|diagnostic| self.diagnostics.push(diagnostic)).ok()
+        let value = self.scope.evaluate(node).map_err(|diagnostic| match uses.inputs.first() {
+            Some(input) if self.is_in_loop => per_item(node, input),
+            _ => diagnostic,
+        });
+        value.map_err(|diagnostic| self.diagnostics.push(diagnostic)).ok()
     }
 
     fn allowed(&mut self, node: &Node) -> Option<Allowed> {
@@ -104,22 +128,21 @@ impl Reading<'_> {
         Some(Allowed::read(&declaration, self.places, self.diagnostics))
     }
 
-    fn seeds(&mut self, node: &Node) -> Vec<Seed> {
-        let Some(body) = self.evaluate(node) else { return Vec::new() };
+    /// What a rehearsal of a plan begins with; paths are relative to its folder.
+    fn seeds(&mut self, node: Option<&Node>, folder: &Path) {
+        let Some(body) = node.and_then(|node| self.evaluate(node)) else { return };
         let declaration = decode::<RehearsalDeclaration>(&body, "rehearse", self.diagnostics).unwrap_or_default();
-        let mut seeds = Vec::new();
         for text in &declaration.seed {
-            match Seed::parse(text, &self.places.plan_folder) {
+            match Seed::parse(text, folder) {
                 Ok(seed) if !seed.path().exists() => {
                     let message = format!("file not found: `{}`", text.value);
                     let diagnostic = Diagnostic::new(message).at(text.span);
                     self.diagnostics.push(diagnostic.note(format!("looked for {}", seed.path().display())));
                 }
-                Ok(seed) => seeds.push(seed),
+                Ok(seed) => self.settings.seeds.push(seed),
                 Err(error) => self.diagnostics.push(Diagnostic::new(error.to_string()).at(text.span)),
             }
         }
-        seeds
     }
 
     fn refuse(&mut self, node: &Spanned<impl Sized>, message: impl Into<String>, help: &str) {

@@ -167,3 +167,24 @@ fn two_items_that_write_one_tag_say_so_as_two_steps_must() {
     let program = compiled(&plan.replace("files", "if_exists: replace, files"), &options()).unwrap();
     assert!(waits(&program, 0, 1).is_some());
 }
+
+#[test]
+fn everybody_around_a_step_says_which_programs_its_signatures_may_ask_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let step = "consign: 1\nsteps:\n  - { id: tags, list_tags: { repository: localhost:5000/a } }\n";
+    let inner = format!("{step}allow: {{ exec: [notation-a, notation-b] }}\n");
+    std::fs::write(folder.path().join("inner.yaml"), inner).unwrap();
+    let middle = "consign: 1\nsteps:\n  - { id: inner, include: { plan: inner.yaml } }\n";
+    std::fs::write(folder.path().join("middle.yaml"), middle).unwrap();
+    let options = CompileOptions { places: Places::new(folder.path(), "/work"), ..options() };
+    let may = |plan: &str| {
+        let program = compiled(plan, &options).unwrap();
+        let lists = program.places_of(0).programs;
+        ["notation-a", "notation-b", "notation-c"]
+            .map(|program| lists.iter().all(|list| list.iter().any(|glob| glob.is_match(program))))
+    };
+    let plan = "steps:\n  - { id: middle, include: { plan: middle.yaml } }\n";
+    assert_eq!(may(plan), [true, true, false]);
+    assert_eq!(may(&format!("{plan}allow: {{ exec: [notation-b, notation-c] }}\n")), [false, true, false]);
+    assert_eq!(may(&step.replace("consign: 1\n", "")), [true, true, true]);
+}

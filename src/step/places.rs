@@ -27,9 +27,8 @@ pub struct Places {
     visible: usize,
     /// What may be written outside of the work folder, as absolute paths.
     pub outside: Arc<[GlobMatcher]>,
-    /// The programs that may run where nobody could tell before the run which ones would; all of them where the plan says
-    /// nothing of it.
-    pub programs: Option<Arc<[GlobMatcher]>>,
+    /// The programs that may run where nobody could tell before the run which ones would: those that every list has.
+    pub programs: Vec<Arc<[GlobMatcher]>>,
     /// The plans of registries that are on this machine.
     pub plans: Arc<FetchedPlans>,
     /// What is known of the files there; nothing unless somebody says otherwise.
@@ -57,7 +56,7 @@ impl Places {
             workdir: workdir.into(),
             aliases: Aliases::default(),
             outside: Arc::default(),
-            programs: None,
+            programs: Vec::new(),
             plans: Arc::default(),
             digests: Arc::default(),
             written: Arc::default(),

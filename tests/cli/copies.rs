@@ -1,6 +1,4 @@
-//! Copies that choose: platforms, referrers, tags; and what is in archives.
-
-use std::fs;
+//! Copies that choose: platforms, referrers, tags.
 
 use insta::assert_snapshot;
 use serde_json::{Value, json};
@@ -27,12 +25,12 @@ steps:
     attach: { subject: \"${{ steps.arm64.reference }}\", artifact_type: sbom/spdx, annotations: { scope: arm64 } }
 ";
 
-fn release(steps: &str) -> Test {
+pub(super) fn release(steps: &str) -> Test {
     Test::new(&format!("{RELEASE}{steps}")).file("app", "#!/bin/sh\n")
 }
 
 /// The outputs of a run, which changes nothing when it is done again.
-fn outputs(test: &Test) -> Value {
+pub(super) fn outputs(test: &Test) -> Value {
     let ran = test.run("run plan.yaml --outputs -");
     assert_eq!(ran.code, 0, "{}", ran.shown());
     let again = test.run("run plan.yaml --progress none");
@@ -40,99 +38,6 @@ fn outputs(test: &Test) -> Value {
     let changed = again.stderr.lines().any(|line| line.contains("created") || line.contains("updated"));
     assert!(!changed, "{}", again.shown());
     serde_json::from_str(&ran.stdout).unwrap()
-}
-
-#[test]
-fn what_goes_into_an_archive_comes_out_of_it() {
-    let test = release(
-        "  - id: export
-    copy: { from: \"oci-layout:build:1.0.0\", to: \"oci-archive:out/app.tar:1.0.0\" }
-  - id: import
-    copy: { from: \"oci-archive:out/app.tar\", to: \"oci-layout:imported:1.0.0\" }
-  - id: tree
-    discover: { subject: \"oci-archive:out/app.tar\", artifact_type: signature/example, expect: one }
-  - id: show
-    inspect: { reference: \"oci-archive:out/app.tar:1.0.0\" }
-  - id: late
-    attach: { subject: \"oci-archive:out/app.tar\", artifact_type: note/example, annotations: { on: the road } }
-  - id: notes
-    discover: { subject: \"oci-archive:out/app.tar\", artifact_type: note/example, expect: one }
-  - id: same
-    assert: { equal: [\"${{ steps.import.digest }}\", \"${{ steps.index.digest }}\"] }
-outputs:
-  platforms: ${{ steps.show.platforms }}
-",
-    );
-    assert_eq!(outputs(&test), json!({ "platforms": ["linux/amd64", "linux/arm64"] }));
-    let first = fs::read(test.path("out/app.tar")).unwrap();
-    fs::remove_file(test.path("out/app.tar")).unwrap();
-    assert_eq!(test.run("run plan.yaml").code, 0);
-    assert!(first == fs::read(test.path("out/app.tar")).unwrap(), "the same bytes");
-    let beside: Vec<_> = fs::read_dir(test.path("out")).unwrap().collect();
-    assert_eq!(beside.len(), 1);
-}
-
-#[test]
-fn an_archive_with_several_images_asks_for_a_name_and_docker_s_is_only_read() {
-    let test = release(
-        "  - id: both
-    copy: { from: \"oci-layout:build\", to: \"oci-archive:both.tar\", select: { match: \"a*64\" } }
-  - id: one
-    copy: { from: \"oci-archive:both.tar\", to: \"oci-layout:one:v1\" }
-",
-    );
-    assert_snapshot!(test.run("run plan.yaml --jobs 1").shown(), @"
-    exit code 1
-    --- stderr
-    plan: 9 steps
-    created   amd64       oci-layout:build@sha256:3af556e811dc  [TIME]
-    created   arm64       oci-layout:build@sha256:87665643d250  [TIME]
-    created   index       oci-layout:build@sha256:28459ffa5444  [TIME]
-    created   sbom        oci-layout:build@sha256:de92120e7b47  [TIME]
-    created   signature   oci-layout:build@sha256:1f2676f6f407  [TIME]
-    created   scan        oci-layout:build@sha256:a6dc1b2aa4a4  [TIME]
-    created   arm64_sbom  oci-layout:build@sha256:4446b9c3dc6b  [TIME]
-    created   both        oci-archive:both.tar  [TIME]
-    failed    one         `oci-archive:both.tar` has 2 images: name one of them by its tag
-      --> plan.yaml:19:9
-      note: there is: amd64, arm64
-    changed:
-      created oci-layout:build@sha256:3af556e811dc6d67dd0c864999a2bcd454d92e6346b00c6d2fdefa64d14ec52e
-      created oci-layout:build@sha256:87665643d250d466d885416710a4c24c8e2ae809f5a68df6d97ca32bdf64e5de
-      created oci-layout:build@sha256:28459ffa54448ff83f91792f098c97238012e04fff3c6fec46c8e62fe30606a4
-      created oci-layout:build@sha256:de92120e7b470315a7ea238207cf4258dbd774c02385a67d786a0c74aa38374c
-      created oci-layout:build@sha256:1f2676f6f4071a4ef7751280f5739ea1a8fe21a31979de319c6b77c7ee415c9e
-      created oci-layout:build@sha256:a6dc1b2aa4a482abb1287c0c1d8308e26aa5c8ecea4d760c24658a8763e91d0d
-      created oci-layout:build@sha256:4446b9c3dc6beea67a2ebcb01741fc42d17daffd9493c2094c75f94535527490
-      created oci-archive:both.tar
-    failed:
-      one: `oci-archive:both.tar` has 2 images: name one of them by its tag
-    8 created, 1 failed in [TIME]
-    run it again: what succeeded is found unchanged
-    go on with `consign resume`: what ended well is taken over
-    ");
-    let refused = "consign: 1
-steps:
-  - id: save
-    copy: { from: \"localhost:5000/app:v1\", to: \"docker-archive:app.tar:v1\" }
-  - id: sign
-    attach: { subject: \"docker-archive:app.tar\", artifact_type: a/b, annotations: { a: b } }
-";
-    assert_snapshot!(Test::new(refused).run("check plan.yaml").shown(), @r#"
-    exit code 2
-    --- stderr
-    error: `docker-archive:` is only read
-     --> plan.yaml:4:48
-      |
-    4 |     copy: { from: "localhost:5000/app:v1", to: "docker-archive:app.tar:v1" }
-      |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^ write to `oci-archive:app.tar`
-
-    error: `docker-archive:` is only read
-     --> plan.yaml:6:24
-      |
-    6 |     attach: { subject: "docker-archive:app.tar", artifact_type: a/b, annotations: { a: b } }
-      |                        ^^^^^^^^^^^^^^^^^^^^^^^^ write to `oci-archive:app.tar`
-    "#);
 }
 
 #[test]
@@ -417,154 +322,4 @@ fn what_is_chosen_at_the_source_waits_for_all_that_may_be_chosen() {
                                          create  v2.0.0 → sha256:c46fbb1e14e1
                                          create  sha256:c46fbb1e14e1
     ");
-}
-
-/// What users write by mistake.
-const MISTAKES: &str = "consign: 1
-steps:
-  - id: platforms
-    copy: { from: \"localhost:5000/app:v1\", to: \"localhost:5000/b:v1\", platforms: [arm64] }
-  - id: word
-    copy: { from: \"localhost:5000/app:v1\", to: \"localhost:5000/c:v1\", referrers: some }
-  - id: key
-    copy: { from: \"localhost:5000/app:v1\", to: \"localhost:5000/d:v1\", referrers: { includes: [{ artifact_type: a/b }] } }
-  - id: empty
-    copy: { from: \"localhost:5000/app:v1\", to: \"localhost:5000/e:v1\", referrers: { exclude: [{}], depth: 0 } }
-  - id: glob
-    copy: { from: \"localhost:5000/app:v1\", to: \"localhost:5000/f:v1\", referrers: { include: [{ artifact_type: \"a/[b\" }] } }
-  - id: named
-    copy: { from: \"localhost:5000/app:v1\", to: \"localhost:5000/g:v1\", tags: [v2], select: { match: \"*\" } }
-  - id: nothing
-    copy: { from: localhost:5000/app, to: localhost:5000/h, select: {} }
-  - id: range
-    copy: { from: localhost:5000/app, to: localhost:5000/i, select: { semver: \">=1.2 <2\", match: \"[a\", newest: 0 } }
-  - id: repository
-    copy: { from: localhost:5000/app, to: localhost:5000/j }
-  - id: list
-    list_tags: { repository: localhost:5000/app, semver: latest, match: \"[\" }
-  - id: use
-    inspect: { reference: \"${{ steps.range.reference }}\" }
-  - id: path
-    copy: { from: \"oci-archive:\", to: \"localhost:5000/k:v1\" }
-";
-
-#[test]
-fn mistakes_of_copies_say_what_to_write_instead() {
-    assert_snapshot!(Test::new(MISTAKES).run("check plan.yaml").shown(), @r#"
-    exit code 2
-    --- stderr
-    error: `arm64` is not a platform: write `os/architecture` or `os/architecture/variant`, such as `linux/amd64`
-     --> plan.yaml:4:83
-      |
-    4 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/b:v1", platforms: [arm64] }
-      |                                                                                   ^^^^^
-
-    error: `referrers` takes `all`, `none`, or a mapping of `include`, `exclude` and `depth`, not `some`
-     --> plan.yaml:6:82
-      |
-    6 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/c:v1", referrers: some }
-      |                                                                                  ^^^^
-
-    error: unknown key `includes` in `referrers`
-     --> plan.yaml:8:84
-      |
-    8 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/d:v1", referrers: { includes: [{ artifact_type: a/b }] } }
-      |                                                                                    ^^^^^^^^ did you mean `include`?
-      |
-      = note: referrers takes: include, exclude, depth
-
-    error: a pattern that says nothing fits every referrer
-      --> plan.yaml:10:94
-       |
-    10 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/e:v1", referrers: { exclude: [{}], depth: 0 } }
-       |                                                                                              ^^ say an `artifact_type` or `annotations`
-
-    error: with `depth: 0` no referrer goes along
-      --> plan.yaml:10:106
-       |
-    10 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/e:v1", referrers: { exclude: [{}], depth: 0 } }
-       |                                                                                                          ^ write `referrers: none`, or at least 1
-
-    error: `a/[b` is not a glob: unclosed character class; missing ']'
-      --> plan.yaml:12:111
-       |
-    12 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/f:v1", referrers: { include: [{ artifact_type: "a/[b" }] } }
-       |                                                                                                               ^^^^^^
-
-    error: with `select`, `from` is a repository
-      --> plan.yaml:14:19
-       |
-    14 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/g:v1", tags: [v2], select: { match: "*" } }
-       |                   ^^^^^^^^^^^^^^^^^^^^^^^ leave `v1` out
-
-    error: with `select`, `to` is a repository
-      --> plan.yaml:14:48
-       |
-    14 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/g:v1", tags: [v2], select: { match: "*" } }
-       |                                                ^^^^^^^^^^^^^^^^^^^^^ leave `v1` out
-
-    error: with `select`, each tag is copied to the same tag
-      --> plan.yaml:14:48
-       |
-    14 |     copy: { from: "localhost:5000/app:v1", to: "localhost:5000/g:v1", tags: [v2], select: { match: "*" } }
-       |                                                ^^^^^^^^^^^^^^^^^^^^^
-       |
-       = help: leave `tags` out
-
-    error: `select` says nothing
-      --> plan.yaml:16:69
-       |
-    16 |     copy: { from: localhost:5000/app, to: localhost:5000/h, select: {} }
-       |                                                                     ^^ write `{ match: "*" }` for all tags
-
-    error: `>=1.2 <2` is not a range of versions: expected comma after minor version number, found '<'
-      --> plan.yaml:18:79
-       |
-    18 |     copy: { from: localhost:5000/app, to: localhost:5000/i, select: { semver: ">=1.2 <2", match: "[a", newest: 0 } }
-       |                                                                               ^^^^^^^^^^ write `>=1.2, <2`, `1.4.*` or `^1 || ^2`
-
-    error: `[a` is not a glob: unclosed character class; missing ']'
-      --> plan.yaml:18:98
-       |
-    18 |     copy: { from: localhost:5000/app, to: localhost:5000/i, select: { semver: ">=1.2 <2", match: "[a", newest: 0 } }
-       |                                                                                                  ^^^^
-
-    error: `newest: 0` selects nothing
-      --> plan.yaml:18:112
-       |
-    18 |     copy: { from: localhost:5000/app, to: localhost:5000/i, select: { semver: ">=1.2 <2", match: "[a", newest: 0 } }
-       |                                                                                                                ^ write at least 1
-
-    error: `localhost:5000/app` names a repository, not a manifest
-      --> plan.yaml:20:19
-       |
-    20 |     copy: { from: localhost:5000/app, to: localhost:5000/j }
-       |                   ^^^^^^^^^^^^^^^^^^ add `:tag` or `@digest`
-       |
-       = help: `select` copies several tags of a repository
-
-    error: `latest` is not a range of versions: unexpected character 'l' while parsing major version number
-      --> plan.yaml:22:58
-       |
-    22 |     list_tags: { repository: localhost:5000/app, semver: latest, match: "[" }
-       |                                                          ^^^^^^ write `>=1.2, <2`, `1.4.*` or `^1 || ^2`
-
-    error: `[` is not a glob: unclosed character class; missing ']'
-      --> plan.yaml:22:73
-       |
-    22 |     list_tags: { repository: localhost:5000/app, semver: latest, match: "[" }
-       |                                                                         ^^^
-
-    error: step `range` has no output `reference` as it stands
-      --> plan.yaml:24:44
-       |
-    24 |     inspect: { reference: "${{ steps.range.reference }}" }
-       |                                            ^^^^^^^^^ use `tags`, or say no `select` in `range`
-
-    error: `oci-archive:` names no path: write `oci-archive:PATH` or `oci-archive:PATH:TAG`
-      --> plan.yaml:26:19
-       |
-    26 |     copy: { from: "oci-archive:", to: "localhost:5000/k:v1" }
-       |                   ^^^^^^^^^^^^^^
-    "#);
 }

@@ -1,9 +1,11 @@
 //! The program as its users see it: whole stdout, whole stderr and the exit code.
 
 mod allow;
+mod archives;
 mod clean_up;
 mod control;
 mod copies;
+mod copy_mistakes;
 mod doctor;
 mod exec;
 mod foreach;
@@ -12,6 +14,8 @@ mod habits;
 mod hostile;
 mod images;
 mod include;
+mod include_each;
+mod include_mistakes;
 mod inputs;
 mod journal;
 mod keys;

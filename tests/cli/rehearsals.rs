@@ -403,3 +403,34 @@ steps:
       |                             ^^^^^^^^^^^^^^
     "#);
 }
+
+#[test]
+fn what_an_included_plan_begins_with_is_there_too() {
+    let made = Test::new(PLAN);
+    assert_eq!(made.run("rehearse plan.yaml --progress none --keep kept").code, 0);
+    let part = "\
+consign: 1
+rehearse: { seed: [\"quay.io/x/app=kept/r.io/team/app\"] }
+steps:
+  - id: show
+    list_tags: { repository: quay.io/x/app, contains: [v1] }
+";
+    let plan = "consign: 1\nsteps:\n  - id: part\n    include: { plan: parts/part.yaml }\n";
+    let test = made.file("whole.yaml", plan).file("parts/part.yaml", part);
+    // Its paths are relative to its own folder.
+    let missing = test.run("check whole.yaml");
+    assert_snapshot!(missing.shown(), @r#"
+    exit code 2
+    --- stderr
+    error: file not found: `quay.io/x/app=kept/r.io/team/app`
+     --> parts/part.yaml:2:20
+      |
+    2 | rehearse: { seed: ["quay.io/x/app=kept/r.io/team/app"] }
+      |                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      |
+      = note: looked for [FOLDER]/parts/kept/r.io/team/app
+    "#);
+    std::fs::rename(test.path("kept"), test.path("parts/kept")).unwrap();
+    let ran = test.run("rehearse whole.yaml --progress none");
+    assert_eq!(ran.code, 0, "{}", ran.shown());
+}

@@ -3,7 +3,7 @@
 use crate::plan::Diagnostic;
 
 /// Of the text, in bytes: 8 MiB.
-pub(super) const BYTES: usize = 8 << 20;
+pub const BYTES: usize = 8 << 20;
 /// Lists and mappings in each other.
 pub(super) const DEPTH: usize = 64;
 /// Keys and values, what aliases stand for counted too.

@@ -17,6 +17,7 @@ mod syntax;
 pub(crate) use self::decode::TEXT_OR_MAPPING;
 pub use self::{
     decode::decode,
+    limits::BYTES as MAX_BYTES,
     node::{Entry, Key, Node, NodeKind, Scalar, Style},
     parse::{parse, recover},
     secret_name::{SecretName, TextOrSecret},

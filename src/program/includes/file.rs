@@ -6,11 +6,8 @@ use std::{
 
 use crate::{
     oci::Reference,
-    plan::{Diagnostic, FetchedPlans},
+    plan::{Diagnostic, FetchedPlans, yaml::MAX_BYTES},
 };
-
-/// No plan is larger, in bytes.
-const LARGEST: u64 = 8 << 20;
 
 /// A plan that is included, in a file.
 pub(super) struct PlanFile {
@@ -71,7 +68,7 @@ impl PlanFile {
         }
         let mut bytes = Vec::new();
         // One byte more says that it is too large.
-        let read = File::open(&self.path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+        let read = File::open(&self.path).and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes));
         read.map_err(|error| Diagnostic::new(format!("`{}` cannot be read: {error}", self.name)))?;
         String::from_utf8(bytes)
             .map_err(|_| Diagnostic::new(format!("`{}` is not UTF-8", self.name)).help("save the file as UTF-8"))

@@ -8,19 +8,19 @@ use super::{Plugin, PluginError};
 #[derive(Debug, Clone)]
 pub struct Plugins {
     folder: PathBuf,
-    /// Which of them may run, by the names of their programs; all of them where nothing is said.
-    allowed: Option<Arc<[GlobMatcher]>>,
+    /// Which of them may run, by the names of their programs: those that every list has.
+    allowed: Vec<Arc<[GlobMatcher]>>,
 }
 
 impl Plugins {
     /// Those in `folder`, each in one of its own: `NAME/notation-NAME`.
     pub fn within(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), allowed: None }
+        Self { folder: folder.into(), allowed: Vec::new() }
     }
 
-    /// The same, of which only those run whose program fits one of these.
+    /// The same, of which only those run whose program fits one of each of these lists.
     #[must_use]
-    pub fn only(self, allowed: Option<Arc<[GlobMatcher]>>) -> Self {
+    pub fn only(self, allowed: Vec<Arc<[GlobMatcher]>>) -> Self {
         Self { allowed, ..self }
     }
 
@@ -36,7 +36,7 @@ impl Plugins {
             return Err(PluginError::Name { name: name.to_owned() });
         }
         let program = Self::program(name);
-        if self.allowed.as_ref().is_some_and(|allowed| !allowed.iter().any(|glob| glob.is_match(&program))) {
+        if !self.allowed.iter().all(|list| list.iter().any(|glob| glob.is_match(&program))) {
             return Err(PluginError::NotAllowed { name: name.to_owned(), program });
         }
         let path = self.folder.join(name).join(format!("{program}{}", std::env::consts::EXE_SUFFIX));

@@ -54,7 +54,7 @@ fn a_plugin_runs_only_where_its_program_is_allowed() {
     let (folder, _) = plugin("cat");
     let find = |patterns: &[&str]| {
         let globs: Vec<_> = patterns.iter().map(|glob| globset::Glob::new(glob).unwrap().compile_matcher()).collect();
-        let found = Plugins::within(folder.path()).only(Some(globs.into())).find("test");
+        let found = Plugins::within(folder.path()).only(vec![globs.into()]).find("test");
         found.map(|plugin| plugin.name().to_owned()).map_err(|error| error.to_string())
     };
     assert_eq!(find(&["notation-*"]), Ok("test".to_owned()));
