@@ -6,10 +6,8 @@ As a program, it runs these checks alone.
 
 import base64
 import json
-import pathlib
 import subprocess
 import sys
-import tempfile
 
 from notation import (
     AUTHORITY,
@@ -29,8 +27,8 @@ from notation import (
     web,
 )
 from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras
-from registries import TOOLS, Registry, stop_on_signals
-from ring import Ring
+from registries import TOOLS, Registry
+from ring import alone
 from tls import openssl
 
 REGISTRIES = ("docker-registry", "ferro-oci-server")
@@ -505,13 +503,5 @@ def mixed(folder, subjects, house, authorities, home):
         raise Failed(f"there are {len(referrers(reference))} referrers, not 8")
 
 
-def main():
-    stop_on_signals()
-    ring = Ring()
-    with tempfile.TemporaryDirectory() as folder:
-        checks(ring, pathlib.Path(folder))
-    return 1 if ring.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(checks))

@@ -11,11 +11,10 @@ import pathlib
 import subprocess
 import sys
 import tarfile
-import tempfile
 
-from notation import Ring
 from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, consign, crane, run, skopeo_inspect
-from registries import TOOLS, Registry, stop_on_signals
+from registries import TOOLS, Registry
+from ring import alone
 
 REGISTRIES = ("docker-registry", "ferro-oci-server")
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -281,13 +280,5 @@ def checks(ring, folder):
     ring.check("a tar that leads outside is an error, and nothing is written", hostile, folder / "hostile/deep/plan")
 
 
-def main():
-    stop_on_signals()
-    ring = Ring()
-    with tempfile.TemporaryDirectory() as folder:
-        checks(ring, pathlib.Path(folder))
-    return 1 if ring.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(checks))

@@ -8,16 +8,14 @@ As a program, it runs these checks alone.
 
 import base64
 import json
-import pathlib
 import sys
-import tempfile
 import time
 
 from cosign import House
 from notation import Subjects, accepted, plan, refused
 from programs import Failed, oras
-from registries import Registry, stop_on_signals
-from ring import Ring
+from registries import Registry
+from ring import alone
 from tls import openssl
 from transparency import V1, V2, CertificateLog, Log, text
 
@@ -330,13 +328,5 @@ def checkpoint(bundle):
     return bundle
 
 
-def main():
-    stop_on_signals()
-    ring = Ring()
-    with tempfile.TemporaryDirectory() as folder:
-        checks(ring, pathlib.Path(folder))
-    return 1 if ring.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(checks))

@@ -12,14 +12,13 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.parse
 
 from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras
-from registries import TOOLS, Registry, free_port, stop_on_signals
-from ring import Ring
+from registries import TOOLS, Registry, free_port
+from ring import alone
 from tls import openssl
 
 REGISTRIES = ("docker-registry", "ferro-oci-server")
@@ -788,13 +787,5 @@ def silent(folder, subjects, house):
             raise Failed("a key was shown")
 
 
-def main():
-    stop_on_signals()
-    ring = Ring()
-    with tempfile.TemporaryDirectory() as folder:
-        checks(ring, pathlib.Path(folder))
-    return 1 if ring.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(checks))

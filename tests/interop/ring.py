@@ -1,8 +1,20 @@
 """A ring of checks: what held, and what did not."""
 
+import pathlib
+import tempfile
 import time
 
 from programs import Failed
+from registries import stop_on_signals
+
+
+def alone(checks):
+    """Runs `checks(ring, folder)` alone; the exit code."""
+    stop_on_signals()
+    ring = Ring()
+    with tempfile.TemporaryDirectory() as folder:
+        checks(ring, pathlib.Path(folder))
+    return 1 if ring.failed else 0
 
 
 class Ring:

@@ -9,19 +9,17 @@ import contextlib
 import http.client
 import http.server
 import json
-import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 
 import cosign
 import notation
 from notation import accepted, forge, move, plan, referrers, refused, sign_step, verify_step
 from programs import CONSIGN, ENVIRONMENT, LIMIT, Failed, oras, run
-from registries import TOOLS, Registry, stop_on_signals
-from ring import Ring
+from registries import TOOLS, Registry
+from ring import alone
 
 SIGNED = "application/vnd.cncf.notary.signature"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -361,13 +359,5 @@ def silent(folder, subjects, house, home, keys):
                 raise Failed(f"{name} shows a secret, {secret[:12]}…")
 
 
-def main():
-    stop_on_signals()
-    ring = Ring()
-    with tempfile.TemporaryDirectory() as folder:
-        checks(ring, pathlib.Path(folder))
-    return 1 if ring.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(alone(checks))

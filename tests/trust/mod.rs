@@ -1,6 +1,7 @@
 //! Runs that a team can trust, with the binary and a registry behind HTTP: what `plan` says is what `run` does, and a run
 //! that was killed goes on.
 
+mod copies;
 mod include;
 mod lock;
 mod plan;
