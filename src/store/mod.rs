@@ -31,7 +31,7 @@ use async_trait::async_trait;
 pub use self::{
     archive::ArchiveStore,
     content::{ByteStream, read, read_blob, verified},
-    copy::{Copied, CopyOptions, Permission, ReferrerFilter, ReferrerMatch, copy, is_beside},
+    copy::{Copied, CopyOptions, ReferrerFilter, ReferrerMatch, Standing, copy, is_beside},
     delivery::Delivery,
     error::{ContentError, StoreError},
     host::{Condition, Host, Hosted, Matches},
@@ -72,6 +72,11 @@ pub trait Store: Debug + Send + Sync {
     /// Lists what was pushed with a subject, where the repository keeps such lists as manifests of their own: one update
     /// for all that was pushed to one subject.
     async fn list_pushed(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The same for what was pushed to one subject, of so many that something was pushed to: nothing more is about to come.
+    async fn list_pushed_to(&self, _subject: &Digest, _lists: usize) -> Result<(), StoreError> {
         Ok(())
     }
 

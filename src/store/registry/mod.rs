@@ -21,6 +21,8 @@ mod credentials;
 mod deletes;
 pub mod doctor;
 mod download;
+#[cfg(test)]
+mod economy;
 mod error;
 #[cfg(test)]
 mod faults;

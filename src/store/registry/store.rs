@@ -58,6 +58,10 @@ impl Store for RegistryStore {
         self.list_waiting().await
     }
 
+    async fn list_pushed_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        self.list_waiting_to(subject, lists).await
+    }
+
     async fn attach(&self, manifest: &Manifest) -> Result<(), StoreError> {
         self.push_and_list(manifest).await
     }
