@@ -9,7 +9,9 @@ mod copy;
 mod delivery;
 mod error;
 mod host;
+mod inventory;
 mod layout;
+mod listed;
 mod memory;
 mod memory_registry;
 mod needs;
@@ -35,7 +37,9 @@ pub use self::{
     delivery::Delivery,
     error::{ContentError, StoreError},
     host::{Condition, Host, Hosted, Matches},
+    inventory::{Held, Inventory},
     layout::{Garbage, GarbageOptions, LayoutRoot, LayoutStore},
+    listed::Listed,
     memory::MemoryStore,
     memory_registry::{MemoryHost, MemoryRegistry},
     open::Stores,
@@ -102,6 +106,12 @@ pub trait Store: Debug + Send + Sync {
     /// What this run has attached to `subject`, as far as that is known without asking: a hint at what will be asked next.
     fn attached(&self, _subject: &Digest) -> Vec<Digest> {
         Vec::new()
+    }
+
+    /// Every manifest, sorted by digest, where the repository has such a list. `None`: it has none, and what is there can
+    /// only be reached from its tags. See [`Inventory`].
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        Ok(None)
     }
 
     /// Whether the blob is there.
