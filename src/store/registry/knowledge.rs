@@ -32,7 +32,9 @@ pub(super) struct RegistryKnowledge {
     /// Held by whoever finds out about the referrers API.
     pub(super) probing: AsyncMutex<()>,
     tag_deletes_off: AtomicBool,
-    mounts: AtomicBool,
+    mounts: Mutex<Option<bool>>,
+    /// Blobs that are being pushed to any repository.
+    pub(super) bringing: Turns<Digest>,
     upload_way: Mutex<Option<Way>>,
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }
@@ -142,13 +144,15 @@ impl RegistryKnowledge {
         }
     }
 
-    /// Whether the registry was seen to take a blob from one of its repositories.
-    pub(super) fn mounts(&self) -> bool {
-        self.mounts.load(Ordering::Relaxed)
+    /// Whether the registry takes blobs from one of its repositories for another, where that was seen.
+    pub(super) fn mounts(&self) -> Option<bool> {
+        *lock(&self.mounts)
     }
 
-    pub(super) fn has_mounted(&self) {
-        self.mounts.store(true, Ordering::Relaxed);
+    /// Once is enough: whoever may not read the other repository is not given its blobs.
+    pub(super) fn learn_mounts(&self, has_mounted: bool) {
+        let mut mounts = lock(&self.mounts);
+        *mounts = Some(has_mounted || *mounts == Some(true));
     }
 
     /// How a blob of that size is sent at first.

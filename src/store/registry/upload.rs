@@ -6,6 +6,7 @@
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs>
 
 use reqwest::{Method, StatusCode};
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
     Answer, RegistryStore, Request, Scope,
@@ -42,9 +43,24 @@ impl RegistryStore {
         if self.registry.known.has_blob(&self.name, &blob.digest) {
             return Ok(Delivery::Existing);
         }
-        let delivery = self.deliver(blob, source, from).await?;
+        let delivery = {
+            let _turn = self.turn_to_bring(blob, from).await;
+            self.deliver(blob, source, from).await?
+        };
         self.registry.known.blob_is_there(&self.name, &blob.digest);
         Ok(delivery)
+    }
+
+    /// Where somebody is bringing the blob to another repository, it will be mounted from there: waits for that. Nothing:
+    /// there is nobody to be waited for, and nobody has to wait.
+    async fn turn_to_bring(&self, blob: &Descriptor, from: Option<&Repository>) -> Option<OwnedMutexGuard<()>> {
+        let known = &self.registry.known;
+        let is_waited_for = || known.mounts() != Some(false) && self.holder(blob, from).is_none();
+        if !is_waited_for() {
+            return None;
+        }
+        let turn = known.bringing.take(&blob.digest).await;
+        is_waited_for().then_some(turn)
     }
 
     async fn deliver(
@@ -56,14 +72,18 @@ impl RegistryStore {
         let mut session = None;
         // A registry that mounts answers so where the repository itself has the blob: asked and begun with one request.
         let is_asked = blob.size > TINY && blob.size <= LARGE && !self.registry.goes_on;
-        let itself = Some(&self.name).filter(|_| is_asked && self.registry.known.mounts());
+        let known = &self.registry.known;
+        let itself = Some(&self.name).filter(|_| is_asked && known.mounts() == Some(true));
         if let Some(holder) = self.holder(blob, from).or_else(|| itself.cloned()) {
             match self.mount(blob, &holder).await {
                 Ok(answer) if answer.status == StatusCode::CREATED => {
-                    self.registry.known.has_mounted();
+                    known.learn_mounts(true);
                     return Ok(if holder == self.name { Delivery::Existing } else { Delivery::Mounted });
                 }
                 Ok(answer) if answer.status == StatusCode::ACCEPTED => {
+                    if known.has_blob(&holder, &blob.digest) {
+                        known.learn_mounts(false);
+                    }
                     session = Some(Session::new(&self.registry, &self.name, &answer)?);
                 }
                 // Whoever may not read the source may still write here.

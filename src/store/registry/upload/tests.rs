@@ -112,6 +112,28 @@ async fn a_registry_that_mounts_is_asked_by_mounting_from_the_repository_itself(
 }
 
 #[tokio::test]
+async fn what_goes_to_many_repositories_at_once_is_sent_once_where_the_registry_mounts() {
+    for mounts in [true, false] {
+        let server = Server::with(move |received, shelf| {
+            let is_mount = received.query.contains("mount=") && !mounts;
+            is_mount.then(|| shelf.answer(&Received { query: String::new(), ..received.clone() }))
+        })
+        .await;
+        let registries = registries(Credentials::none());
+        let (blob, source) = blob(5000);
+        let stores = (0..8).map(|number| registries.repository(&server.name, &format!("a{number}").parse().unwrap()));
+        let pushes = stores.map(|store| {
+            let (blob, source) = (&blob, &source);
+            async move { store.push_blob(blob, source, None).await }
+        });
+        let deliveries = futures_util::future::try_join_all(pushes).await.unwrap();
+        let mounted = deliveries.iter().filter(|delivery| **delivery == Delivery::Mounted).count();
+        let puts = server.log().iter().filter(|line| line.starts_with("PUT ")).count();
+        assert_eq!((mounted, puts), if mounts { (7, 1) } else { (0, 8) });
+    }
+}
+
+#[tokio::test]
 async fn a_mount_that_is_not_done_goes_on_in_its_session() {
     let server = Server::start().await;
     let (blob, source) = blob(5000);
