@@ -70,7 +70,7 @@ pub enum FolderState {
     /// It was packed so, and something in it has changed since.
     Changed,
     /// It was packed so, and nothing has changed since.
-    Known(KnownLayer),
+    Known(Box<KnownLayer>),
 }
 
 impl DigestCache {
@@ -153,7 +153,7 @@ impl DigestCache {
             entry.used = now();
         }
         let descriptor = Descriptor::new(options.compression.media_type(), entry.digest, entry.size);
-        FolderState::Known(KnownLayer { descriptor, diff_id: entry.diff_id, seen })
+        FolderState::Known(Box::new(KnownLayer { descriptor, diff_id: entry.diff_id, seen }))
     }
 
     /// Remembers what a folder was packed to, where that is worth it.

@@ -66,7 +66,7 @@ impl Folders {
             match state {
                 // What cannot be asked is found out when it is pushed.
                 FolderState::Known(layer) if matches!(store.has_blob(&layer.descriptor).await, Ok(true)) => {
-                    self.known.insert((folder.path, folder.options.prefix), layer);
+                    self.known.insert((folder.path, folder.options.prefix), *layer);
                 }
                 state => left.push((folder, state)),
             }
