@@ -34,6 +34,7 @@ mod link;
 mod login_file;
 mod manifests;
 mod mirrors;
+mod old_lists;
 mod options;
 mod origin;
 mod outgoing;
