@@ -84,7 +84,8 @@ impl<'a> Copying<'a> {
     pub(super) async fn one(&self, from: &Reference, tags: &[Tag], totals: &mut Totals) -> Result<(), StepError> {
         let cx = self.cx;
         let source = cx.open(&from.repository);
-        let whole = cx.manifest(from).await?;
+        let whole = cx.manifest(from).await;
+        let whole = whole.map_err(|error| if self.step.verify.is_some() { error.at_gate(from) } else { error })?;
         if let Some(demand) = &self.step.verify {
             demand.ask(cx, &*source, &from.repository, &from.repository, &whole.descriptor()).await?;
         }

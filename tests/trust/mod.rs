@@ -3,6 +3,8 @@
 
 mod copies;
 mod include;
+mod liar;
+mod lies;
 mod lock;
 mod plan;
 mod proxy;
