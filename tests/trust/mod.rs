@@ -12,3 +12,4 @@ pub(crate) mod registry;
 mod resume;
 mod secrets;
 mod signals;
+mod signing;
