@@ -65,7 +65,7 @@ impl Manifest {
         let inside: MediaTypeOnly = serde_json::from_slice(&bytes).map_err(fail)?;
         if let Some(inside) = inside.media_type.filter(|inside| media_type::essence(inside) != media_type) {
             // Two readers that believe different sides would see different artifacts under one digest.
-            return Err(ManifestError::Disagreement { inside, outside: media_type });
+            return Err(ManifestError::Disagreement { digest, inside, outside: media_type });
         }
         let content = match media_type.as_str() {
             media_type::IMAGE_MANIFEST | media_type::DOCKER_MANIFEST => {
@@ -77,7 +77,7 @@ impl Manifest {
             media_type::ARTIFACT_MANIFEST => {
                 Content::Image(Box::new(serde_json::from_slice::<ArtifactManifest>(&bytes).map_err(fail)?.into()))
             }
-            _ => return Err(ManifestError::MediaType { media_type }),
+            _ => return Err(ManifestError::MediaType { digest, media_type }),
         };
         Ok(Self { media_type, digest, bytes, content })
     }

@@ -4,8 +4,8 @@ use petgraph::{Direction, visit::EdgeRef};
 
 use crate::{
     graph::{Edge, Member, Reason},
-    program::Program,
-    step::Access,
+    program::{Planned, Program},
+    step::{Access, Sort},
 };
 
 /// The steps of which nothing can be known before the run, by their place in the file, each with the reason.
@@ -36,7 +36,7 @@ pub(super) fn unknown(program: &Program) -> BTreeMap<usize, String> {
             let from = &graph[edge.source()];
             because = because.or_else(|| match tainted.get(&edge.source().index()) {
                 Some(taint) if edge.weight().is_data() => Some(format!("it needs what `{}` hands on", taint.by)),
-                Some(taint) if does(edge.weight()) && (planned.kind.lists || !taint.only_adds) => {
+                Some(taint) if does(edge.weight()) && (goes_by_lists(planned) || !taint.only_adds) => {
                     Some(format!("it depends on what `{}` does", taint.by))
                 }
                 _ => writes_file(edge.weight()).and_then(|path| match from {
@@ -69,6 +69,16 @@ fn does(edge: &Edge) -> bool {
         Reason::Data { .. } | Reason::Needs => true,
         Reason::Gate | Reason::Finally => false,
     })
+}
+
+/// Whether what others have added shows in what the step does.
+fn goes_by_lists(planned: &Planned) -> bool {
+    planned.kind.lists
+        || planned
+            .effects
+            .touches()
+            .iter()
+            .any(|(access, thing)| *access == Access::Read && thing.sort() == Sort::TagList)
 }
 
 /// The local path that the earlier step writes and the later one touches.

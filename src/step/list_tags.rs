@@ -7,7 +7,7 @@ use super::{
     Access, Declare, Done, EffectInfo, Effects, Globs, Guess, Places, Sort, Step, StepContext, StepError, Thing,
     effect_info::reads,
     kind::{OutputInfo, output},
-    reading::on_disk,
+    reading::{check_repository, on_disk},
     tag_selection::TagSelection,
 };
 use crate::{
@@ -80,11 +80,7 @@ impl Step for ListTags {
     }
 
     fn check(&self, _: &Places) -> Vec<Diagnostic> {
-        let target = self.repository.target().map(|target| {
-            let message = format!("`{}` names a manifest, not a repository", self.repository.value);
-            Diagnostic::new(message).at(self.repository.span).label(format!("leave `{target}` out"))
-        });
-        target.into_iter().chain(self.selection().check()).collect()
+        check_repository(&self.repository).into_iter().chain(self.selection().check()).collect()
     }
 
     fn foresee(&self, guess: &Guess<'_>) -> Output {

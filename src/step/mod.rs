@@ -38,6 +38,7 @@ mod kind;
 mod leaves;
 mod list_tags;
 mod made;
+mod manifest_list;
 mod mode;
 mod pins;
 mod places;

@@ -57,3 +57,10 @@ pub(super) fn check_subject(reference: &Spanned<Reference>) -> Option<Diagnostic
     let message = format!("`{}` names a repository, not a manifest", reference.value);
     Some(Diagnostic::new(message).at(reference.span).label("add `:tag` or `@digest`"))
 }
+
+/// What is wrong with a reference that must name a repository.
+pub(super) fn check_repository(reference: &Spanned<Reference>) -> Option<Diagnostic> {
+    let target = reference.target()?;
+    let message = format!("`{}` names a manifest, not a repository", reference.value);
+    Some(Diagnostic::new(message).at(reference.span).label(format!("leave `{target}` out")))
+}

@@ -53,6 +53,14 @@ pub enum StoreError {
         /// Of what.
         unit: &'static str,
     },
+    /// A repository has more manifests than consign is willing to look at.
+    #[error("`{repository}` has more than {limit} manifests")]
+    RepositoryTooLarge {
+        /// The repository.
+        repository: String,
+        /// How many are looked at.
+        limit: usize,
+    },
     /// A file of an image layout is not what the specification says.
     #[error("{}: {message}", path.display())]
     Layout {
@@ -220,6 +228,7 @@ impl StoreError {
             | Self::Closed
             | Self::Io { .. }
             | Self::GraphTooLarge { .. }
+            | Self::RepositoryTooLarge { .. }
             | Self::Layout { .. } => false,
         }
     }

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{TryStreamExt, stream};
 
 use super::{
-    ByteStream, Condition, ContentError, Delivery, Hosted, Source, Staged, Store, StoreError,
+    ByteStream, Condition, ContentError, Delivery, Hosted, Listed, Source, Staged, Store, StoreError,
     memory_registry::Repositories, needs, staged::Content, verified,
 };
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
@@ -178,6 +178,18 @@ impl Store for MemoryStore {
 
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         Ok(Some(self.state().referrers.keys().cloned().collect()))
+    }
+
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        let state = self.state();
+        let mut listing: BTreeMap<_, _> =
+            state.manifests.keys().map(|digest| (digest, Listed::new(digest.clone()))).collect();
+        for (tag, digest) in &state.tags {
+            if let Some(listed) = listing.get_mut(digest) {
+                listed.tags.insert(tag.clone());
+            }
+        }
+        Ok(Some(listing.into_values().collect()))
     }
 
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {

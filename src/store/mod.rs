@@ -9,7 +9,9 @@ mod copy;
 mod delivery;
 mod error;
 mod host;
+mod inventory;
 mod layout;
+mod listed;
 mod memory;
 mod memory_registry;
 mod needs;
@@ -31,11 +33,13 @@ use async_trait::async_trait;
 pub use self::{
     archive::ArchiveStore,
     content::{ByteStream, read, read_blob, verified},
-    copy::{Copied, CopyOptions, Permission, ReferrerFilter, ReferrerMatch, copy, is_beside},
+    copy::{Copied, CopyOptions, ReferrerFilter, ReferrerMatch, Standing, copy, is_beside},
     delivery::Delivery,
     error::{ContentError, StoreError},
     host::{Condition, Host, Hosted, Matches},
+    inventory::{Held, Inventory},
     layout::{Garbage, GarbageOptions, LayoutRoot, LayoutStore},
+    listed::Listed,
     memory::MemoryStore,
     memory_registry::{MemoryHost, MemoryRegistry},
     open::Stores,
@@ -75,6 +79,11 @@ pub trait Store: Debug + Send + Sync {
         Ok(())
     }
 
+    /// The same for what was pushed to one subject, of so many that something was pushed to: nothing more is about to come.
+    async fn list_pushed_to(&self, _subject: &Digest, _lists: usize) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Stores a manifest that has a subject, and lists it.
     async fn attach(&self, manifest: &Manifest) -> Result<(), StoreError> {
         self.push_manifest(manifest, None).await?;
@@ -104,6 +113,12 @@ pub trait Store: Debug + Send + Sync {
     /// What this run has attached to `subject`, as far as that is known without asking: a hint at what will be asked next.
     fn attached(&self, _subject: &Digest) -> Vec<Digest> {
         Vec::new()
+    }
+
+    /// Every manifest, sorted by digest, where the repository has such a list. `None`: it has none, and what is there can
+    /// only be reached from its tags. See [`Inventory`].
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        Ok(None)
     }
 
     /// Whether the blob is there.

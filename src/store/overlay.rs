@@ -3,14 +3,14 @@
 //! Writes, deletes and moves of tags stay in memory on top. What was deleted is remembered, never asked of the base again.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{ByteStream, Delivery, MemoryStore, Source, Store, StoreError, needs};
+use super::{ByteStream, Delivery, Listed, MemoryStore, Source, Store, StoreError, needs};
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
 
 /// A store in memory over another one that is only read, or over nothing.
@@ -210,6 +210,32 @@ impl Store for OverlayStore {
         };
         // A subject whose referrers were all deleted stays in the answer: asking for it is answered with nothing.
         Ok(base.subjects().await?.map(|below| below.into_iter().chain(above).collect()))
+    }
+
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        let Some(above) = self.top.listing().await? else {
+            return Ok(None);
+        };
+        let below = match &self.base {
+            Some(base) => base.listing().await?,
+            None => Some(Vec::new()),
+        };
+        let Some(below) = below else {
+            return Ok(None);
+        };
+        let mut listing = BTreeMap::new();
+        {
+            let hidden = self.hidden();
+            for mut listed in below.into_iter().filter(|listed| !hidden.manifests.contains(&listed.digest)) {
+                listed.tags.retain(|tag| !hidden.tags.contains(tag));
+                listing.insert(listed.digest.clone(), listed);
+            }
+        }
+        for listed in above {
+            let tags = listed.tags.clone();
+            listing.entry(listed.digest.clone()).or_insert(listed).tags.extend(tags);
+        }
+        Ok(Some(listing.into_values().collect()))
     }
 
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {

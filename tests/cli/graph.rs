@@ -153,7 +153,7 @@ fn the_kinds() {
     image      Makes a container image from files and pushes it.
     include    Runs the steps of another plan.
     index      Makes an index of manifests, an image for several platforms, and pushes it.
-    inspect    Fetches a manifest and hands on what it says.
+    inspect    Fetches a manifest and hands on what it says, or says which manifests a repository has.
     list_tags  Lists the tags of a repository.
     pull       Restores the files of an artifact.
     push       Packs files and folders into an artifact and pushes it.

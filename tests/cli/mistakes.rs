@@ -95,7 +95,7 @@ outputs:
     8 |     inspect: { reference: "${{ REGISTRY }}/app@${{ steps.show.digst }}" }
       |                                                               ^^^^^ did you mean `digest`?
       |
-      = help: `show` is of kind `inspect`; it has: reference, digest, media_type, size, manifest, annotations, artifact_type, platforms, outcome, changed
+      = help: `show` is of kind `inspect`; it has: reference, digest, media_type, size, manifest, annotations, artifact_type, platforms, manifests, count, listing, outcome, changed
     "#);
 }
 
@@ -290,7 +290,7 @@ steps:
     11 |     inspect: { reference: "${{ steps.docs.reference }}", prnt: manifest }
        |                                                          ^^^^ did you mean `print`?
        |
-       = note: inspect takes: reference, platform, print
+       = note: inspect takes: reference, repository, platform, print
     "#);
 }
 

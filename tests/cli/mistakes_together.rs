@@ -149,7 +149,7 @@ fn what_rehearses_and_runs_says_the_same_and_starts_nothing() {
     4 |     inspect: { reference: ubuntu, prnt: x }
       |                                   ^^^^ did you mean `print`?
       |
-      = note: inspect takes: reference, platform, print
+      = note: inspect takes: reference, repository, platform, print
     ");
     assert_eq!(test.run("rehearse plan.yaml").shown(), checked);
     assert_eq!(test.run("run plan.yaml --events - --outputs -").shown(), checked);

@@ -17,6 +17,7 @@ mod include;
 mod include_each;
 mod include_mistakes;
 mod inputs;
+mod inspect;
 mod journal;
 mod keys;
 mod login;

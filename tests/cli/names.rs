@@ -242,7 +242,7 @@ fn mistakes_as_json() {
     exit code 2
     --- stderr
     {"message":"`ubuntu` names no registry: write the registry too, such as `docker.io/library/ubuntu` or `localhost:5000/ubuntu`","label":"","file":"plan.yaml","line":4,"column":27,"end_line":4,"end_column":33,"notes":[]}
-    {"message":"unknown key `prnt` in inspect","label":"did you mean `print`?","file":"plan.yaml","line":4,"column":35,"end_line":4,"end_column":39,"notes":["inspect takes: reference, platform, print"]}
+    {"message":"unknown key `prnt` in inspect","label":"did you mean `print`?","file":"plan.yaml","line":4,"column":35,"end_line":4,"end_column":39,"notes":["inspect takes: reference, repository, platform, print"]}
     "#);
     assert_snapshot!(test.run("check nowhere.yaml --error-format json").shown(), @r#"
     exit code 2

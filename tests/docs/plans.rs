@@ -136,13 +136,15 @@ fn the_mirror_takes_what_it_names_and_the_clean_up_leaves_what_is_needed() {
     ");
 }
 
-/// The names that the step's kind gives to its outputs, but those that only `expect: one` has, and the tag of what has none.
+/// The names that the step's kind gives to its outputs, but those that only `expect: one` or `repository` has, and the
+/// tag of what has none.
 fn promised(step: &Value) -> BTreeSet<String> {
     let kind = KINDS.iter().find(|kind| step.get(kind.name).is_some()).unwrap();
     let body = &step[kind.name];
     let untagged = body["to"].as_str().is_some_and(|to| !to.rsplit('/').next().unwrap_or(to).contains([':', '}']));
     let lacks = |name: &str| match kind.name {
         "discover" => body["expect"] != "one" && ["digest", "reference"].contains(&name),
+        "inspect" => body["repository"].is_null() == ["manifests", "count", "listing"].contains(&name),
         "push" | "image" | "index" => untagged && name == "tag",
         _ => false,
     };

@@ -8,6 +8,10 @@ use consign::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
+pub(super) use super::inventory::{
+    the_inventory_follows_what_goes, what_no_tag_leads_to_is_known_to_who_keeps_a_list,
+    what_the_tags_lead_to_is_in_the_inventory,
+};
 use super::{
     Fixture,
     artifact::{Artifact, index},

@@ -4,6 +4,7 @@ mod archive;
 mod artifact;
 mod behaviours;
 mod copy;
+mod inventory;
 mod layout;
 mod memory;
 mod overlay;
@@ -153,5 +154,8 @@ on_every_store! {
         a_child_of_an_index_is_found_by_its_digest,
         a_digest_of_a_blob_is_no_manifest,
         many_at_once_lose_nothing,
+        what_the_tags_lead_to_is_in_the_inventory,
+        what_no_tag_leads_to_is_known_to_who_keeps_a_list,
+        the_inventory_follows_what_goes,
     ]
 }

@@ -124,6 +124,40 @@ fn what_is_there_already_is_unchanged_and_a_tag_that_moves_is_shown_with_both_en
 }
 
 #[test]
+fn a_list_with_something_unknown_in_it_is_not_known() {
+    let (registry, folder) = (Registry::start(), tempfile::tempdir().unwrap());
+    let folder = folder.path();
+    let push = |tag: &str| {
+        let name = &registry.name;
+        format!("  - id: push\n    push: {{ to: '{name}/app:{tag}', files: [{{ name: a, content: a }}] }}\n")
+    };
+    let plan = format!(
+        "consign: 1\nname: app\nsteps:\n{}  - id: program\n    exec: {{ run: [echo, hi], reads: [plan.yaml], capture: text }}\n  \
+         - id: note\n    attach: {{ subject: '{name}/app:v1', artifact_type: note/example, \
+         annotations: {{ said: '${{{{ steps.program.stdout }}}}' }} }}\n  \
+         - id: one\n    inspect: {{ reference: '{name}/app:v1' }}\n  \
+         - id: all\n    inspect: {{ repository: '{name}/app' }}\n",
+        push("v1"),
+        name = registry.name
+    );
+    fs::write(folder.join("plan.yaml"), plan).unwrap();
+    let planned = consign(folder, &["plan", "plan.yaml"]).output().unwrap();
+    insta::assert_snapshot!(text(&planned.stdout).replace(&registry.name, "[REGISTRY]"), @"
+    create   push     [REGISTRY]/app@sha256:c46fbb1e14e19f37ba92d5b4731744854106b62e9448ad660f792d9619e5d72a
+                      [REGISTRY]/app:v1: → sha256:c46fbb1e14e1
+    unknown  program  what a program does is known only when it has run
+    unknown  note     it needs what `program` hands on
+    read     one      [REGISTRY]/app@sha256:c46fbb1e14e19f37ba92d5b4731744854106b62e9448ad660f792d9619e5d72a
+    unknown  all      it depends on what `note` does
+
+    in                   needs
+    [REGISTRY]/app  pull, push
+
+    app: 1 create, 3 unknown, 1 read
+    ");
+}
+
+#[test]
 fn what_was_not_saved_by_plan_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(

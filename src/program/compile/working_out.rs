@@ -57,7 +57,9 @@ impl Check<'_> {
         let (first, second) = (self.world(at, 0), self.world(at, 1));
         let (step, effects) = self.decode(kind, entry, &first, true)?;
         let (id, name) = (&*entry.id.text, self.ids.get(at).cloned().unwrap_or_default());
-        let mut wrong = step.check(&self.places);
+        // What is missing stands nowhere: the kind does.
+        let placed = |wrong: Diagnostic| if wrong.span.is_some() { wrong } else { wrong.at(entry.kind.span) };
+        let mut wrong: Vec<_> = step.check(&self.places).into_iter().map(placed).collect();
         if self.idle.contains(&at) && !self.skip.contains(&at) {
             // Its own condition says that it does not run: neither its files nor its tags matter.
             first.set_step(id, step.foresee(&Guess { world: 0, step: &name }));

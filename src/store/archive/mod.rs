@@ -22,7 +22,7 @@ use self::{
     contents::{Contents, Place},
     tar_file::{TarFile, wrong},
 };
-use super::{ByteStream, Delivery, Source, Store, StoreError, needs, verified};
+use super::{ByteStream, Delivery, Listed, Source, Store, StoreError, needs, verified};
 use crate::oci::{ArchiveForm, Descriptor, Digest, Manifest, Repository, Tag, Target};
 
 /// One repository in an archive on disk.
@@ -176,6 +176,10 @@ impl Store for ArchiveStore {
 
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         self.contents().await?.manifests.subjects().await
+    }
+
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        self.contents().await?.manifests.listing().await
     }
 
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {

@@ -3,7 +3,7 @@
 //! `index.json` is read again whenever it is another file than the one that was last read or written.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     oci::{Descriptor, Digest, Manifest, Tag, Target},
-    store::{StoreError, content, needs},
+    store::{Listed, StoreError, content, needs},
 };
 
 /// The manifests of one layout.
@@ -93,6 +93,20 @@ impl Catalog {
 
     pub(super) fn subjects(&self) -> Result<HashSet<Digest>, StoreError> {
         Ok(self.reached(&mut *self.seen()?)?.subjects().cloned().collect())
+    }
+
+    /// Every manifest that the index leads to, sorted by digest. What no longer can be reached is nobody's.
+    pub(super) fn listing(&self) -> Result<Vec<Listed>, StoreError> {
+        let mut seen = self.seen()?;
+        let mut listing: BTreeMap<_, _> =
+            self.reached(&mut seen)?.all.keys().map(|digest| (digest.clone(), Listed::new(digest.clone()))).collect();
+        for tag in seen.contents.tags() {
+            let named = seen.contents.tagged(tag).and_then(|named| listing.get_mut(&named.digest));
+            if let Some(listed) = named {
+                listed.tags.insert(tag.clone());
+            }
+        }
+        Ok(listing.into_values().collect())
     }
 
     /// Whether the content is there. A file of another size was left by something else: it does not count.

@@ -31,7 +31,7 @@ pub use self::{
     garbage::{Garbage, GarbageOptions},
     root::LayoutRoot,
 };
-use super::{ByteStream, Condition, Delivery, Hosted, Source, Staged, Store, StoreError, verified};
+use super::{ByteStream, Condition, Delivery, Hosted, Listed, Source, Staged, Store, StoreError, verified};
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
 
 /// One repository in an image layout on disk.
@@ -133,6 +133,10 @@ impl Store for LayoutStore {
 
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         self.run(|catalog| catalog.subjects().map(Some)).await
+    }
+
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        self.run(|catalog| catalog.listing().map(Some)).await
     }
 
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {

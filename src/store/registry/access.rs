@@ -25,6 +25,8 @@ pub enum Action {
     Push,
     /// Deleting.
     Delete,
+    /// Asking what there is, which is a right of its own at Azure.
+    List,
 }
 
 impl Access {
@@ -44,6 +46,7 @@ impl Access {
             Action::Pull => "pull from",
             Action::Push => "push to",
             Action::Delete => "delete in",
+            Action::List => "list the manifests of",
         };
         match (&self.source, &self.repository) {
             (None, _) => format!("log in with {login}, and run again"),

@@ -25,7 +25,7 @@ const ISSUERS: [&str; 6] = [
 ];
 
 /// Whether the name is one that only Azure gives.
-pub(super) fn is_registry(name: &RegistryName) -> bool {
+pub(in crate::store) fn is_registry(name: &RegistryName) -> bool {
     REGISTRIES.iter().any(|cloud| name.host().ends_with(cloud))
 }
 

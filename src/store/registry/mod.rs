@@ -21,6 +21,8 @@ mod credentials;
 mod deletes;
 pub mod doctor;
 mod download;
+#[cfg(test)]
+mod economy;
 mod error;
 #[cfg(test)]
 mod faults;
@@ -31,6 +33,7 @@ mod knowledge;
 mod late_credential;
 mod limits;
 mod link;
+mod listing;
 mod login_file;
 mod manifests;
 mod mirrors;
@@ -59,6 +62,7 @@ mod token;
 mod turns;
 mod upload;
 
+pub(super) use self::azure::is_registry as lists_manifests;
 pub use self::{
     access::{Access, Action},
     credential::{Credential, CredentialSource, Login},

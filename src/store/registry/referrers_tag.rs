@@ -9,6 +9,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     RegistryError, RegistryProblem, RegistryStore,
+    knowledge::Subjects,
     subject_list::{Seen, SubjectList, Written},
 };
 use crate::{
@@ -31,8 +33,10 @@ const MAX_WRITES: u32 = 16;
 const MAX_LOOKS: u32 = 64;
 /// For how long a list that was seen is good enough to be removed as a whole.
 const FRESH: Duration = Duration::from_secs(5);
-/// How many lists are looked at together.
-const TOGETHER: usize = 16;
+/// For how long it is good enough to know that there is no list of what this run has brought itself.
+const RECENT: Duration = Duration::from_secs(1);
+/// How many lists are looked at together; the registry's own limit holds besides.
+const TOGETHER: usize = 32;
 /// With so many lists to write, it is worth asking which of them there are.
 const MANY: usize = 4;
 /// With more pages of tags than this, asking for each subject is cheaper.
@@ -132,28 +136,48 @@ impl RegistryStore {
         self.update(subject, &list, read).await
     }
 
-    /// Lists everything that was pushed and waits for it. Where that is more than a little, the registry is asked once which
-    /// lists there are: one that is not, of a manifest that this run has brought, need not be looked for.
+    /// Lists everything that was pushed and waits for it.
     pub(super) async fn list_waiting(&self) -> Result<(), StoreError> {
-        let mut waiting = Vec::new();
-        for (subject, list) in self.known.all_lists() {
-            if list.has_waiting() {
-                let writes = list.update.lock().await.writes;
-                waiting.push((subject, list, writes));
-            }
+        let mut waiting = self.known.all_lists();
+        waiting.retain(|(_, list)| list.has_waiting());
+        let lists = waiting.len();
+        stream::iter(waiting)
+            .map(|(subject, list)| async move { self.list_one(&subject, &list, lists).await })
+            .buffer_unordered(TOGETHER)
+            .try_collect()
+            .await
+    }
+
+    /// Lists what was pushed to `subject` and waits for it, one of so many.
+    pub(super) async fn list_waiting_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        match self.known.own_list(subject) {
+            Some(list) => self.list_one(subject, &list, lists).await,
+            None => Ok(()),
         }
-        let subjects = if waiting.len() >= MANY { self.listed_subjects().await? } else { None };
-        let is_new = |subject: &Digest| {
-            subjects.as_ref().is_some_and(|listed| !listed.contains(subject)) && self.known.was_pushed(subject)
-        };
-        let updates = waiting.into_iter().map(|(subject, list, writes)| {
-            let is_new = is_new(&subject);
-            async move {
-                let read = is_new.then(|| Read { found: None, writes, at: Instant::now() });
-                self.update(&subject, &list, read).await
-            }
-        });
-        stream::iter(updates).buffer_unordered(TOGETHER).try_collect().await
+    }
+
+    /// Lists what waits. Where there is more than a little to list, the registry is asked once which lists there are: one
+    /// that is not, of a manifest that this run has brought, need not be looked for.
+    async fn list_one(&self, subject: &Digest, list: &SubjectList, lists: usize) -> Result<(), StoreError> {
+        let may_be_new = lists >= MANY && list.has_waiting() && self.known.was_pushed(subject);
+        let is_new = may_be_new && self.recent_subjects().await?.is_some_and(|subjects| !subjects.contains(subject));
+        // What this run has written itself must be read.
+        let read = is_new.then(|| Read { found: None, writes: 0, at: Instant::now() });
+        self.update(subject, list, read).await
+    }
+
+    /// Every digest that has a list, as it was a moment ago.
+    async fn recent_subjects(&self) -> Result<Subjects, StoreError> {
+        let mut recent = self.known.recent_subjects.lock().await;
+        if let Some((at, subjects)) = &*recent
+            && at.elapsed() < RECENT
+        {
+            return Ok(subjects.clone());
+        }
+        let at = Instant::now();
+        let subjects = self.listed_subjects().await?.map(Arc::new);
+        *recent = Some((at, subjects.clone()));
+        Ok(subjects)
     }
 
     /// Lists what waits to be listed under `subject`. `read` is the list as it was a moment ago.

@@ -85,8 +85,12 @@ impl Registry {
 
     /// The URL of a part of a repository.
     pub(super) fn url(&self, repository: &RepositoryName, parts: &[&str]) -> Result<Url, StoreError> {
-        let path = format!("/v2/{repository}/{}", parts.join("/"));
-        Ok(self.http()?.base().join(&path).map_err(|_| self.no_url())?)
+        self.place(&format!("/v2/{repository}/{}", parts.join("/")))
+    }
+
+    /// The URL of a path.
+    pub(super) fn place(&self, path: &str) -> Result<Url, StoreError> {
+        Ok(self.http()?.base().join(path).map_err(|_| self.no_url())?)
     }
 
     /// Sends a request until there is an answer worth giving, whatever its status.
@@ -96,7 +100,7 @@ impl Registry {
 
     /// The URL that says whether this is a registry.
     pub(super) fn root(&self) -> Result<Url, StoreError> {
-        Ok(self.http()?.base().join("/v2/").map_err(|_| self.no_url())?)
+        self.place("/v2/")
     }
 
     /// Asks whether the registry knows who asks. `false`: it does not want to know.

@@ -38,6 +38,11 @@ impl Scope {
         Self { action: Action::Delete, ..Self::pull(repository) }
     }
 
+    /// Asking Azure which manifests there are.
+    pub(super) fn list(repository: &RepositoryName) -> Self {
+        Self { action: Action::List, ..Self::pull(repository) }
+    }
+
     /// The repository that the request is about.
     pub(super) const fn repository(&self) -> Option<&RepositoryName> {
         self.repository.as_ref()
@@ -54,6 +59,7 @@ impl Scope {
             Action::Pull => "pull",
             Action::Push => "pull,push",
             Action::Delete => "delete",
+            Action::List => "metadata_read",
         };
         let own = self.repository.as_ref().map(|name| format!("repository:{name}:{actions}"));
         own.into_iter().chain(self.source.as_ref().map(|source| format!("repository:{source}:pull")))

@@ -3,13 +3,14 @@ use std::{collections::HashSet, sync::Arc};
 use async_trait::async_trait;
 
 use super::{
+    azure,
     knowledge::RepositoryKnowledge,
     mirrors::{Mirror, Mirrors},
     registry::Registry,
 };
 use crate::{
     oci::{Descriptor, Digest, Manifest, Repository, RepositoryName, Tag, Target},
-    store::{ByteStream, Delivery, Source, Store, StoreError, Unhashed},
+    store::{ByteStream, Delivery, Listed, Source, Store, StoreError, Unhashed},
 };
 
 /// One repository of a registry.
@@ -58,6 +59,10 @@ impl Store for RegistryStore {
         self.list_waiting().await
     }
 
+    async fn list_pushed_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        self.list_waiting_to(subject, lists).await
+    }
+
     async fn attach(&self, manifest: &Manifest) -> Result<(), StoreError> {
         self.push_and_list(manifest).await
     }
@@ -76,6 +81,11 @@ impl Store for RegistryStore {
 
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         self.listed_subjects().await
+    }
+
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        // Nobody else is asked what only Azure knows.
+        if azure::is_registry(&self.registry.name) { self.azure_listing().await } else { Ok(None) }
     }
 
     fn attached(&self, subject: &Digest) -> Vec<Digest> {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     oci::{Descriptor, Digest, Repository, RepositoryName, media_type},
-    store::{Delivery, Source, StoreError, Unhashed},
+    store::{Delivery, Source, StoreError, Unhashed, read},
 };
 
 /// Up to this size a blob is sent without asking whether it is there: asking takes as long. A run that goes on with another
@@ -22,6 +22,8 @@ use crate::{
 const TINY: u64 = 4 * 1024;
 /// From this size on it is worth asking even when an upload session is open already.
 const LARGE: u64 = 1024 * 1024;
+/// Up to this size content is read before it is sent.
+pub(super) const SMALL: u64 = 1024 * 1024;
 /// How often the way of sending may change for one blob.
 const MAX_CHANGES: u32 = 12;
 
@@ -52,9 +54,15 @@ impl RegistryStore {
         from: Option<&Repository>,
     ) -> Result<Delivery, StoreError> {
         let mut session = None;
-        if let Some(holder) = self.holder(blob, from) {
+        // A registry that mounts answers so where the repository itself has the blob: asked and begun with one request.
+        let is_asked = blob.size > TINY && blob.size <= LARGE && !self.registry.goes_on;
+        let itself = Some(&self.name).filter(|_| is_asked && self.registry.known.mounts());
+        if let Some(holder) = self.holder(blob, from).or_else(|| itself.cloned()) {
             match self.mount(blob, &holder).await {
-                Ok(answer) if answer.status == StatusCode::CREATED => return Ok(Delivery::Mounted),
+                Ok(answer) if answer.status == StatusCode::CREATED => {
+                    self.registry.known.has_mounted();
+                    return Ok(if holder == self.name { Delivery::Existing } else { Delivery::Mounted });
+                }
                 Ok(answer) if answer.status == StatusCode::ACCEPTED => {
                     session = Some(Session::new(&self.registry, &self.name, &answer)?);
                 }
@@ -70,7 +78,13 @@ impl RegistryStore {
         if (is_large || self.registry.goes_on) && self.ask_blob(blob).await? {
             return Ok(Delivery::Existing);
         }
-        self.send(blob, source, session).await
+        if session.is_some() || source.as_bytes().is_some() || blob.size > SMALL {
+            return self.send(blob, source, session).await;
+        }
+        // What is small is read while the session is opened.
+        let read = async { read(blob, source.open(blob).await?, SMALL).await };
+        let (session, content) = futures_util::try_join!(self.start(), read)?;
+        self.send(blob, &Source::bytes(content), Some(session)).await
     }
 
     /// Sends the content until it is there, in one way or another.
@@ -201,7 +215,8 @@ impl RegistryStore {
     async fn mount(&self, blob: &Descriptor, holder: &RepositoryName) -> Result<Answer, StoreError> {
         let mut url = self.registry.url(&self.name, &["blobs", "uploads", ""])?;
         url.query_pairs_mut().append_pair("mount", &blob.digest.to_string()).append_pair("from", holder.as_str());
-        self.registry.send(&Request::new(Method::POST, url, Scope::mount(&self.name, holder)).single()).await
+        let scope = if *holder == self.name { Scope::push(&self.name) } else { Scope::mount(&self.name, holder) };
+        self.registry.send(&Request::new(Method::POST, url, scope).single()).await
     }
 
     /// Opens an upload session and says where it goes on.

@@ -9,8 +9,8 @@ use super::{Faults, fault::FaultKind};
 use crate::{
     oci::{Descriptor, Digest, Manifest, RegistryName, Repository, RepositoryName, Tag, Target},
     store::{
-        ByteStream, Delivery, Source, Store, StoreError,
-        registry::{Cooldown, Pace, RegistryError, RegistryProblem, Tries},
+        ByteStream, Delivery, Listed, Source, Store, StoreError,
+        registry::{self, Cooldown, Pace, RegistryError, RegistryProblem, Tries},
     },
 };
 
@@ -132,6 +132,10 @@ impl Store for Faulty {
         self.inner.list_pushed().await
     }
 
+    async fn list_pushed_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        self.inner.list_pushed_to(subject, lists).await
+    }
+
     async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         self.reach(Method::GET, "tags/list").await?;
         self.inner.tags().await
@@ -144,6 +148,13 @@ impl Store for Faulty {
 
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         self.inner.subjects().await
+    }
+
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        if registry::lists_manifests(&self.registry) {
+            self.reach(Method::GET, "_manifests").await?;
+        }
+        self.inner.listing().await
     }
 
     fn attached(&self, subject: &Digest) -> Vec<Digest> {

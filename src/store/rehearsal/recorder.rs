@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use crate::{
     event::{Change, Rights},
     oci::{Descriptor, Digest, Manifest, Repository, Tag, Target},
-    store::{ByteStream, Delivery, Source, Store, StoreError, patience::Patience},
+    store::{ByteStream, Delivery, Listed, Source, Store, StoreError, patience::Patience, registry},
 };
 
 /// A repository that remembers what was changed in it, and what was asked of it.
@@ -191,6 +191,10 @@ impl Store for Recorder {
         self.inner.list_pushed().await
     }
 
+    async fn list_pushed_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        self.inner.list_pushed_to(subject, lists).await
+    }
+
     async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         self.need(Rights::PULL);
         self.inner.tags().await
@@ -208,6 +212,15 @@ impl Store for Recorder {
 
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         self.inner.subjects().await
+    }
+
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        self.need(Rights::PULL);
+        // What stands in for a registry knows no more than that does.
+        match self.repository().registry() {
+            Some(registry) if !registry::lists_manifests(registry) => Ok(None),
+            _ => self.inner.listing().await,
+        }
     }
 
     fn attached(&self, subject: &Digest) -> Vec<Digest> {

@@ -8,7 +8,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use crate::{
     oci::{Content, Descriptor, Digest, Index, Manifest, Repository, Tag, Target},
-    store::{ByteStream, Delivery, Source, Store, StoreError},
+    store::{ByteStream, Delivery, Listed, Source, Store, StoreError},
 };
 
 /// A repository whose registry has no referrers API: who refers to a manifest stands in an index under a tag.
@@ -102,6 +102,10 @@ impl Store for TagSchema {
         referrers.sort_by(|one, other| one.digest.cmp(&other.digest));
         referrers.dedup_by(|one, other| one.digest == other.digest);
         Ok(referrers)
+    }
+
+    async fn listing(&self) -> Result<Option<Vec<Listed>>, StoreError> {
+        self.inner.listing().await
     }
 
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError> {
