@@ -88,7 +88,7 @@ impl<'a> Copying<'a> {
         let source = cx.open(&from.repository);
         // Beside each other: neither says anything about the other.
         let (whole, there) = tokio::join!(cx.manifest(from), self.where_they_point(tags));
-        let whole = whole?;
+        let whole = whole.map_err(|error| if self.step.verify.is_some() { error.at_gate(from) } else { error })?;
         if let Some(demand) = &self.step.verify {
             demand.ask(cx, &*source, &from.repository, &from.repository, &whole.descriptor()).await?;
         }

@@ -98,6 +98,13 @@ pub trait Store: Debug + Send + Sync {
     /// Empty where there are none, whether the subject exists or not.
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError>;
 
+    /// The same as the repository lists them: an entry may lack its artifact type and annotations, say another type than
+    /// its manifest, or be about something else. For who fetches each of them anyway, and tells those that are not what
+    /// their digests say apart from the others.
+    async fn listed(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        self.referrers(subject).await
+    }
+
     /// Every digest that has referrers, where one question answers that and asking for each would be dearer.
     /// `None`: ask for each.
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
