@@ -10,3 +10,4 @@ pub(crate) mod registry;
 mod resume;
 mod secrets;
 mod signals;
+mod verified_copies;
