@@ -82,7 +82,7 @@ fn the_steps_of_an_included_plan_run_where_it_is_included() {
     base      push
     app/push  push
     app/note  attach   after base (data), app/push (data)
-    app       include  after app/note (data, needs)
+    app       include  after app/note (data, include)
     stable    tag      after app (data)
     ");
     assert_snapshot!(test.run("graph plan.yaml --why base app/note").shown(), @"
