@@ -13,7 +13,7 @@ use consign::{
     plan::{Given, SourceFile},
     program::{CompileOptions, Program, compile},
     step::{Mode, Places},
-    store::{CopyOptions, MemoryStore, Source, Store, copy},
+    store::{CopyOptions, MemoryStore, Source, Standing, Store, copy},
 };
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use tokio::{runtime::Runtime, sync::mpsc};
@@ -171,7 +171,7 @@ fn copying(c: &mut Criterion) {
                 let (source, root, progress) = (Arc::clone(&source), root.clone(), progress.clone());
                 async move {
                     let options = CopyOptions::default();
-                    copy(&source, &root, &target, &options, &progress, async { true }).await.unwrap()
+                    copy(&source, &root, &target, &options, &progress, Standing::Unknown).await
                 }
             },
             BatchSize::SmallInput,

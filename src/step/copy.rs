@@ -343,8 +343,7 @@ impl Step for Copy {
         let mut totals = Totals::default();
         let Some(select) = &self.select else {
             let tags: Vec<Tag> = self.to.tag.iter().chain(&self.tags).cloned().collect();
-            let whole = copying.vouched(&self.from).await?;
-            copying.one(&self.from, whole, &tags, &mut totals).await?;
+            copying.one(&self.from, None, &tags, &mut totals).await?;
             return Ok(self.done(&totals, &tags));
         };
         let tags = self.selected(cx, select).await?;
@@ -352,11 +351,7 @@ impl Step for Copy {
         // One after the other: what one brought, the next one finds, and the outputs tell it the same way each time.
         for tag in &tags {
             let from = Reference::by_tag(self.from.repository.clone(), tag.clone());
-            let whole = match vouched.next() {
-                Some(whole) => whole,
-                None => cx.manifest(&from).await?,
-            };
-            copying.one(&from, whole, std::slice::from_ref(tag), &mut totals).await?;
+            copying.one(&from, vouched.next(), std::slice::from_ref(tag), &mut totals).await?;
         }
         Ok(self.done(&totals, &tags))
     }

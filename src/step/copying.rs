@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tokio::sync::oneshot;
+use futures_util::future::try_join_all;
 
 use super::{
     Copy, CopyReferrers, IfExists, StepContext, StepError, copy_platforms::with_platforms, platforms::platform,
@@ -11,7 +11,7 @@ use super::{
 use crate::{
     event::Outcome,
     oci::{Descriptor, Digest, Manifest, Platform, Reference, Tag},
-    store::{self, Copied, CopyOptions, Permission},
+    store::{self, Copied, CopyOptions, Standing},
 };
 
 /// What one step copies, and how.
@@ -79,14 +79,17 @@ impl<'a> Copying<'a> {
             referrers: !matches!(step.referrers, CopyReferrers::None),
             filter: step.referrers.filter(),
             concurrency: cx.concurrency,
+            // What is looked at before the tag moves has to be there, and tags of digests belong to what is there.
+            leaves_root: step.verify.is_none() && !step.digest_tags,
         };
         Ok(Self { cx, step, platforms, options })
     }
 
     /// What `from` names, vouched for where that is asked.
-    pub(super) async fn vouched(&self, from: &Reference) -> Result<Manifest, StepError> {
+    async fn vouched(&self, from: &Reference) -> Result<Manifest, StepError> {
         let cx = self.cx;
-        let whole = cx.manifest(from).await?;
+        let whole = cx.manifest(from).await;
+        let whole = whole.map_err(|error| if self.step.verify.is_some() { error.at_gate(from) } else { error })?;
         if let Some(demand) = &self.step.verify {
             let source = cx.open(&from.repository);
             demand.ask(cx, &*source, &from.repository, &from.repository, &whole.descriptor()).await?;
@@ -114,22 +117,31 @@ impl<'a> Copying<'a> {
         several(VOUCHED, vouched.collect()).await
     }
 
-    /// Copies `whole`, which is what `from` names, and points `tags` to it.
+    /// Copies what `from` names, where that was vouched for already as it was then, and points `tags` to it.
     pub(super) async fn one(
         &self,
         from: &Reference,
-        whole: Manifest,
+        vouched: Option<Manifest>,
         tags: &[Tag],
         totals: &mut Totals,
     ) -> Result<(), StepError> {
         let cx = self.cx;
         let source = cx.open(&from.repository);
+        let whole = async {
+            match vouched {
+                Some(whole) => Ok(whole),
+                None => self.vouched(from).await,
+            }
+        };
+        // Beside each other: neither says anything about the other.
+        let (whole, there) = tokio::join!(whole, self.where_they_point(tags));
+        let whole = whole?;
         let whole_digest = whole.digest().clone();
         let root = match self.platforms.as_slice() {
             [] => whole,
             platforms => with_platforms(&*source, whole, from, platforms).await?,
         };
-        let (at, copied) = self.bring(from, &root, tags, true).await?;
+        let (at, copied) = self.bring(from, &root, tags, there?, true).await?;
         let (moving, is_there) = match at {
             At::Free { moving, is_there } => (moving, is_there),
             At::Kept(there) => {
@@ -152,54 +164,60 @@ impl<'a> Copying<'a> {
         Ok(())
     }
 
-    /// Brings a manifest, while the tags are looked at that are to point to it; nothing is written before they may.
+    /// Where the tags of the target point.
+    async fn where_they_point(&self, tags: &[Tag]) -> Result<Vec<Option<Descriptor>>, StepError> {
+        let target = self.cx.open(&self.step.to.repository);
+        let target = &*target;
+        let found = tags.iter().map(|tag| async move {
+            let found = self.cx.pins.resolve(target, tag).await;
+            let name = || Reference::by_tag(self.step.to.repository.clone(), tag.clone());
+            found.map_err(|error| StepError::store("look for", &name())(error))
+        });
+        try_join_all(found).await
+    }
+
+    /// Brings a manifest, where the tags may point to it.
     async fn bring(
         &self,
         from: &Reference,
         root: &Manifest,
         tags: &[Tag],
+        there: Vec<Option<Descriptor>>,
         with_referrers: bool,
     ) -> Result<(At, Copied), StepError> {
         let cx = self.cx;
-        let (source, target) = (cx.open(&from.repository), cx.open(&self.step.to.repository));
-        let (tx, rx) = oneshot::channel();
-        let look = async {
-            let at = self.look(root, tags).await;
-            let permission = match &at {
-                Ok(At::Free { moving, .. }) if moving.is_empty() && !tags.is_empty() => Permission::Settled,
-                Ok(At::Free { .. }) => Permission::Granted,
-                Ok(At::Kept(_)) | Err(_) => Permission::Refused,
-            };
-            // Nobody listens where the copy has failed.
-            let _ = tx.send(permission);
-            at
+        let at = self.look(root, tags, there)?;
+        let standing = match &at {
+            At::Kept(there) => {
+                let nothing = Copied::nothing(there);
+                return Ok((at, nothing));
+            }
+            At::Free { .. } if tags.is_empty() => Standing::Unknown,
+            At::Free { moving, .. } if moving.is_empty() => Standing::Settled,
+            At::Free { is_there: true, .. } => Standing::Unknown,
+            At::Free { is_there: false, .. } => Standing::Absent,
         };
-        let options = CopyOptions { referrers: with_referrers && self.options.referrers, ..self.options.clone() };
-        let permission = async { rx.await.unwrap_or(Permission::Refused) };
-        let copy = store::copy(&source, root, &target, &options, &cx.progress, permission);
-        let (at, copied) = tokio::join!(look, copy);
-        let at = at?;
-        if let At::Kept(there) = at {
-            let nothing = Copied::nothing(&there);
-            return Ok((At::Kept(there), nothing));
-        }
+        let (source, target) = (cx.open(&from.repository), cx.open(&self.step.to.repository));
+        let options = CopyOptions {
+            referrers: with_referrers && self.options.referrers,
+            leaves_root: self.options.leaves_root && !tags.is_empty(),
+            ..self.options.clone()
+        };
+        let copied = store::copy(&source, root, &target, &options, &cx.progress, standing).await;
         cx.made.arrived(target.repository());
-        let copied = copied.map_err(StepError::store("copy to", &self.step.to.value))?;
-        Ok((at, copied.unwrap_or_else(|| Copied::nothing(&root.descriptor()))))
+        Ok((at, copied.map_err(StepError::store("copy to", &self.step.to.value))?))
     }
 
-    /// What the tags of the target allow.
-    async fn look(&self, root: &Manifest, tags: &[Tag]) -> Result<At, StepError> {
-        let target = self.cx.open(&self.step.to.repository);
+    /// What the tags of the target allow, which point there.
+    fn look(&self, root: &Manifest, tags: &[Tag], there: Vec<Option<Descriptor>>) -> Result<At, StepError> {
         let (mut moving, mut is_there, mut kept, mut any_right) = (Vec::new(), false, None, false);
-        for tag in tags {
-            let name = Reference::by_tag(self.step.to.repository.clone(), tag.clone());
-            let there = self.cx.pins.resolve(&*target, tag).await.map_err(StepError::store("look for", &name))?;
+        for (tag, there) in tags.iter().zip(there) {
             is_there |= there.is_some();
             match (there, self.step.if_exists) {
                 (Some(there), _) if there.digest == *root.digest() => any_right = true,
                 (Some(there), IfExists::Keep) => kept = kept.or(Some(there)),
                 (Some(there), IfExists::Fail) => {
+                    let name = Reference::by_tag(self.step.to.repository.clone(), tag.clone());
                     return Err(StepError::TagElsewhere {
                         reference: name.to_string(),
                         there: there.digest.to_string(),
@@ -255,8 +273,10 @@ impl<'a> Copying<'a> {
             tags = rest;
             for tag in chosen {
                 let from = Reference::by_tag(from.repository.clone(), tag.clone());
-                let root = self.cx.manifest(&from).await?;
-                let (at, copied) = self.bring(&from, &root, std::slice::from_ref(&tag), false).await?;
+                let tags = std::slice::from_ref(&tag);
+                let (root, there) = tokio::join!(self.cx.manifest(&from), self.where_they_point(tags));
+                let root = root?;
+                let (at, copied) = self.bring(&from, &root, tags, there?, false).await?;
                 digests.extend(prefixes(&copied));
                 let outcome = match at {
                     At::Free { moving, is_there } => self.finish(&root, &moving, is_there, &copied).await?,

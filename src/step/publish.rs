@@ -1,6 +1,6 @@
 //! Bringing a manifest that consign made to its repository, and its tags to it: what `push`, `image` and `index` share.
 
-use std::{collections::BTreeMap, future::ready, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use futures_util::future::try_join_all;
 
@@ -15,7 +15,7 @@ use crate::{
     oci::{Descriptor, Manifest, Reference, Repository, Tag, Target, annotation, media_type},
     output::Output,
     plan::{Diagnostic, yaml::Spanned},
-    store::{self, CopyOptions, Store},
+    store::{self, CopyOptions, Standing, Store},
 };
 
 /// A manifest with all that it needs.
@@ -144,8 +144,8 @@ impl Publication<'_> {
                     continue;
                 }
             };
-            let options = CopyOptions { referrers: false, filter: None, concurrency: cx.concurrency };
-            let copied = store::copy(store, manifest, target, &options, &cx.progress, ready(true)).await;
+            let options = CopyOptions { referrers: false, concurrency: cx.concurrency, ..CopyOptions::default() };
+            let copied = store::copy(store, manifest, target, &options, &cx.progress, Standing::Unknown).await;
             let name = Reference::by_digest(store.repository().clone(), manifest.digest().clone());
             copied.map_err(StepError::store("copy", &name))?;
         }

@@ -106,17 +106,25 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// How many questions are out at a time.
-    const CONCURRENCY: usize = 16;
+    /// How many questions are out at a time; a registry's own limit holds besides.
+    const CONCURRENCY: usize = 32;
 
     pub(super) fn new(store: Arc<dyn Store>, root: Digest) -> Self {
         Self { store, root, listed: 0, has_asked: false, subjects: None, ahead: HashMap::new() }
+    }
+
+    /// Whether the store has said which manifests have referrers.
+    pub(super) const fn knows_subjects(&self) -> bool {
+        self.subjects.is_some()
     }
 
     /// The referrers of each of `level`, in that order. The store is asked once which manifests have any at all: beside
     /// the first question where that is a single one, before it where it would be many. It fails once there are more than
     /// [`Graph::LIMIT`] in all.
     pub(super) async fn ask(&mut self, mut level: Vec<Digest>) -> Result<Vec<(Digest, Vec<Descriptor>)>, StoreError> {
+        if level.is_empty() {
+            return Ok(Vec::new());
+        }
         let is_first = !std::mem::replace(&mut self.has_asked, true);
         let lists = if is_first && level.len() == 1 {
             level.extend(self.attached());

@@ -1,11 +1,11 @@
 //! The one algorithm that moves a graph: what goes, in which order, with how many requests.
 
-use std::{future::ready, sync::Arc};
+use std::sync::Arc;
 
 use consign::{
     event::{Event, Progress, StepId},
     oci::{Descriptor, Digest, ImageManifest, Manifest, Target},
-    store::{Copied, CopyOptions, LayoutStore, MemoryRegistry, Permission, Source, Store, StoreError, copy},
+    store::{Copied, CopyOptions, LayoutStore, MemoryRegistry, Source, Standing, Store, StoreError, copy},
 };
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -16,7 +16,7 @@ use super::{
     repository,
 };
 
-const ALL: CopyOptions = CopyOptions { referrers: true, filter: None, concurrency: 8 };
+const ALL: CopyOptions = CopyOptions { referrers: true, filter: None, concurrency: 8, leaves_root: false };
 
 fn progress() -> (Progress, UnboundedReceiver<Event>) {
     let (tx, rx) = unbounded_channel();
@@ -24,7 +24,7 @@ fn progress() -> (Progress, UnboundedReceiver<Event>) {
 }
 
 async fn copied(source: &Arc<dyn Store>, root: &Manifest, target: &Arc<dyn Store>, options: CopyOptions) -> Copied {
-    copy(source, root, target, &options, &progress().0, ready(true)).await.unwrap().unwrap()
+    copy(source, root, target, &options, &progress().0, Standing::Unknown).await.unwrap()
 }
 
 fn sorted(digests: impl IntoIterator<Item = Digest>) -> Vec<Digest> {
@@ -208,8 +208,7 @@ async fn where_the_tag_is_right_only_what_is_new_is_asked_for() {
     let first = copied(&source, &release.index, &target, ALL).await;
     let settled = async || {
         let before = recorder.calls().len();
-        let settled = ready(Permission::Settled);
-        let again = copy(&source, &release.index, &target, &ALL, &progress().0, settled).await.unwrap().unwrap();
+        let again = copy(&source, &release.index, &target, &ALL, &progress().0, Standing::Settled).await.unwrap();
         (again, recorder.calls().split_off(before))
     };
     let (again, calls) = settled().await;
@@ -226,6 +225,43 @@ async fn where_the_tag_is_right_only_what_is_new_is_asked_for() {
         assert_ne!(again.copied.contains(&blob.digest), again.existing.contains(&blob.digest));
     }
     assert_eq!(target.referrers(release.index.digest()).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_most_likely_there_is_read_there() {
+    let (from, to) = (Recorder::new(memory("ghcr.io/x/app")), Recorder::new(memory("localhost/app")));
+    let (source, target): (Arc<dyn Store>, Arc<dyn Store>) = (from.clone(), to.clone());
+    let release = Release::new();
+    release.push(&source).await;
+    let first = copied(&source, &release.index, &target, ALL).await;
+    for store in [&from, &to] {
+        store.forget();
+    }
+    let again = copied(&source, &release.index, &target, ALL).await;
+    assert_eq!(again, Copied { copied: Vec::new(), existing: release.digests(6), ..first });
+    assert_eq!(from.count(|call| matches!(call, Call::Manifest(_))), 0);
+    assert_eq!(to.count(|call| matches!(call, Call::Manifest(_))), 6);
+    assert_eq!(to.count(|call| matches!(call, Call::Resolve(_))), 1, "the root");
+}
+
+#[tokio::test]
+async fn a_root_that_is_left_goes_only_where_something_waits_for_it() {
+    let options = CopyOptions { leaves_root: true, ..ALL };
+    for (number, signed) in [false, true].into_iter().enumerate() {
+        let to = Recorder::new(memory(&format!("localhost/app{number}")));
+        let (source, target): (Arc<dyn Store>, Arc<dyn Store>) = (memory("ghcr.io/x/app"), to.clone());
+        let image = Artifact::new("image");
+        image.push(&source, None).await;
+        if signed {
+            Artifact::new("signature").about(&image.manifest).push(&source, None).await;
+        }
+        let (root, standing) = (&image.manifest, Standing::Absent);
+        let done = copy(&source, root, &target, &options, &progress().0, standing).await.unwrap();
+        assert!(done.copied.contains(root.digest()));
+        let pushed = to.count(|call| matches!(call, Call::PushManifest(digest) if digest == root.digest()));
+        assert_eq!(pushed, usize::from(signed));
+        assert_eq!(to.count(|call| matches!(call, Call::Resolve(_))), 0, "it is taken for new");
+    }
 }
 
 #[tokio::test]
@@ -325,15 +361,17 @@ async fn what_the_source_lacks_is_an_error_that_names_it() {
     release.push(&source).await;
     let gone = release.artifacts[1].manifest.digest();
     source.delete_manifest(gone).await.unwrap();
-    let error =
-        copy(&source, &release.index, &memory("localhost/app"), &ALL, &progress().0, ready(true)).await.unwrap_err();
+    let error = copy(&source, &release.index, &memory("localhost/app"), &ALL, &progress().0, Standing::Unknown)
+        .await
+        .unwrap_err();
     assert!(matches!(&error, StoreError::Missing { digest, .. } if digest == gone), "{error}");
 
     let layer = &release.artifacts[0].blobs[2].0.digest;
     std::fs::remove_file(folder.path().join("blobs/sha256").join(layer.hex())).unwrap();
     let target = memory("localhost/app");
-    let error =
-        copy(&source, &release.artifacts[0].manifest, &target, &ALL, &progress().0, ready(true)).await.unwrap_err();
+    let error = copy(&source, &release.artifacts[0].manifest, &target, &ALL, &progress().0, Standing::Unknown)
+        .await
+        .unwrap_err();
     assert!(matches!(&error, StoreError::Missing { digest, .. } if digest == layer), "{error}");
     assert!(target.subjects().await.unwrap().unwrap().is_empty());
 }
@@ -360,7 +398,7 @@ async fn every_byte_that_moves_is_told() {
     let image = Artifact::new("image");
     image.push(&source, None).await;
     let (progress, mut events) = progress();
-    copy(&source, &image.manifest, &target, &ALL, &progress, ready(true)).await.unwrap();
+    copy(&source, &image.manifest, &target, &ALL, &progress, Standing::Unknown).await.unwrap();
     drop(progress);
     let mut bytes = 0;
     while let Some(event) = events.recv().await {

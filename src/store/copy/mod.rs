@@ -7,18 +7,23 @@
 //! That the target has a manifest is no proof that it has what the manifest needs: an earlier copy may have been cut off,
 //! and a cache may fetch on demand. So every blob and every child is offered to the target each time; a store that has it
 //! says so. Only where the target's tag points to the root already, blobs of what is there are not asked for: the tag moved
-//! last. A referrer counts as there only if it is listed too.
+//! last. A referrer counts as there only if it is listed too. What is most likely there is read from the target, which tells
+//! that it is there and what it is with one request.
 
 mod before;
 mod discover;
 mod filter;
+mod listed;
 mod mover;
 
-use std::{pin::pin, sync::Arc};
+use std::{
+    pin::pin,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use tokio::sync::{Semaphore, mpsc};
 
-use self::{discover::discover, mover::Mover};
+use self::{discover::Discovery, mover::Mover};
 pub use self::{
     filter::{ReferrerFilter, ReferrerMatch},
     mover::is_beside,
@@ -38,6 +43,9 @@ pub struct CopyOptions {
     pub filter: Option<Arc<ReferrerFilter>>,
     /// How many transfers run at a time, at least 1.
     pub concurrency: usize,
+    /// Whether whoever copies pushes the root with its tag: then it is pushed here only where something that goes along
+    /// refers to it.
+    pub leaves_root: bool,
 }
 
 /// What a copy did. Blobs and manifests together, sorted by digest.
@@ -45,7 +53,7 @@ pub struct CopyOptions {
 pub struct Copied {
     /// The manifest that was asked for.
     pub root: Descriptor,
-    /// What was sent.
+    /// What was sent, with the root where it is left to whoever copies.
     pub copied: Vec<Digest>,
     /// What the target's registry took from another of its repositories.
     pub mounted: Vec<Digest>,
@@ -64,31 +72,24 @@ impl Copied {
 
 impl Default for CopyOptions {
     fn default() -> Self {
-        Self { referrers: true, filter: None, concurrency: 8 }
+        Self { referrers: true, filter: None, concurrency: 8, leaves_root: false }
     }
 }
 
-/// What a copy may do at the target.
+/// What is known of the root at the target before the copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Permission {
-    /// Nothing.
-    Refused,
-    /// Bring what is missing.
-    Granted,
-    /// The same, where the tags point to the root already. They moved last, so that what is under them was there: of a
-    /// manifest that is there, the blobs are not asked for.
+pub enum Standing {
+    /// Nothing: the target is asked.
+    Unknown,
+    /// None of the tags is there that are to point to it: it is taken for new.
+    Absent,
+    /// The tags point to it already. They moved last, so that what is under them was there: of a manifest that is there,
+    /// the blobs are not asked for.
     Settled,
-}
-
-impl From<bool> for Permission {
-    fn from(may_write: bool) -> Self {
-        if may_write { Self::Granted } else { Self::Refused }
-    }
 }
 
 /// Brings `root` from `source` to `target` with everything that it needs, and its referrers if asked for.
 ///
-/// It only reads until `permission` has ended, and goes on where that says so; nothing: it did not.
 /// It sets no tag: whoever called does, last. It fails at the first error, and running it again goes on from there.
 pub async fn copy(
     source: &Arc<dyn Store>,
@@ -96,15 +97,16 @@ pub async fn copy(
     target: &Arc<dyn Store>,
     options: &CopyOptions,
     progress: &Progress,
-    permission: impl Future<Output = impl Into<Permission>>,
-) -> Result<Option<Copied>, StoreError> {
+    standing: Standing,
+) -> Result<Copied, StoreError> {
     // A permit is held around one request or transfer, never while waiting for another: one is enough for any graph.
     let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
     let (tx, rx) = mpsc::unbounded_channel();
-    let mover = Mover::new(source, root, target, progress, &permits);
-    let found = discover(source, root, options, &permits, tx);
+    let mover = Mover::new(source, root, target, progress, &permits, options.leaves_root, standing);
+    let found =
+        Discovery { source, target, root, options, permits: &permits, weight: AtomicU64::new(0), tx }.run(standing);
     let copied = {
-        let mut moving = pin!(mover.run(rx, permission));
+        let mut moving = pin!(mover.run(rx));
         tokio::select! {
             biased;
             copied = &mut moving => copied?,
@@ -114,8 +116,6 @@ pub async fn copy(
             }
         }
     };
-    if copied.is_some() {
-        target.list_pushed().await?;
-    }
+    target.list_pushed().await?;
     Ok(copied)
 }

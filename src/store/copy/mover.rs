@@ -6,7 +6,6 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     panic,
-    pin::pin,
     sync::Arc,
 };
 
@@ -17,7 +16,7 @@ use tokio::{
 };
 
 use super::{
-    Copied, Permission,
+    Copied, Standing,
     before::{List, was_there},
     discover::Found,
 };
@@ -41,17 +40,19 @@ pub(super) struct Mover {
     found: HashSet<Digest>,
     /// Every blob that was offered, delivered or not.
     offered: HashSet<Digest>,
-    /// Whether the target had a manifest before.
-    answers: HashMap<Digest, bool>,
-    /// Referrers by their subject, as long as it is not known whether that was there.
-    unasked: HashMap<Digest, Vec<Digest>>,
-    /// What the target lists as referrers, by subject.
+    /// What the target lists as referrers of what has children among them, by subject.
     lists: HashMap<Digest, List>,
+    /// How many referrers of a subject are still to be pushed.
+    unpushed: HashMap<Digest, usize>,
+    /// Under how many subjects something is to be listed; nothing: not everything is found.
+    subjects: Option<usize>,
     met: HashSet<Need>,
     waiting: HashMap<Need, HashSet<Digest>>,
     /// Whether what a manifest of the target needs is there as well.
     is_settled: bool,
     root: Descriptor,
+    /// Whether the root is pushed only where something that goes along waits for it.
+    leaves_root: bool,
     copied: BTreeSet<Digest>,
     mounted: BTreeSet<Digest>,
     existing: BTreeSet<Digest>,
@@ -62,6 +63,8 @@ struct Node {
     manifest: Manifest,
     needs: usize,
     existed: bool,
+    /// Whether its subject waits for it to be listed.
+    is_counted: bool,
 }
 
 /// What a manifest waits for.
@@ -78,6 +81,7 @@ enum Done {
     Blob(Digest, Delivery),
     Answer(Digest, bool),
     Pushed(Digest),
+    Listed,
 }
 
 impl Mover {
@@ -87,6 +91,8 @@ impl Mover {
         target: &Arc<dyn Store>,
         progress: &Progress,
         permits: &Arc<Semaphore>,
+        leaves_root: bool,
+        standing: Standing,
     ) -> Self {
         Self {
             source: Arc::clone(source),
@@ -98,13 +104,15 @@ impl Mover {
             nodes: HashMap::new(),
             found: HashSet::new(),
             offered: HashSet::new(),
-            answers: HashMap::new(),
-            unasked: HashMap::new(),
             lists: HashMap::new(),
+            unpushed: HashMap::new(),
+            subjects: None,
             met: HashSet::new(),
             waiting: HashMap::new(),
-            is_settled: false,
+            is_settled: standing == Standing::Settled,
             root: root.descriptor(),
+            // What is about something else is listed there, for which it must be pushed.
+            leaves_root: leaves_root && root.subject().is_none(),
             copied: BTreeSet::new(),
             mounted: BTreeSet::new(),
             existing: BTreeSet::new(),
@@ -112,54 +120,41 @@ impl Mover {
         }
     }
 
-    /// Ends when everything that came through `rx` is at the target, or nothing may be written. Dropping it stops what is
-    /// under way.
-    pub(super) async fn run(
-        mut self,
-        mut rx: UnboundedReceiver<Found>,
-        permission: impl Future<Output = impl Into<Permission>>,
-    ) -> Result<Option<Copied>, StoreError> {
+    /// Ends when everything that came through `rx` is at the target. Dropping it stops what is under way.
+    pub(super) async fn run(mut self, mut rx: UnboundedReceiver<Found>) -> Result<Copied, StoreError> {
         let mut more = true;
-        let mut permission = pin!(permission);
-        // Until it is known that something may be written, what was asked is answered and the answers wait.
-        let mut held = Some(Vec::new());
         loop {
             tokio::select! {
-                permission = &mut permission, if held.is_some() => {
-                    match permission.into() {
-                        Permission::Refused => return Ok(None),
-                        Permission::Granted => {}
-                        Permission::Settled => self.is_settled = true,
-                    }
-                    for done in held.take().into_iter().flatten() {
-                        self.note(done)?;
-                    }
-                },
                 found = rx.recv(), if more => if let Some(found) = found {
                     self.begin(found);
                 } else {
                     more = false;
                     self.stop_waiting_for_strangers();
+                    self.subjects = Some(self.unpushed.len());
+                    for subject in self.unpushed.keys().cloned().collect::<Vec<_>>() {
+                        self.list(&subject);
+                    }
                 },
-                Some(done) = self.tasks.join_next() => match &mut held {
-                    Some(held) => held.push(done),
-                    None => self.note(done)?,
-                },
+                Some(done) = self.tasks.join_next() => self.note(done)?,
                 else => break,
             }
+        }
+        if self.leaves_root && self.nodes.get(&self.root.digest).is_some_and(|root| root.needs == 0) {
+            self.nodes.remove(&self.root.digest);
+            self.copied.insert(self.root.digest.clone());
         }
         if let Some(digest) = self.nodes.into_keys().next() {
             return Err(StoreError::Missing { digest, repository: self.target.repository().to_string() });
         }
         // What one manifest was believed to have, another may have brought.
         self.existing.retain(|digest| !self.copied.contains(digest) && !self.mounted.contains(digest));
-        Ok(Some(Copied {
+        Ok(Copied {
             root: self.root,
             copied: self.copied.into_iter().collect(),
             mounted: self.mounted.into_iter().collect(),
             existing: self.existing.into_iter().collect(),
             referrers: self.referrers,
-        }))
+        })
     }
 
     fn begin(&mut self, found: Found) {
@@ -174,18 +169,32 @@ impl Mover {
             .filter(|need| !self.met.contains(need))
             .collect();
         let subject = found.manifest.subject().map(|subject| subject.digest.clone());
-        self.nodes.insert(digest.clone(), Node { manifest: found.manifest, needs: needs.len(), existed: false });
+        let is_counted = found.is_there == Some(false) && subject.is_some();
+        if let Some(subject) = subject.filter(|_| is_counted) {
+            *self.unpushed.entry(subject).or_default() += 1;
+        }
+        let node = Node { manifest: found.manifest, needs: needs.len(), existed: false, is_counted };
+        self.nodes.insert(digest.clone(), node);
         for need in needs {
             self.waiting.entry(need).or_default().insert(digest.clone());
         }
-        match subject.filter(|_| found.is_referrer) {
-            Some(subject) => match self.answers.get(&subject) {
-                Some(true) => self.ask(digest),
-                Some(false) => self.answer(digest, false),
-                None => self.unasked.entry(subject).or_default().push(digest),
-            },
-            None => self.ask(digest),
+        match found.is_there {
+            Some(is_there) => self.answer(&digest, is_there),
+            None => self.ask(digest.clone()),
         }
+        // The root was ready, but nothing had waited for it.
+        if let Some(root) = self.nodes.get(&self.root.digest).filter(|root| self.leaves_root && root.needs == 0)
+            && digest != self.root.digest
+            && self.is_awaited(&self.root.digest)
+        {
+            let root = root.manifest.clone();
+            self.leaves_root = false;
+            self.push(root);
+        }
+    }
+
+    fn is_awaited(&self, manifest: &Digest) -> bool {
+        self.waiting.contains_key(&Need::Manifest(manifest.clone()))
     }
 
     /// Asks whether the target had the manifest.
@@ -202,30 +211,19 @@ impl Mover {
         });
     }
 
-    /// Notes whether the target had the manifest. If not, its referrers are not asked for: they are pushed.
-    fn answer(&mut self, digest: Digest, existed: bool) {
-        let mut answers = vec![(digest, existed)];
-        while let Some((digest, existed)) = answers.pop() {
-            if existed && self.is_settled {
-                self.believe(&digest);
-            } else if let Some(node) = self.nodes.get_mut(&digest) {
-                node.existed = existed;
-                let blobs = needs::blobs(&node.manifest);
-                let fresh: Vec<_> = blobs.filter(|blob| self.offered.insert(blob.digest.clone())).cloned().collect();
-                for blob in fresh {
-                    self.offer(blob, existed);
-                }
+    /// Notes whether the target had the manifest.
+    fn answer(&mut self, digest: &Digest, existed: bool) {
+        if existed && self.is_settled {
+            self.believe(digest);
+        } else if let Some(node) = self.nodes.get_mut(digest) {
+            node.existed = existed;
+            let blobs = needs::blobs(&node.manifest);
+            let fresh: Vec<_> = blobs.filter(|blob| self.offered.insert(blob.digest.clone())).cloned().collect();
+            for blob in fresh {
+                self.offer(blob, existed);
             }
-            self.answers.insert(digest.clone(), existed);
-            for referrer in self.unasked.remove(&digest).unwrap_or_default() {
-                if existed {
-                    self.ask(referrer);
-                } else {
-                    answers.push((referrer, false));
-                }
-            }
-            self.meet(Need::Answer(digest));
         }
+        self.meet(Need::Answer(digest.clone()));
     }
 
     /// Takes it that the blobs of a manifest are there: whoever else needs them asks all the same.
@@ -279,12 +277,20 @@ impl Mover {
                 deliveries.insert(digest.clone());
                 self.meet(Need::Blob(digest));
             }
-            Done::Answer(digest, existed) => self.answer(digest, existed),
+            Done::Answer(digest, existed) => self.answer(&digest, existed),
             Done::Pushed(digest) => {
                 self.copied.insert(digest.clone());
-                self.nodes.remove(&digest);
+                let subject = self.nodes.remove(&digest).filter(|node| node.is_counted).and_then(|node| {
+                    let subject = node.manifest.subject()?.digest.clone();
+                    *self.unpushed.get_mut(&subject)? -= 1;
+                    Some(subject)
+                });
                 self.meet(Need::Manifest(digest));
+                if let Some(subject) = subject {
+                    self.list(&subject);
+                }
             }
+            Done::Listed => {}
         }
         Ok(())
     }
@@ -296,6 +302,7 @@ impl Mover {
             let waiting = self.waiting.remove(&need).unwrap_or_default();
             self.met.insert(need);
             for digest in waiting {
+                let is_held = self.leaves_root && digest == self.root.digest && !self.is_awaited(&digest);
                 let Some(node) = self.nodes.get_mut(&digest) else {
                     continue;
                 };
@@ -307,7 +314,8 @@ impl Mover {
                     self.nodes.remove(&digest);
                     self.existing.insert(digest.clone());
                     needs.push(Need::Manifest(digest));
-                } else {
+                } else if !is_held {
+                    self.leaves_root &= digest != self.root.digest;
                     let manifest = node.manifest.clone();
                     self.push(manifest);
                 }
@@ -321,6 +329,17 @@ impl Mover {
             let _permit = permits.acquire().await;
             target.push_manifest(&manifest, None).await?;
             Ok(Done::Pushed(manifest.digest().clone()))
+        });
+    }
+
+    /// Lists what was pushed to a subject, once that is all.
+    fn list(&mut self, subject: &Digest) {
+        let Some(lists) = self.subjects.filter(|_| self.unpushed.get(subject) == Some(&0)) else { return };
+        self.unpushed.remove(subject);
+        let (target, subject) = (Arc::clone(&self.target), subject.clone());
+        self.spawn(async move {
+            target.list_pushed_to(&subject, lists).await?;
+            Ok(Done::Listed)
         });
     }
 

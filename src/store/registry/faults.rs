@@ -19,7 +19,7 @@ use super::{
 use crate::{
     event::{Event, Progress, StepId},
     oci::{Descriptor, Digest, ImageManifest, Index, Manifest, Tag, Target, media_type},
-    store::{CopyOptions, Patience, RetryPolicy, RunPatience, Source, Store, StoreError, copy, read},
+    store::{CopyOptions, Patience, RetryPolicy, RunPatience, Source, Standing, Store, StoreError, copy, read},
 };
 
 /// What a registry does in place of an answer. Nothing: it answers.
@@ -414,8 +414,7 @@ async fn a_copy_tells_of_every_retry_whoever_makes_it() {
     let policy = RetryPolicy::default();
     let patience = Patience::new(policy, &RunPatience::new(policy), Some(progress.clone()));
     let (from, to) = (open(&source), open(&target));
-    let copied =
-        async { copy(&from, &manifest(), &to, &CopyOptions::default(), &progress, std::future::ready(true)).await };
+    let copied = async { copy(&from, &manifest(), &to, &CopyOptions::default(), &progress, Standing::Unknown).await };
     patience.scope(copied).await.unwrap();
     let (mut told, mut moved) = (Vec::new(), 0);
     while let Ok(event) = rx.try_recv() {

@@ -22,6 +22,7 @@ use super::{
     permits::Permits,
     registry::Shared,
     request::Body,
+    upload::SMALL,
 };
 use crate::store::{Patience, StoreError, read};
 
@@ -36,8 +37,6 @@ pub(super) struct Http {
     cooldown: Cooldown,
 }
 
-/// Content of up to this size is read before it is sent: one write, and no permit is held while it is read.
-const SMALL: u64 = 1024 * 1024;
 const MAX_REDIRECTS: usize = 10;
 /// How often a registry is asked for a link to a place that takes it.
 const MAX_LINKS: u32 = 3;
@@ -161,6 +160,7 @@ impl Http {
             Body::Empty if request.method == Method::GET || request.method == Method::HEAD => builder,
             Body::Empty => builder.header(CONTENT_LENGTH, 0),
             Body::Bytes(bytes) => builder.body(bytes.clone()),
+            // One write, and no permit is held while it is read.
             Body::Content { content, part } if content.blob.size <= SMALL && *part == (0..content.blob.size) => {
                 builder.body(read(content.blob, content.source.open(content.blob).await?, SMALL).await?)
             }
@@ -168,7 +168,8 @@ impl Http {
                 permits = self.permits.upload().await;
                 let length = part.end.saturating_sub(part.start);
                 sending = Sending::of(length);
-                builder.header(CONTENT_LENGTH, length).body(content.part(part, &sending).await?)
+                let builder = if content.size.is_some() { builder.header(CONTENT_LENGTH, length) } else { builder };
+                builder.body(content.part(part, &sending).await?)
             }
         };
         if permits.is_empty() {

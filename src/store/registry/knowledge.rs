@@ -10,12 +10,13 @@ use std::{
     },
 };
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use super::{
     ReferrersMode,
     arrivals::Arrivals,
     flights::Flights,
+    old_lists::OldLists,
     session::Way,
     subject_list::{Seen, SubjectList},
     turns::Turns,
@@ -32,9 +33,13 @@ pub(super) struct RegistryKnowledge {
     /// Held by whoever finds out about the referrers API.
     pub(super) probing: AsyncMutex<()>,
     tag_deletes_off: AtomicBool,
+    mounts: AtomicBool,
     upload_way: Mutex<Option<Way>>,
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }
+
+/// Which manifests have lists of referrers, where that is known.
+pub(super) type Subjects = Option<Arc<HashSet<Digest>>>;
 
 /// What is known about one repository.
 #[derive(Debug, Default)]
@@ -50,6 +55,10 @@ pub(super) struct RepositoryKnowledge {
     pub(super) reading_lists: Flights<Digest, Vec<Descriptor>>,
     /// Tags that are being listed.
     pub(super) reading_tags: Flights<(), (BTreeSet<Tag>, bool)>,
+    /// What the tag schema listed before the registry had the API.
+    pub(super) old_lists: OldLists,
+    /// Which manifests had lists of referrers, and when.
+    pub(super) recent_subjects: AsyncMutex<Option<(Instant, Subjects)>>,
     writes_lists: AtomicBool,
     seen: Mutex<HashMap<Digest, Seen>>,
     lists: Mutex<HashMap<Digest, Arc<SubjectList>>>,
@@ -134,6 +143,15 @@ impl RegistryKnowledge {
         if let Some(holders) = lock(&self.holders).get_mut(blob) {
             holders.remove(repository);
         }
+    }
+
+    /// Whether the registry was seen to take a blob from one of its repositories.
+    pub(super) fn mounts(&self) -> bool {
+        self.mounts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_mounted(&self) {
+        self.mounts.store(true, Ordering::Relaxed);
     }
 
     /// How a blob of that size is sent at first.

@@ -21,6 +21,8 @@ mod credentials;
 mod deletes;
 pub mod doctor;
 mod download;
+#[cfg(test)]
+mod economy;
 mod error;
 #[cfg(test)]
 mod faults;
@@ -35,6 +37,7 @@ mod listing;
 mod login_file;
 mod manifests;
 mod mirrors;
+mod old_lists;
 mod options;
 mod origin;
 mod outgoing;

@@ -7,7 +7,11 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema>
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
@@ -15,6 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     RegistryError, RegistryProblem, RegistryStore,
+    knowledge::Subjects,
     subject_list::{Seen, SubjectList, Written},
 };
 use crate::{
@@ -28,8 +33,10 @@ const MAX_WRITES: u32 = 16;
 const MAX_LOOKS: u32 = 64;
 /// For how long a list that was seen is good enough to be removed as a whole.
 const FRESH: Duration = Duration::from_secs(5);
-/// How many lists are looked at together.
-const TOGETHER: usize = 16;
+/// For how long it is good enough to know that there is no list of what this run has brought itself.
+const RECENT: Duration = Duration::from_secs(1);
+/// How many lists are looked at together; the registry's own limit holds besides.
+const TOGETHER: usize = 32;
 /// With so many lists to write, it is worth asking which of them there are.
 const MANY: usize = 4;
 /// With more pages of tags than this, asking for each subject is cheaper.
@@ -93,12 +100,17 @@ impl RegistryStore {
             Some(tags) => tags?,
             None => self.read_tags(MAX_TAG_PAGES).await?,
         };
-        // The tag of a longer digest does not have all of it.
-        let is_cut = |tag: &Tag| tag.is_of_referrers() && tag.referrers_subject().is_none();
-        if !is_whole || tags.iter().any(is_cut) {
-            return Ok(None);
-        }
-        Ok(Some(tags.iter().filter_map(Tag::referrers_subject).collect()))
+        Ok(subjects_of(&tags, is_whole))
+    }
+
+    /// Whether `subject` may have a list, where the registry has the API.
+    pub(super) async fn may_have_old_list(&self, subject: &Digest) -> bool {
+        let ask = async || {
+            // Who may not list the tags asks for each.
+            let (tags, is_whole) = self.read_tags(MAX_TAG_PAGES).await.ok()?;
+            subjects_of(&tags, is_whole)
+        };
+        self.known.old_lists.may_have(subject, || Box::pin(ask())).await
     }
 
     /// Pushes a referrer and lists it. Where nobody else is attaching to its subject, the list is read meanwhile, also where
@@ -124,28 +136,48 @@ impl RegistryStore {
         self.update(subject, &list, read).await
     }
 
-    /// Lists everything that was pushed and waits for it. Where that is more than a little, the registry is asked once which
-    /// lists there are: one that is not, of a manifest that this run has brought, need not be looked for.
+    /// Lists everything that was pushed and waits for it.
     pub(super) async fn list_waiting(&self) -> Result<(), StoreError> {
-        let mut waiting = Vec::new();
-        for (subject, list) in self.known.all_lists() {
-            if list.has_waiting() {
-                let writes = list.update.lock().await.writes;
-                waiting.push((subject, list, writes));
-            }
+        let mut waiting = self.known.all_lists();
+        waiting.retain(|(_, list)| list.has_waiting());
+        let lists = waiting.len();
+        stream::iter(waiting)
+            .map(|(subject, list)| async move { self.list_one(&subject, &list, lists).await })
+            .buffer_unordered(TOGETHER)
+            .try_collect()
+            .await
+    }
+
+    /// Lists what was pushed to `subject` and waits for it, one of so many.
+    pub(super) async fn list_waiting_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        match self.known.own_list(subject) {
+            Some(list) => self.list_one(subject, &list, lists).await,
+            None => Ok(()),
         }
-        let subjects = if waiting.len() >= MANY { self.listed_subjects().await? } else { None };
-        let is_new = |subject: &Digest| {
-            subjects.as_ref().is_some_and(|listed| !listed.contains(subject)) && self.known.was_pushed(subject)
-        };
-        let updates = waiting.into_iter().map(|(subject, list, writes)| {
-            let is_new = is_new(&subject);
-            async move {
-                let read = is_new.then(|| Read { found: None, writes, at: Instant::now() });
-                self.update(&subject, &list, read).await
-            }
-        });
-        stream::iter(updates).buffer_unordered(TOGETHER).try_collect().await
+    }
+
+    /// Lists what waits. Where there is more than a little to list, the registry is asked once which lists there are: one
+    /// that is not, of a manifest that this run has brought, need not be looked for.
+    async fn list_one(&self, subject: &Digest, list: &SubjectList, lists: usize) -> Result<(), StoreError> {
+        let may_be_new = lists >= MANY && list.has_waiting() && self.known.was_pushed(subject);
+        let is_new = may_be_new && self.recent_subjects().await?.is_some_and(|subjects| !subjects.contains(subject));
+        // What this run has written itself must be read.
+        let read = is_new.then(|| Read { found: None, writes: 0, at: Instant::now() });
+        self.update(subject, list, read).await
+    }
+
+    /// Every digest that has a list, as it was a moment ago.
+    async fn recent_subjects(&self) -> Result<Subjects, StoreError> {
+        let mut recent = self.known.recent_subjects.lock().await;
+        if let Some((at, subjects)) = &*recent
+            && at.elapsed() < RECENT
+        {
+            return Ok(subjects.clone());
+        }
+        let at = Instant::now();
+        let subjects = self.listed_subjects().await?.map(Arc::new);
+        *recent = Some((at, subjects.clone()));
+        Ok(subjects)
     }
 
     /// Lists what waits to be listed under `subject`. `read` is the list as it was a moment ago.
@@ -335,6 +367,16 @@ impl RegistryStore {
             Err(error) => error,
         }
     }
+}
+
+/// The digests that have a list, by the tags that there are. Nothing: they do not tell.
+fn subjects_of(tags: &BTreeSet<Tag>, is_whole: bool) -> Option<HashSet<Digest>> {
+    // The tag of a longer digest does not have all of it.
+    let is_cut = |tag: &Tag| tag.is_of_referrers() && tag.referrers_subject().is_none();
+    if !is_whole || tags.iter().any(is_cut) {
+        return None;
+    }
+    Some(tags.iter().filter_map(Tag::referrers_subject).collect())
 }
 
 /// The list that `manifest` is. GitLab takes the tag for the digest in it and answers with the subject.

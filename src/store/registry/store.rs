@@ -59,6 +59,10 @@ impl Store for RegistryStore {
         self.list_waiting().await
     }
 
+    async fn list_pushed_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        self.list_waiting_to(subject, lists).await
+    }
+
     async fn attach(&self, manifest: &Manifest) -> Result<(), StoreError> {
         self.push_and_list(manifest).await
     }
@@ -69,6 +73,10 @@ impl Store for RegistryStore {
 
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
         self.find_referrers(subject).await
+    }
+
+    async fn listed(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        self.list_referrers(subject).await
     }
 
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {

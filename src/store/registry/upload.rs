@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     oci::{Descriptor, Digest, Repository, RepositoryName, media_type},
-    store::{Delivery, Source, StoreError, Unhashed},
+    store::{Delivery, Source, StoreError, Unhashed, read},
 };
 
 /// Up to this size a blob is sent without asking whether it is there: asking takes as long. A run that goes on with another
@@ -22,6 +22,8 @@ use crate::{
 const TINY: u64 = 4 * 1024;
 /// From this size on it is worth asking even when an upload session is open already.
 const LARGE: u64 = 1024 * 1024;
+/// Up to this size content is read before it is sent.
+pub(super) const SMALL: u64 = 1024 * 1024;
 /// How often the way of sending may change for one blob.
 const MAX_CHANGES: u32 = 12;
 
@@ -52,9 +54,15 @@ impl RegistryStore {
         from: Option<&Repository>,
     ) -> Result<Delivery, StoreError> {
         let mut session = None;
-        if let Some(holder) = self.holder(blob, from) {
+        // A registry that mounts answers so where the repository itself has the blob: asked and begun with one request.
+        let is_asked = blob.size > TINY && blob.size <= LARGE && !self.registry.goes_on;
+        let itself = Some(&self.name).filter(|_| is_asked && self.registry.known.mounts());
+        if let Some(holder) = self.holder(blob, from).or_else(|| itself.cloned()) {
             match self.mount(blob, &holder).await {
-                Ok(answer) if answer.status == StatusCode::CREATED => return Ok(Delivery::Mounted),
+                Ok(answer) if answer.status == StatusCode::CREATED => {
+                    self.registry.known.has_mounted();
+                    return Ok(if holder == self.name { Delivery::Existing } else { Delivery::Mounted });
+                }
                 Ok(answer) if answer.status == StatusCode::ACCEPTED => {
                     session = Some(Session::new(&self.registry, &self.name, &answer)?);
                 }
@@ -70,7 +78,13 @@ impl RegistryStore {
         if (is_large || self.registry.goes_on) && self.ask_blob(blob).await? {
             return Ok(Delivery::Existing);
         }
-        self.send(blob, source, session).await
+        if session.is_some() || source.as_bytes().is_some() || blob.size > SMALL {
+            return self.send(blob, source, session).await;
+        }
+        // What is small is read while the session is opened.
+        let read = async { read(blob, source.open(blob).await?, SMALL).await };
+        let (session, content) = futures_util::try_join!(self.start(), read)?;
+        self.send(blob, &Source::bytes(content), Some(session)).await
     }
 
     /// Sends the content until it is there, in one way or another.
@@ -150,15 +164,22 @@ impl RegistryStore {
     /// Sends content whose digest is not known, in a stream that is closed with the digest, and goes on with it where the
     /// registry has kept what came. What does not go well is done again with the digest, in every way that there is.
     pub(super) async fn send_unhashed(&self, content: &Unhashed) -> Option<Digest> {
-        if self.registry.goes_on || self.registry.known.upload_way(content.size()) != Way::Stream {
+        let most = content.size().unwrap_or(u64::MAX);
+        if self.registry.goes_on || self.registry.known.upload_way(most) != Way::Stream {
             return None;
         }
-        // The size is what it says; the digest is nobody's.
-        let unknown = Descriptor::new(media_type::LAYER_TAR, Digest::sha256(b""), content.size());
+        // The size is what it says, or more than there is; the digest is nobody's.
+        let unknown = Descriptor::new(media_type::LAYER_TAR, Digest::sha256(b""), most);
         let source = Source::unhashed(content.clone());
-        let mut session = self.filled(&Outgoing::new(&unknown, &source)).await?;
-        let blob = Descriptor { digest: content.digest()?, ..unknown };
+        let outgoing = match content.size() {
+            Some(_) => Outgoing::new(&unknown, &source),
+            None => Outgoing::of_any_size(&unknown, &source),
+        };
+        let mut session = self.filled(&outgoing).await?;
+        let (digest, size) = content.known()?;
+        let blob = Descriptor { digest, size, ..unknown };
         session.close(&Outgoing::new(&blob, &source)).await.ok()?;
+        content.tell();
         self.registry.known.blob_is_there(&self.name, &blob.digest);
         Some(blob.digest)
     }
@@ -181,7 +202,9 @@ impl RegistryStore {
             if !self.registry.known.takes_chunks() || !session.ask(content.blob.size).await.ok()? {
                 return None;
             }
-            way = way.narrower();
+            if content.size.is_some() {
+                way = way.narrower();
+            }
         }
     }
 
@@ -201,7 +224,8 @@ impl RegistryStore {
     async fn mount(&self, blob: &Descriptor, holder: &RepositoryName) -> Result<Answer, StoreError> {
         let mut url = self.registry.url(&self.name, &["blobs", "uploads", ""])?;
         url.query_pairs_mut().append_pair("mount", &blob.digest.to_string()).append_pair("from", holder.as_str());
-        self.registry.send(&Request::new(Method::POST, url, Scope::mount(&self.name, holder)).single()).await
+        let scope = if *holder == self.name { Scope::push(&self.name) } else { Scope::mount(&self.name, holder) };
+        self.registry.send(&Request::new(Method::POST, url, scope).single()).await
     }
 
     /// Opens an upload session and says where it goes on.
@@ -220,5 +244,7 @@ fn is_refusal(error: &StoreError) -> bool {
     matches!(error, StoreError::Registry(error) if error.status().is_some_and(|status| status.is_client_error()))
 }
 
+#[cfg(test)]
+mod made_tests;
 #[cfg(test)]
 mod tests;

@@ -132,6 +132,10 @@ impl Store for Faulty {
         self.inner.list_pushed().await
     }
 
+    async fn list_pushed_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        self.inner.list_pushed_to(subject, lists).await
+    }
+
     async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         self.reach(Method::GET, "tags/list").await?;
         self.inner.tags().await

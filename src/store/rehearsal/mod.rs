@@ -16,7 +16,6 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    future::ready,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -30,8 +29,8 @@ pub use self::{
 };
 use self::{faulty::Faulty, recorder::Recorder, tag_schema::TagSchema};
 use super::{
-    ArchiveStore, CopyOptions, LayoutStore, MemoryRegistry, MemoryStore, OverlayStore, Store, StoreError, copy,
-    registry::Registries,
+    ArchiveStore, CopyOptions, LayoutStore, MemoryRegistry, MemoryStore, OverlayStore, Standing, Store, StoreError,
+    copy, registry::Registries,
 };
 use crate::{
     event::{Change, Progress, Rehearsed, RehearsedRepository, Rights, StepId},
@@ -195,7 +194,7 @@ async fn plant(
     let (tx, _) = mpsc::unbounded_channel();
     let nobody = Progress::new(StepId::new(0, ""), tx);
     let options = CopyOptions { referrers, ..CopyOptions::default() };
-    copy(source, manifest, target, &options, &nobody, ready(true)).await?;
+    copy(source, manifest, target, &options, &nobody, Standing::Unknown).await?;
     if let Some(tag) = tag {
         target.push_manifest(manifest, Some(tag)).await?;
         target.list_pushed().await?;

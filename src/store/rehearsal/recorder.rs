@@ -191,6 +191,10 @@ impl Store for Recorder {
         self.inner.list_pushed().await
     }
 
+    async fn list_pushed_to(&self, subject: &Digest, lists: usize) -> Result<(), StoreError> {
+        self.inner.list_pushed_to(subject, lists).await
+    }
+
     async fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         self.need(Rights::PULL);
         self.inner.tags().await

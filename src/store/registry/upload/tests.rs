@@ -91,6 +91,27 @@ async fn what_another_repository_has_is_mounted() {
 }
 
 #[tokio::test]
+async fn a_registry_that_mounts_is_asked_by_mounting_from_the_repository_itself() {
+    let server = Server::start().await;
+    let registries = registries(Credentials::none());
+    let (a, b) = (&"a".parse().unwrap(), &"b".parse().unwrap());
+    let (a, b) = (registries.repository(&server.name, a), registries.repository(&server.name, b));
+    let (shared, there, new) = (blob(5000), blob(6000), blob(7000));
+    server.store("b").push_blob(&there.0, &there.1, None).await.unwrap();
+    for store in [&a, &b] {
+        store.push_blob(&shared.0, &shared.1, None).await.unwrap();
+    }
+    server.log();
+    assert_eq!(b.push_blob(&there.0, &there.1, None).await.unwrap(), Delivery::Existing);
+    assert_eq!(b.push_blob(&new.0, &new.1, None).await.unwrap(), Delivery::Copied);
+    let log = server.log();
+    let mount =
+        |blob: &Descriptor| format!("POST /v2/b/blobs/uploads/?mount=sha256:{}&from=b", &blob.digest.hex()[..4]);
+    assert_eq!(log[..2], [mount(&there.0), mount(&new.0)]);
+    assert!(log.len() == 3 && log[2].starts_with("PUT "), "{log:?}");
+}
+
+#[tokio::test]
 async fn a_mount_that_is_not_done_goes_on_in_its_session() {
     let server = Server::start().await;
     let (blob, source) = blob(5000);
