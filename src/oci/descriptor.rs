@@ -71,6 +71,14 @@ impl Descriptor {
         Self::new(self.media_type.clone(), self.digest.clone(), self.size)
     }
 
+    /// Whether a list of referrers may say that artifact type where the manifest says something else: some programs write
+    /// nothing, or the media type of the config, which counts only where there is no artifact type.
+    pub fn is_type_doubtful(&self) -> bool {
+        self.artifact_type
+            .as_deref()
+            .is_none_or(|said| said.is_empty() || said == media_type::EMPTY || said.contains("config"))
+    }
+
     /// Whether the content is a manifest.
     pub fn is_manifest(&self) -> bool {
         media_type::is_manifest(&self.media_type)

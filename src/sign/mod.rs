@@ -5,6 +5,8 @@
 pub mod certificate;
 pub mod cosign;
 pub mod key;
+#[cfg(test)]
+mod mutation;
 pub mod notation;
 pub mod revocation;
 pub mod timestamp;

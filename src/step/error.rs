@@ -300,6 +300,18 @@ impl StepError {
         move |source| Self::Store { doing, what, source }
     }
 
+    /// The same as a gate tells it that looks at `subject`: content that is not what its digest says was looked at, and the
+    /// answer is no. What could not be had at all is no answer, and stays what it is.
+    pub(super) fn at_gate(self, subject: &impl ToString) -> Self {
+        match self {
+            Self::Store { ref source, .. } if source.is_content() => Self::Refused {
+                message: format!("what is handed out for `{}` is not what it should be", subject.to_string()),
+                found: vec![self.to_string()],
+            },
+            other => other,
+        }
+    }
+
     /// Makes the error of packing one of a step that was doing `doing`.
     pub fn pack(doing: impl Into<String>) -> impl FnOnce(PackError) -> Self {
         let doing = doing.into();

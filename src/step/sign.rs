@@ -13,7 +13,7 @@ use super::{
     several::several,
     signature::{
         Attached, Clock, EnvelopeName, IfSigned, Lifetime, PluginKey, SchemeName, SignatureFormat, TimestampService,
-        cosign,
+        Unsigned, cosign,
         notation::{NAMED, Signing},
     },
 };
@@ -185,6 +185,10 @@ impl Sign {
     }
 
     async fn sign_all(&self, cx: &StepContext) -> Result<Vec<Attached>, StepError> {
+        let unsigned = match self.if_signed {
+            IfSigned::Add => Unsigned::default(),
+            IfSigned::Keep | IfSigned::Replace => Unsigned::ask(cx, self.all().map(|subject| &subject.value)).await,
+        };
         if let (SignatureFormat::Cosign, Some(key)) = (self.format.value, &self.key) {
             let password = self.password.as_ref().map(|password| &password.value);
             let annotations = self.annotations.iter().map(|(name, value)| (name.clone(), value.value.clone()));
@@ -194,11 +198,12 @@ impl Sign {
                 annotations: annotations.collect(),
                 clock: Clock::read(cx, self.timestamp.as_ref()).await?,
                 if_signed: self.if_signed,
+                unsigned,
             };
             let signatures = self.all().map(|subject| signing.one(cx, subject));
             return several(SUBJECTS, signatures.collect()).await;
         }
-        let signing = Signing::prepare(cx, self).await?;
+        let signing = Signing::prepare(cx, self, unsigned).await?;
         let signatures = self.all().map(|subject| signing.sign(subject));
         several(SUBJECTS, signatures.collect()).await
     }

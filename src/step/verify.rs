@@ -157,7 +157,7 @@ impl Step for Verify {
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         // The tag stays where it is found now, for all later steps.
-        let subject = cx.resolve(&self.subject).await?;
+        let subject = cx.resolve(&self.subject).await.map_err(|error| error.at_gate(&self.subject.value))?;
         let store = cx.open(&self.subject.repository);
         let counted =
             self.demand.ask(cx, &*store, &self.subject.repository, &self.subject.repository, &subject).await?;

@@ -208,7 +208,11 @@ impl StoreError {
 
     /// Whether something came that is not what was asked for. Asking again gives the same.
     pub fn is_content(&self) -> bool {
-        matches!(self, Self::Content(_) | Self::Manifest(_)) && !self.is_temporary()
+        match self {
+            Self::Content(_) | Self::Manifest(_) => !self.is_temporary(),
+            Self::Registry(error) => error.is_content(),
+            _ => false,
+        }
     }
 
     /// Whether the same request may succeed later.

@@ -8,6 +8,7 @@ mod content;
 mod copy;
 mod delivery;
 mod error;
+mod file_stream;
 mod host;
 mod inventory;
 mod layout;
@@ -49,7 +50,7 @@ pub use self::{
     round_trips::{RoundTrip, RoundTrips},
     source::Source,
     staged::Staged,
-    unhashed::Unhashed,
+    unhashed::{Maker, Unhashed},
     walk::{Graph, referrers_graph},
 };
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
@@ -97,6 +98,13 @@ pub trait Store: Debug + Send + Sync {
     /// Empty where there are none, whether the subject exists or not.
     async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError>;
 
+    /// The same as the repository lists them: an entry may lack its artifact type and annotations, say another type than
+    /// its manifest, or be about something else. For who fetches each of them anyway, and tells those that are not what
+    /// their digests say apart from the others.
+    async fn listed(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        self.referrers(subject).await
+    }
+
     /// Every digest that has referrers, where one question answers that and asking for each would be dearer.
     /// `None`: ask for each.
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
@@ -129,7 +137,7 @@ pub trait Store: Debug + Send + Sync {
         from: Option<&Repository>,
     ) -> Result<Delivery, StoreError>;
 
-    /// Stores a file whose digest is not known yet, hashed while it is sent, and says what it is. `None`: that is not done
+    /// Stores content whose digest is not known yet, hashed while it is sent, and says what it is. `None`: that is not done
     /// here or did not work, and it must be hashed and pushed as a blob.
     async fn push_unhashed(&self, _content: &Unhashed) -> Option<Digest> {
         None

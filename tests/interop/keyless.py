@@ -19,6 +19,7 @@ from ring import alone
 from tls import openssl
 from transparency import V1, V2, CertificateLog, Log, text
 
+REGISTRIES = ("docker-registry", "ferro-oci-server")
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 SIGNER = ("dev@consign.example", "https://issuer.example")
 ISSUER_V1, ISSUER_V2 = "1.3.6.1.4.1.57264.1.1", "1.3.6.1.4.1.57264.1.8"
@@ -204,18 +205,22 @@ def checks(ring, folder):
     house = House(folder / "house")
     authorities = Authorities(folder / "authorities")
     others = Authorities(folder / "others")
-    with Registry("docker-registry", folder / "registry") as registry:
-        subjects = Subjects(registry, folder / "files")
-        for number, (name, form) in enumerate(FORMS.items()):
-            for seen in (False, True):
-                root = authorities.trusted_root(house, f"root-{number}-{seen}.json", seen=seen, **form)
-                what = f"keyless, with {name}{', in a log of certificates' if seen else ''}"
-                arguments = (folder, subjects, authorities, others, root, form, "seen" if seen else "signer")
+    roots = {
+        (name, seen): authorities.trusted_root(house, f"root-{number}-{seen}.json", seen=seen, **form)
+        for number, (name, form) in enumerate(FORMS.items())
+        for seen in (False, True)
+    }
+    for place in REGISTRIES:
+        with Registry(place, folder / place) as registry:
+            subjects = Subjects(registry, folder / f"{place}-files")
+            for (name, seen), root in roots.items():
+                what = f"{place}: keyless, with {name}{', in a log of certificates' if seen else ''}"
+                arguments = (folder, subjects, authorities, others, root, FORMS[name], "seen" if seen else "signer")
                 ring.check(f"{what}: both accept the identity, and no other", identity, *arguments)
                 if seen:
                     ring.check(f"{what}: both refuse what is wrong, consign with the reason", wrong, *arguments)
-        root = authorities.trusted_root(house, "root.json")
-        ring.check("keyless: what a key signed has no identity", by_key, folder, subjects, house, root)
+            root = roots["a timestamp", False]
+            ring.check(f"{place}: keyless: what a key signed has no identity", by_key, folder, subjects, house, root)
 
 
 def identity(folder, subjects, authorities, others, root, form, signer):

@@ -1,5 +1,6 @@
 """The programs of the ring as functions: arguments in, stdout out, `Failed` with all that was said."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -9,6 +10,9 @@ import tempfile
 from registries import ROOT, TOOLS
 
 CONSIGN = pathlib.Path(os.environ.get("CONSIGN", ROOT / "target/release/consign")).resolve()
+
+# For names of folders: each check has its own.
+NUMBERS = itertools.count(1)
 
 # A program that takes longer than this, in seconds, hangs.
 LIMIT = 120
@@ -77,3 +81,16 @@ def outcomes(text):
     """The outcome of each step out of the event stream, by its id."""
     events = [json.loads(line) for line in text.splitlines() if line.strip()]
     return {event["step"]: event["outcome"] for event in events if event.get("event") == "step_finished"}
+
+
+def plan_of(path, name, steps):
+    """Writes a plan; JSON is YAML."""
+    path.write_text(json.dumps({"consign": 1, "name": name, "steps": steps}, ensure_ascii=False))
+    return path
+
+
+def fresh(folder):
+    """A new folder in `folder`. Its name may stand in a repository's: `tempfile` makes names that end with `_`, which no repository may."""
+    made = folder / f"check{next(NUMBERS)}"
+    made.mkdir(parents=True)
+    return made

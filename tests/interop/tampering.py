@@ -107,9 +107,7 @@ def lying(folder, subjects, house, home, keys):
                 asked = f"{address}/{reference.split('/', 1)[1]}"
                 if verify(asked)[0] == 0:
                     raise Failed(f"{name} accepts what is not {wrong}")
-                # cosign lists a referrer without its type: it is fetched to be listed at all.
-                code = 1 if (name, wrong) == ("cosign", digest) else 3
-                refused(plan(folder, check(asked)), f"`{wrong}` was wanted, but", code=code)
+                refused(plan(folder, check(asked)), "none of them counts", f"bad signature: `{wrong}` was wanted, but", code=3)
             # Nothing was kept of it.
             accepted(plan(folder, check(reference)))
 

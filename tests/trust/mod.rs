@@ -3,6 +3,8 @@
 
 mod copies;
 mod include;
+mod liar;
+mod lies;
 mod lock;
 mod plan;
 mod proxy;
@@ -10,3 +12,5 @@ pub(crate) mod registry;
 mod resume;
 mod secrets;
 mod signals;
+mod signing;
+mod verified_copies;

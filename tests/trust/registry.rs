@@ -35,6 +35,12 @@ impl Registry {
         Self { server, folder, name: name.trim_end().to_owned() }
     }
 
+    /// Method and path of every request so far, whatever it was answered with.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        log.lines().filter_map(|line| line.split('"').nth(1).map(str::to_owned)).collect()
+    }
+
     /// Method and path of every request so far that was answered with success.
     pub(crate) fn requests(&self) -> Vec<(String, String)> {
         let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();

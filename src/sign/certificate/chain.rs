@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     Certificate, CertificateError, Purpose,
+    known_chains::KnownChains,
     rules::{check_authority, check_leaf},
 };
 
@@ -12,9 +13,22 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain(Vec<Certificate>);
 
+static KNOWN: KnownChains = KnownChains::new();
+
 impl Chain {
     /// Longer ones are not looked at.
     pub const LONGEST: usize = 16;
+
+    /// Reads the certificates and checks them as [`Chain::new`] does, unless the same were checked before.
+    pub fn read(ders: &[Vec<u8>], purpose: Purpose) -> Result<Self, CertificateError> {
+        if let Some(known) = KNOWN.find(ders, purpose) {
+            return Ok(known);
+        }
+        let certificates = ders.iter().map(|der| Certificate::from_der(der)).collect::<Result<_, _>>()?;
+        let chain = Self::new(certificates, purpose)?;
+        KNOWN.keep(&chain, purpose);
+        Ok(chain)
+    }
 
     /// Checks the certificates: in order, complete, nothing extra, each issued by the next, each fit for its place.
     pub fn new(certificates: Vec<Certificate>, purpose: Purpose) -> Result<Self, CertificateError> {

@@ -10,6 +10,7 @@
 mod certificate;
 mod chain;
 mod error;
+mod known_chains;
 mod name;
 mod purpose;
 mod raw;

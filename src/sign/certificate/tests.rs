@@ -2,9 +2,11 @@ use proptest::prelude::*;
 use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose};
 
 use super::{
+    known_chains::KnownChains,
     testing::{Authority, Key, authority_parameters, pem, self_signed, signer_parameters},
     *,
 };
+use crate::sign::mutation::{mutated, mutations, soon};
 
 fn chain(certificates: &[Certificate]) -> Result<Chain, String> {
     Chain::new(certificates.to_vec(), Purpose::Signing).map_err(|error| error.to_string())
@@ -53,6 +55,48 @@ fn a_chain_is_complete_ordered_and_nothing_more() {
     assert_eq!(found.certificates(), [leaf.clone(), middle.clone(), root.clone()]);
     assert!(found.leads_to(&[middle]) && found.leads_to(&[root]));
     assert!(!found.leads_to(&[leaf]) && !found.leads_to(&[evil]));
+}
+
+#[test]
+fn what_was_checked_is_known_again_by_its_bytes_and_purpose_alone() {
+    let root = Authority::root("root");
+    let leaf = root.signer("signer", Key::P256).certificates[0].clone();
+    let ders = vec![leaf.der().to_vec(), root.certificate.der().to_vec()];
+    let read = |ders: &[Vec<u8>]| Chain::read(ders, Purpose::Signing);
+    let is_known = |one: &Chain, other: &Chain| std::ptr::eq(one.leaf().der(), other.leaf().der());
+    let first = read(&ders).unwrap();
+    assert!(is_known(&first, &read(&ders).unwrap()));
+    assert_eq!(first.certificates(), [leaf.clone(), root.certificate.clone()]);
+    // A key that signs artifacts must not sign times, and a bit of the signature makes another certificate.
+    assert!(Chain::read(&ders, Purpose::Timestamping).is_err());
+    let mut flipped = ders.clone();
+    *flipped[0].last_mut().unwrap() ^= 1;
+    for _ in 0..2 {
+        assert!(matches!(read(&flipped), Err(CertificateError::NotIssuedBy { .. })));
+        assert!(matches!(read(&ders[..1]), Err(CertificateError::Incomplete { .. })));
+    }
+}
+
+#[test]
+fn so_many_chains_are_kept_and_no_more() {
+    let chains: Vec<_> = (0..=KnownChains::MOST)
+        .map(|number| {
+            let root = Authority::root(&format!("root {number}"));
+            Chain::new(root.signer("signer", Key::P256).certificates, Purpose::Signing).unwrap()
+        })
+        .collect();
+    let known = KnownChains::new();
+    let find = |chain: &Chain| {
+        let ders: Vec<_> = chain.certificates().iter().map(|certificate| certificate.der().to_vec()).collect();
+        known.find(&ders, Purpose::Signing)
+    };
+    for chain in &chains {
+        assert!(find(chain).is_none());
+        known.keep(chain, Purpose::Signing);
+        assert_eq!(find(chain).as_ref(), Some(chain));
+    }
+    assert!(find(&chains[0]).is_none());
+    assert!(chains[1..].iter().all(|chain| find(chain).is_some()));
 }
 
 #[test]
@@ -168,15 +212,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn nothing_that_looks_like_a_certificate_breaks_the_reader(place in 0_usize..1000, byte: u8, cut in 0_usize..1000) {
+    fn a_changed_certificate_does_not_count(changes in mutations()) {
         use std::sync::LazyLock;
         static LEAF: LazyLock<Vec<Certificate>> =
             LazyLock::new(|| Authority::root("root").signer("signer", Key::P256).certificates);
-        let mut der = LEAF[0].der().to_vec();
-        let place = place % der.len();
-        der[place] = byte;
-        der.truncate(der.len() - cut % 4 * (cut % der.len()) / 4);
-        if let Ok(changed) = Certificate::from_der(&der) {
+        let der = mutated(LEAF[0].der(), &changes);
+        let file = mutated(pem(&LEAF).as_bytes(), &changes);
+        if let Ok(certificates) = soon(|| Certificate::from_file(&file)) {
+            let is_ours = |one: &Certificate| LEAF.contains(one);
+            prop_assert!(Chain::new(certificates.clone(), Purpose::Signing).is_err() || certificates.iter().all(is_ours));
+        }
+        if let Ok(changed) = soon(|| Certificate::from_der(&der)) {
             let chain = Chain::new(vec![changed, LEAF[1].clone()], Purpose::Signing);
             prop_assert!(chain.is_err() || der == LEAF[0].der(), "a changed certificate counts");
         }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::{Bundle, Refusal};
-use crate::oci::{Descriptor, ImageManifest, Manifest, ManifestError, annotation, media_type};
+use crate::oci::{Descriptor, ImageManifest, Manifest, ManifestError, annotation};
 
 /// The manifest that carries a bundle and is about the artifact.
 ///
@@ -18,10 +18,7 @@ impl BundleManifest {
     /// Whether what a list of referrers says of one may be such a manifest. cosign itself writes the type of the empty
     /// config there.
     pub fn may_be(referrer: &Descriptor) -> bool {
-        match referrer.artifact_type.as_deref() {
-            None | Some(media_type::EMPTY) => true,
-            Some(artifact_type) => Bundle::is_media_type(artifact_type),
-        }
+        referrer.is_type_doubtful() || referrer.artifact_type.as_deref().is_some_and(Bundle::is_media_type)
     }
 
     /// The manifest for `bundle`, made at `created` (RFC 3339), about `subject`. The same bundle gives the same manifest.

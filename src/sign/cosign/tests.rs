@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use proptest::prelude::*;
@@ -11,7 +11,10 @@ use super::*;
 use crate::{
     oci::{Descriptor, Digest, ImageManifest, Manifest},
     secret::Secret,
-    sign::key::{Hash, PrivateKey, PublicKey, Scheme},
+    sign::{
+        key::{Hash, PrivateKey, PublicKey, Scheme},
+        mutation::{mutated, mutations, soon},
+    },
 };
 
 /// Made by cosign 3.1.1 for this test alone: it opens nothing.
@@ -337,16 +340,109 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn a_changed_root_or_bundle_makes_nobody_else_a_signer(which in 0_usize..2, part in 0_usize..2, place: usize, byte: u8) {
+    fn a_changed_root_or_bundle_makes_nobody_else_a_signer(which in 0_usize..2, part in 0_usize..2, changes in mutations()) {
         let mut both = KEYLESS[which].map(|text| text.as_bytes().to_vec());
-        let place = place % both[part].len();
-        both[part][place] = byte;
+        both[part] = mutated(&both[part], &changes);
         let [root, bundle] = &both;
         let Ok(root) = str::from_utf8(root) else { return Ok(()) };
         let Ok(keyless) = Keyless::read(root) else { return Ok(()) };
         let other = Identity { subject: "dev@elsewhere.example".to_owned(), ..signer() };
-        prop_assert!(keyless.verify(bundle, &subject(), &[other]).is_err());
-        prop_assert!(keyless.verify(bundle, &Digest::sha256(b"other"), &[signer()]).is_err());
+        prop_assert!(soon(|| keyless.verify(bundle, &subject(), &[other]).is_err()));
+        prop_assert!(soon(|| keyless.verify(bundle, &Digest::sha256(b"other"), &[signer()]).is_err()));
+    }
+
+    /// Within the text: what the base64 of a certificate, a log entry or a timestamp stands for is changed.
+    #[test]
+    fn a_changed_part_of_a_keyless_bundle_makes_nobody_else_a_signer(which in 0_usize..2, part in 0_usize..5, changes in mutations()) {
+        let [root, bundle] = KEYLESS[which];
+        let mut bundle: Value = serde_json::from_str(bundle).unwrap();
+        let pointer = [
+            "/verificationMaterial/certificate/rawBytes",
+            "/verificationMaterial/tlogEntries/0/canonicalizedBody",
+            "/verificationMaterial/timestampVerificationData/rfc3161Timestamps/0/signedTimestamp",
+            "/dsseEnvelope/payload",
+            "/dsseEnvelope/signatures/0/sig",
+        ][part];
+        let Some(place) = bundle.pointer_mut(pointer) else { return Ok(()) };
+        let before = STANDARD.decode(place.as_str().unwrap()).unwrap();
+        let after = mutated(&before, &changes);
+        *place = STANDARD.encode(&after).into();
+        let keyless = Keyless::read(root).unwrap();
+        let bundle = bundle.to_string();
+        let other = Identity { subject: "dev@elsewhere.example".to_owned(), ..signer() };
+        prop_assert!(soon(|| keyless.verify(bundle.as_bytes(), &subject(), &[other]).is_err()));
+        let counts = soon(|| keyless.verify(bundle.as_bytes(), &subject(), &[signer()]).is_ok());
+        // A response with a timestamp in it may say more around it.
+        prop_assert!(!counts || before == after || part == 2, "what was signed is not what is there");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_changed_bundle_says_nothing_else(part in 0_usize..4, changes in mutations()) {
+        static KEY: LazyLock<(PrivateKey, Vec<u8>)> = LazyLock::new(|| {
+            let key = key(&PKCS_ECDSA_P256_SHA256);
+            let bundle = signed(&key).to_bytes();
+            (key, bundle)
+        });
+        let (key, whole) = &*KEY;
+        let mut wire: Value = serde_json::from_slice(whole).unwrap();
+        let bytes = match ["", "/dsseEnvelope/payload", "/dsseEnvelope/signatures/0/sig", "/verificationMaterial/publicKey/hint"][part] {
+            "" => mutated(whole, &changes),
+            pointer => {
+                let place = wire.pointer_mut(pointer).unwrap();
+                let changed = mutated(&STANDARD.decode(place.as_str().unwrap()).unwrap(), &changes);
+                *place = STANDARD.encode(changed).into();
+                wire.to_string().into_bytes()
+            }
+        };
+        if let Ok((statement, _)) = soon(|| Bundle::read(&bytes).and_then(|bundle| bundle.verify(&public(key)).map(|(statement, key)| (statement, key.clone())))) {
+            prop_assert_eq!(statement, Statement::signature(&subject(), &annotations()));
+        }
+    }
+
+    #[test]
+    fn a_changed_signature_under_a_tag_says_nothing_else(part in 0_usize..3, changes in mutations()) {
+        static MADE: LazyLock<(PrivateKey, Vec<u8>, Vec<u8>, Manifest)> = LazyLock::new(|| {
+            let key = key(&PKCS_ECDSA_P256_SHA256);
+            let payload = SimpleSigning::new("r.example.com/app", &subject(), &annotations()).to_bytes();
+            let signature = SimpleSigning::sign(&payload, &key).unwrap();
+            let (manifest, _) = SignatureImage::default().with(&payload, &signature, None).write().unwrap();
+            (key, payload, signature, manifest)
+        });
+        let (key, payload, signature, manifest) = &*MADE;
+        let of = |number: usize, whole: &[u8]| if part == number { mutated(whole, &changes) } else { whole.to_vec() };
+        let (changed, changed_signature) = (of(0, payload), of(1, signature));
+        if soon(|| SimpleSigning::verify(&changed, &changed_signature, &public(key)).is_ok()) {
+            prop_assert_eq!(&changed, payload);
+        }
+        let bytes = of(2, manifest.bytes());
+        if let Ok(manifest) = Manifest::parse(manifest.media_type(), bytes.into())
+            && let Ok(image) = SignatureImage::read(&manifest)
+        {
+            soon(|| image.signatures().for_each(drop));
+        }
+    }
+}
+
+proptest! {
+    // Each takes as long as a password must.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn a_changed_key_file_opens_to_the_same_key_or_not_at_all(is_inner: bool, changes in mutations()) {
+        let label = "ENCRYPTED SIGSTORE PRIVATE KEY";
+        let text = if is_inner {
+            let (_, json) = der::pem::decode_vec(SEALED.trim().as_bytes()).unwrap();
+            der::pem::encode_string(label, der::pem::LineEnding::LF, &mutated(&json, &changes)).unwrap()
+        } else {
+            String::from_utf8_lossy(&mutated(SEALED.as_bytes(), &changes)).into_owned()
+        };
+        if let Ok(key) = soon(|| KeyFile::open(&text, &Secret::new("test123"))) {
+            prop_assert_eq!(key.public(), &PublicKey::from_pem(SEALED_PUBLIC).unwrap());
+        }
     }
 }
 

@@ -1,7 +1,10 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use rcgen::{KeyPair, RsaKeySize};
 
 use super::*;
+use crate::sign::mutation::{mutated, mutations, soon};
 
 fn keys() -> Vec<(String, Vec<Scheme>)> {
     let pem = |pair: Result<KeyPair, rcgen::Error>| pair.unwrap().serialize_pem();
@@ -55,17 +58,50 @@ fn what_is_no_key_says_so() {
 
 proptest! {
     #[test]
-    fn nothing_breaks_the_readers(bytes in proptest::collection::vec(any::<u8>(), 0..200), place: usize, byte: u8) {
+    fn nothing_breaks_the_readers(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         prop_assert!(PublicKey::from_spki_der(&bytes).is_err());
         prop_assert!(PrivateKey::from_pkcs8_der(&bytes).is_err());
-        let key = KeyPair::generate().unwrap();
-        let mut der = key.serialize_der();
-        let place = place % der.len();
-        der[place] = byte;
-        let _ = PrivateKey::from_pkcs8_der(&der);
-        let mut der = PrivateKey::from_pkcs8_der(&key.serialize_der()).unwrap().public().spki_der().to_vec();
-        let place = place % der.len();
-        der[place] = byte;
-        let _ = PublicKey::from_spki_der(&der);
+    }
+
+    /// A changed key is none, or another one that does what a key does: it is not taken for the one that it was.
+    #[test]
+    fn a_changed_key_is_none_or_another_one(which in 0_usize..4, changes in mutations()) {
+        static KEYS: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| [
+            KeyPair::generate().unwrap().serialize_der(),
+            KeyPair::generate_for(&rcgen::PKCS_ECDSA_P521_SHA512).unwrap().serialize_der(),
+            KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap().serialize_der(),
+            KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap().serialize_der(),
+        ]);
+        let key = PrivateKey::from_pkcs8_der(&KEYS[which]).unwrap();
+        let scheme = match which {
+            0 => Scheme::EcdsaFixed(Hash::Sha256),
+            1 => Scheme::EcdsaFixed(Hash::Sha512),
+            2 => Scheme::Ed25519,
+            _ => Scheme::RsaPss(Hash::Sha256),
+        };
+        let signature = key.sign(scheme, b"message").unwrap();
+        let der = mutated(&KEYS[which], &changes);
+        if let Ok(changed) = soon(|| PrivateKey::from_pkcs8_der(&der)) {
+            let _ = soon(|| changed.sign(scheme, b"message"));
+        }
+        let public = key.public().spki_der();
+        let der = mutated(public, &changes);
+        if let Ok(changed) = soon(|| PublicKey::from_spki_der(&der)) {
+            let counts = soon(|| changed.verify(scheme, b"message", &signature)).is_ok();
+            prop_assert!(!counts || changed.kind() == key.public().kind(), "another kind of key has signed it");
+        }
+        let signature = mutated(&signature, &changes);
+        prop_assert!(key.public().verify(scheme, b"other", &signature).is_err());
+    }
+
+    #[test]
+    fn a_changed_pem_is_read_or_refused(changes in mutations()) {
+        static PEM: LazyLock<[String; 2]> = LazyLock::new(|| {
+            let pair = KeyPair::generate().unwrap();
+            [pair.serialize_pem(), pair.public_key_pem()]
+        });
+        let [private, public] = PEM.each_ref().map(|pem| String::from_utf8_lossy(&mutated(pem.as_bytes(), &changes)).into_owned());
+        let _ = soon(|| PrivateKey::from_pem(&private));
+        let _ = soon(|| PublicKey::from_pem(&public));
     }
 }

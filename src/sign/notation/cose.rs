@@ -18,7 +18,7 @@ use super::{
     },
     parts::Parts,
 };
-use crate::sign::certificate::{Certificate, Chain};
+use crate::sign::certificate::Chain;
 
 /// The chain of certificates.
 const X5CHAIN: i64 = 33;
@@ -35,11 +35,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts, EnvelopeError> {
     for (label, value) in envelope.unprotected.rest {
         match (label, value) {
             (Label::Int(X5CHAIN), Value::Array(list)) if list.len() <= Chain::LONGEST => {
-                let certificate = |value: &Value| match value {
-                    Value::Bytes(der) => Ok(Certificate::from_der(der)?),
-                    _ => Err(EnvelopeError::header("x5chain", "is not a list of certificates")),
-                };
-                certificates = Some(list.iter().map(certificate).collect::<Result<_, _>>()?);
+                let not_bytes = |_| EnvelopeError::header("x5chain", "is not a list of certificates");
+                let ders = list.into_iter().map(|value| value.into_bytes().map_err(not_bytes));
+                certificates = Some(ders.collect::<Result<_, _>>()?);
             }
             (Label::Int(X5CHAIN), Value::Array(_)) => {
                 return Err(EnvelopeError::header("x5chain", "lists more certificates than a chain may have"));

@@ -30,7 +30,7 @@ impl Envelope {
             EnvelopeFormat::Cose => cose::read(bytes)?,
         };
         let headers = parts.headers.check()?;
-        let chain = Chain::new(parts.certificates, Purpose::Signing)?;
+        let chain = Chain::read(&parts.certificates, Purpose::Signing)?;
         let subject = || chain.leaf().subject().to_string();
         let key = chain.leaf().public_key()?;
         let algorithm = Algorithm::of(&key).ok_or_else(|| EnvelopeError::Key { subject: subject() })?;

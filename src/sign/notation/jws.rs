@@ -15,7 +15,7 @@ use super::{
     headers::{AGENT, AUTHENTIC_SIGNING_TIME, EXPIRY, PLUGIN, PLUGIN_VERSION, Raw, SCHEME, SIGNING_TIME, TIMESTAMP},
     parts::Parts,
 };
-use crate::sign::certificate::{Certificate, Chain};
+use crate::sign::certificate::Chain;
 
 #[derive(Serialize, Deserialize)]
 struct Jws {
@@ -43,10 +43,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Parts, EnvelopeError> {
     if jws.header.x5c.len() > Chain::LONGEST {
         return Err(EnvelopeError::header("x5c", "lists more certificates than a chain may have"));
     }
-    let mut certificates = Vec::new();
-    for certificate in &jws.header.x5c {
-        certificates.push(Certificate::from_der(&decode("x5c", certificate)?)?);
-    }
+    let certificates = jws.header.x5c.iter().map(|certificate| decode("x5c", certificate)).collect::<Result<_, _>>()?;
     let timestamp = jws.header.timestamp.as_deref().filter(|timestamp| !timestamp.is_empty());
     Ok(Parts {
         algorithm,

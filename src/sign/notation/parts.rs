@@ -1,5 +1,4 @@
 use super::headers::Raw;
-use crate::sign::certificate::Certificate;
 
 /// An envelope taken apart; nothing is checked yet.
 #[derive(Debug)]
@@ -7,7 +6,8 @@ pub(super) struct Parts {
     /// As the header says.
     pub(super) algorithm: String,
     pub(super) headers: Raw,
-    pub(super) certificates: Vec<Certificate>,
+    /// DER.
+    pub(super) certificates: Vec<Vec<u8>>,
     pub(super) timestamp: Option<Vec<u8>>,
     pub(super) payload: Vec<u8>,
     pub(super) signature: Vec<u8>,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{EnvelopeFormat, Refusal};
 use crate::{
-    oci::{Descriptor, ImageManifest, Manifest, ManifestError, annotation, media_type},
+    oci::{Descriptor, ImageManifest, Manifest, ManifestError, annotation},
     sign::certificate::{Certificate, Chain},
 };
 
@@ -28,7 +28,7 @@ impl SignatureManifest {
     /// Whether what a list of referrers says of one may be such a manifest. Some programs write no artifact type there, or
     /// that of the empty config.
     pub fn may_be(referrer: &Descriptor) -> bool {
-        matches!(referrer.artifact_type.as_deref(), None | Some(Self::ARTIFACT_TYPE | media_type::EMPTY))
+        referrer.is_type_doubtful() || referrer.artifact_type.as_deref() == Some(Self::ARTIFACT_TYPE)
     }
 
     /// The manifest for `envelope`, made at `created`, about `subject`, with `more` annotations. In an image layout the

@@ -204,6 +204,18 @@ impl Demand {
         scope: &Repository,
         subject: &Descriptor,
     ) -> Result<Vec<(Descriptor, Finding)>, StepError> {
+        let answer = self.look(cx, store, repository, scope, subject).await;
+        answer.map_err(|error| error.at_gate(&Reference::by_digest(repository.clone(), subject.digest.clone())))
+    }
+
+    async fn look(
+        &self,
+        cx: &StepContext,
+        store: &dyn Store,
+        repository: &Repository,
+        scope: &Repository,
+        subject: &Descriptor,
+    ) -> Result<Vec<(Descriptor, Finding)>, StepError> {
         let trusted = Trusted::read(cx, self, scope).await?;
         if matches!(trusted, Trusted::Anybody) {
             return Ok(Vec::new());

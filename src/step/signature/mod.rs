@@ -20,15 +20,18 @@ pub(super) mod notation;
 mod predicate_name;
 mod requirement;
 mod scheme_name;
+mod signing;
 #[cfg(test)]
 mod tests;
 mod trusted;
+mod unsigned;
 
 pub(super) use self::{
     attached::Attached,
     clock::Clock,
     demand::VerifyFields,
     finding::{Finding, Signature},
+    unsigned::Unsigned,
 };
 pub use self::{
     demand::Demand,

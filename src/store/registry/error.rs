@@ -7,6 +7,9 @@ use url::Url;
 use super::{Access, CredentialError, origin::LeadError};
 use crate::{store::OutOfPatience, text};
 
+/// The header that says what is handed out. It was optional for a long time, so it may be missing.
+pub(super) const DIGEST: &str = "Docker-Content-Digest";
+
 /// Why a registry, or the way to it, did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{method} {url}: {problem}")]
@@ -159,6 +162,11 @@ impl RegistryError {
             | RegistryProblem::Peace(_) => true,
             _ => false,
         }
+    }
+
+    /// Whether the registry says that it hands out something else than what was asked for.
+    pub fn is_content(&self) -> bool {
+        matches!(self.problem, RegistryProblem::Header { header: DIGEST, .. })
     }
 
     /// Whether the registry had too much of this client.

@@ -16,6 +16,7 @@ use super::{
     ReferrersMode,
     arrivals::Arrivals,
     flights::Flights,
+    old_lists::OldLists,
     session::Way,
     subject_list::{Seen, SubjectList},
     turns::Turns,
@@ -56,6 +57,8 @@ pub(super) struct RepositoryKnowledge {
     pub(super) reading_lists: Flights<Digest, Vec<Descriptor>>,
     /// Tags that are being listed.
     pub(super) reading_tags: Flights<(), (BTreeSet<Tag>, bool)>,
+    /// What the tag schema listed before the registry had the API.
+    pub(super) old_lists: OldLists,
     /// Which manifests had lists of referrers, and when.
     pub(super) recent_subjects: AsyncMutex<Option<(Instant, Subjects)>>,
     writes_lists: AtomicBool,

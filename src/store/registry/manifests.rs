@@ -10,7 +10,10 @@ use reqwest::{
 use serde::Deserialize;
 use tokio::time::sleep;
 
-use super::{Answer, RegistryError, RegistryProblem, RegistryStore, Request, Scope, registry::Registry, request::Body};
+use super::{
+    Answer, RegistryError, RegistryProblem, RegistryStore, Request, Scope, error::DIGEST, registry::Registry,
+    request::Body,
+};
 use crate::{
     oci::{Descriptor, Digest, Manifest, RepositoryName, Tag, Target, media_type},
     store::{ContentError, StoreError},
@@ -18,8 +21,6 @@ use crate::{
 
 /// How often a manifest is pushed again whose blobs the registry does not find.
 const BLIND_ROUNDS: u32 = 4;
-/// Optional for a long time, so it may be missing.
-const DIGEST: &str = "docker-content-digest";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -244,7 +245,7 @@ fn same_digest(answer: &Answer, wanted: &Digest, said: &Digest) -> Result<(), St
 
 fn wrong_digest(value: &str, expected: String) -> RegistryProblem {
     let value = format!("`{}`", value.chars().take(150).collect::<String>());
-    RegistryProblem::Header { header: "Docker-Content-Digest", value, expected }
+    RegistryProblem::Header { header: DIGEST, value, expected }
 }
 
 /// Whether the registry refuses to write over what is there: ECR, Harbor, Azure, and whoever answers as HTTP has it.

@@ -37,6 +37,7 @@ mod listing;
 mod login_file;
 mod manifests;
 mod mirrors;
+mod old_lists;
 mod options;
 mod origin;
 mod outgoing;

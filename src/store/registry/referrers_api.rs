@@ -27,6 +27,16 @@ const TOGETHER: usize = 16;
 impl RegistryStore {
     /// The referrers of `subject`, from the API and from the tag schema, complete and in order.
     pub(super) async fn find_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        let listed = self.list_referrers(subject).await?;
+        let complete: Vec<_> = stream::iter(listed.into_iter().map(|entry| self.completed(subject, entry)))
+            .buffered(TOGETHER)
+            .try_collect()
+            .await?;
+        Ok(complete.into_iter().flatten().collect())
+    }
+
+    /// The entries of both, as they are listed, in order.
+    pub(super) async fn list_referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
         let (api, list) = if self.registry.known.referrers_api().is_none() {
             // Whoever finds out whether there is an API asks both ways at once.
             let list = async { self.tag_referrers(subject).await.map(Some) };
@@ -40,6 +50,7 @@ impl RegistryStore {
         if from_api.is_empty() || self.known.writes_lists() {
             let list = match list {
                 Some(list) => list,
+                None if has_api && !self.known.writes_lists() && !self.may_have_old_list(subject).await => Vec::new(),
                 None => self.tag_referrers(subject).await?,
             };
             for entry in list {
@@ -52,11 +63,7 @@ impl RegistryStore {
         // What the API says about an entry counts more than what some client wrote.
         let by_digest: BTreeMap<_, _> =
             from_tag.into_iter().chain(from_api).map(|entry| (entry.digest.clone(), entry)).collect();
-        let complete: Vec<_> = stream::iter(by_digest.into_values().map(|entry| self.completed(subject, entry)))
-            .buffered(TOGETHER)
-            .try_collect()
-            .await?;
-        Ok(complete.into_iter().flatten().collect())
+        Ok(by_digest.into_values().collect())
     }
 
     /// The entries that the API lists. Nothing: the registry has no such API.
@@ -156,7 +163,7 @@ impl RegistryStore {
     /// The entry with the artifact type and annotations of its manifest, where the list does not have them. Nothing:
     /// there is no such manifest, or it is about something else.
     async fn completed(&self, subject: &Digest, entry: Descriptor) -> Result<Option<Descriptor>, StoreError> {
-        if !entry.artifact_type.as_deref().is_none_or(is_doubtful) {
+        if !entry.is_type_doubtful() {
             return Ok(Some(entry));
         }
         let manifest = self.find_manifest(&Target::Digest(entry.digest.clone())).await?;
@@ -166,12 +173,6 @@ impl RegistryStore {
             Descriptor { artifact_type: described.artifact_type, annotations: described.annotations, ..entry }
         }))
     }
-}
-
-/// Whether a list may say this where the manifest says something else: nothing, or the media type of the config, which
-/// counts only where there is no artifact type.
-fn is_doubtful(artifact_type: &str) -> bool {
-    artifact_type.is_empty() || artifact_type == media_type::EMPTY || artifact_type.contains("config")
 }
 
 fn is_missing(answer: &Answer) -> bool {
@@ -250,6 +251,60 @@ mod tests {
         store.settle().await.unwrap();
         assert_eq!(store.subjects().await.unwrap(), None);
         assert!(server.log().is_empty());
+    }
+
+    #[tokio::test]
+    async fn beside_an_api_it_is_asked_once_which_old_lists_there_are() {
+        for may_list in [true, false] {
+            let server = Server::with(move |received, _| match received.path.as_str() {
+                path if path.contains("/referrers/") => Some(listed(&[])),
+                path if path.ends_with("/tags/list") && !may_list => Some(Reply::status(403)),
+                _ => None,
+            })
+            .await;
+            let subjects: Vec<_> = (0..10).map(|number| Digest::sha256(&[number])).collect();
+            let store = server.store("a");
+            let old = referrer("old");
+            // As an older client left it.
+            store.push_manifest(&old, None).await.unwrap();
+            for list in [&subjects[2], &subjects[7]] {
+                let index = Manifest::from_index(Index::new(vec![old.referrer_descriptor()])).unwrap();
+                store.push_manifest(&index, Some(&Tag::of_referrers(list))).await.unwrap();
+            }
+            let store = server.store("a");
+            server.log();
+            for (number, subject) in subjects.iter().enumerate() {
+                let found = store.referrers(subject).await.unwrap();
+                assert_eq!(found.len(), usize::from(number == 2 || number == 7), "{number}");
+            }
+            let log = server.log();
+            let count = |part: &str| log.iter().filter(|line| line.contains(part)).count();
+            assert_eq!(count("/tags/list"), 1, "{log:#?}");
+            // One beside the question whether there is an API, four before it is worth asking, and the one that is there.
+            assert_eq!(count("GET /v2/a/manifests/sha256-"), if may_list { 6 } else { 10 }, "{log:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_is_there_also_where_what_it_lists_is_not_what_it_should_be() {
+        let doubtful = Descriptor {
+            artifact_type: Some(media_type::EMPTY.to_owned()),
+            ..Descriptor::of(media_type::IMAGE_MANIFEST, b"what was there")
+        };
+        let entry = doubtful.clone();
+        let server = Server::with(move |received, _| match received.path.as_str() {
+            path if path.contains("/referrers/") => Some(listed(std::slice::from_ref(&entry))),
+            path if path.contains("/manifests/sha256:") => {
+                let reply = Reply::status(200).header("content-type", media_type::IMAGE_MANIFEST);
+                Some(reply.body("what is there now"))
+            }
+            _ => None,
+        })
+        .await;
+        let store = server.store("a");
+        assert_eq!(store.listed(&subject().digest).await.unwrap(), [doubtful]);
+        let error = store.referrers(&subject().digest).await.unwrap_err();
+        assert!(error.is_content(), "{error}");
     }
 
     #[tokio::test]

@@ -7,7 +7,11 @@
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema>
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
@@ -96,12 +100,17 @@ impl RegistryStore {
             Some(tags) => tags?,
             None => self.read_tags(MAX_TAG_PAGES).await?,
         };
-        // The tag of a longer digest does not have all of it.
-        let is_cut = |tag: &Tag| tag.is_of_referrers() && tag.referrers_subject().is_none();
-        if !is_whole || tags.iter().any(is_cut) {
-            return Ok(None);
-        }
-        Ok(Some(tags.iter().filter_map(Tag::referrers_subject).collect()))
+        Ok(subjects_of(&tags, is_whole))
+    }
+
+    /// Whether `subject` may have a list, where the registry has the API.
+    pub(super) async fn may_have_old_list(&self, subject: &Digest) -> bool {
+        let ask = async || {
+            // Who may not list the tags asks for each.
+            let (tags, is_whole) = self.read_tags(MAX_TAG_PAGES).await.ok()?;
+            subjects_of(&tags, is_whole)
+        };
+        self.known.old_lists.may_have(subject, || Box::pin(ask())).await
     }
 
     /// Pushes a referrer and lists it. Where nobody else is attaching to its subject, the list is read meanwhile, also where
@@ -358,6 +367,16 @@ impl RegistryStore {
             Err(error) => error,
         }
     }
+}
+
+/// The digests that have a list, by the tags that there are. Nothing: they do not tell.
+fn subjects_of(tags: &BTreeSet<Tag>, is_whole: bool) -> Option<HashSet<Digest>> {
+    // The tag of a longer digest does not have all of it.
+    let is_cut = |tag: &Tag| tag.is_of_referrers() && tag.referrers_subject().is_none();
+    if !is_whole || tags.iter().any(is_cut) {
+        return None;
+    }
+    Some(tags.iter().filter_map(Tag::referrers_subject).collect())
 }
 
 /// The list that `manifest` is. GitLab takes the tag for the digest in it and answers with the subject.

@@ -75,6 +75,10 @@ impl Store for RegistryStore {
         self.find_referrers(subject).await
     }
 
+    async fn listed(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+        self.list_referrers(subject).await
+    }
+
     async fn subjects(&self) -> Result<Option<HashSet<Digest>>, StoreError> {
         self.listed_subjects().await
     }

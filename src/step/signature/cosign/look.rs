@@ -73,7 +73,7 @@ impl Look<'_> {
     /// What the signers say in bundles, whatever it is.
     pub(in crate::step) async fn bundled(&self) -> Result<Vec<Bundled>, StepError> {
         let fail = StepError::store("discover the signatures of", &self.subject.digest);
-        let listed = self.store.referrers(&self.subject.digest).await.map_err(fail)?;
+        let listed = self.store.listed(&self.subject.digest).await.map_err(fail)?;
         let fetches = listed.into_iter().filter(BundleManifest::may_be).take(MOST).map(|referrer| self.fetch(referrer));
         Ok(several(FETCHES, fetches.collect()).await?.into_iter().flatten().collect())
     }

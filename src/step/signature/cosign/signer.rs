@@ -13,7 +13,7 @@ use crate::{
         StepContext, StepError,
         file::Layer,
         publish::push_blobs,
-        signature::{Clock, MARK},
+        signature::{Clock, MARK, signing::signing},
     },
     store::Store,
 };
@@ -46,10 +46,7 @@ impl Signer {
         let predicate_type = statement.predicate_type().to_owned();
         let (name, value) = MARK;
         let statement = if StandIn::is(self.public()) { statement.saying(name, value) } else { statement };
-        let key = Arc::clone(&self.key);
-        // An RSA key of 4096 bits takes some milliseconds.
-        let signed = tokio::task::spawn_blocking(move || Bundle::sign(&statement, &key));
-        let signed = signed.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
+        let signed = signing(&self.key, move |key| Bundle::sign(&statement, key)).await?;
         let bundle = signed.map_err(Self::failed)?;
         let timestamp = timestamp(cx, clock, bundle.signature()).await?;
         let bundle = timestamp.into_iter().fold(bundle, Bundle::with_timestamp).to_bytes();

@@ -7,7 +7,7 @@ use crate::{
     sign::cosign::{PredicateType, Statement, TaggedSignature},
     step::{
         StepContext, StepError,
-        signature::{Attached, Clock, IfSigned},
+        signature::{Attached, Clock, IfSigned, Unsigned},
     },
     store::Store,
 };
@@ -23,6 +23,8 @@ pub(in crate::step) struct Signing {
     /// Who says when.
     pub(in crate::step) clock: Option<Clock>,
     pub(in crate::step) if_signed: IfSigned,
+    /// What certainly has no bundle.
+    pub(in crate::step) unsigned: Unsigned,
 }
 
 /// The signatures of that key that are there.
@@ -87,7 +89,8 @@ impl Signing {
         let signers = Signers::of(&self.signer, self.clock.as_ref());
         let look = Look { store, subject, signers: &signers, annotations: &self.annotations };
         let mut earlier = Earlier::default();
-        for bundled in look.bundled().await? {
+        let has_none = self.unsigned.has(store, &subject.digest);
+        for bundled in if has_none { Vec::new() } else { look.bundled().await? } {
             let Ok(Said { statement, time, .. }) = bundled.said else { continue };
             if statement.predicate_type() != PredicateType::SIGNATURE {
                 continue;

@@ -43,7 +43,7 @@ impl Look<'_> {
     /// Every signature with its envelope, or why there is none.
     pub(in crate::step) async fn envelopes(&self) -> Result<Vec<(Descriptor, Result<Envelope, Refusal>)>, StepError> {
         let fail = StepError::store("discover the signatures of", &self.subject.digest);
-        let listed = self.store.referrers(&self.subject.digest).await.map_err(fail)?;
+        let listed = self.store.listed(&self.subject.digest).await.map_err(fail)?;
         let listed = listed.into_iter().filter(SignatureManifest::may_be).take(MOST);
         let fetches = listed.map(|referrer| self.fetch(referrer));
         let found = several(FETCHES, fetches.collect()).await?;

@@ -14,7 +14,7 @@ use crate::{
         EnvelopeName, FileOrSecret, IfSigned, Lifetime, Mode, Sign, StepContext, StepError,
         file::Layer,
         publish::push_blobs,
-        signature::{Attached, Clock, MARK, SchemeName},
+        signature::{Attached, Clock, MARK, SchemeName, Unsigned},
     },
     store::Store,
 };
@@ -26,6 +26,8 @@ pub(in crate::step) struct Signing<'a> {
     signer: Signer,
     wording: Wording,
     if_signed: IfSigned,
+    /// What certainly has no signature.
+    unsigned: Unsigned,
 }
 
 /// A signature of the same key that was there before.
@@ -37,7 +39,11 @@ struct Earlier {
 
 impl<'a> Signing<'a> {
     /// Reads what the step needs to sign.
-    pub(in crate::step) async fn prepare(cx: &'a StepContext, step: &Sign) -> Result<Self, StepError> {
+    pub(in crate::step) async fn prepare(
+        cx: &'a StepContext,
+        step: &Sign,
+        unsigned: Unsigned,
+    ) -> Result<Self, StepError> {
         let wording = Wording {
             envelope: match step.envelope() {
                 Some(EnvelopeName::Cose) => EnvelopeFormat::Cose,
@@ -72,12 +78,12 @@ impl<'a> Signing<'a> {
         };
         if takes_key(cx.mode, &source) {
             let signer = Signer::new(cx, source).await?;
-            return Ok(Self { cx, signer, wording, if_signed: step.if_signed });
+            return Ok(Self { cx, signer, wording, if_signed: step.if_signed, unsigned });
         }
         let (name, value) = MARK;
         let mut wording = wording;
         wording.annotations.insert(name.to_owned(), value.to_owned());
-        Ok(Self { cx, signer: Signer::stand_in()?, wording, if_signed: step.if_signed })
+        Ok(Self { cx, signer: Signer::stand_in()?, wording, if_signed: step.if_signed, unsigned })
     }
 
     /// Signs one manifest, unless that was done.
@@ -134,6 +140,9 @@ impl<'a> Signing<'a> {
 
     /// The signatures of that key that are there.
     async fn earlier(&self, store: &dyn Store, subject: &Descriptor, chain: &Chain) -> Result<Vec<Earlier>, StepError> {
+        if self.unsigned.has(store, &subject.digest) {
+            return Ok(Vec::new());
+        }
         // Nothing can be attached to what this run brought, unless this run did.
         if self.cx.made.contains(store.repository(), &subject.digest) && store.attached(&subject.digest).is_empty() {
             return Ok(Vec::new());

@@ -17,7 +17,10 @@ use crate::{
         },
         timestamp::token_of,
     },
-    step::{StepContext, StepError, signature::Clock},
+    step::{
+        StepContext, StepError,
+        signature::{Clock, signing::signing},
+    },
 };
 
 /// Somebody who signs.
@@ -122,11 +125,9 @@ impl Signer {
         };
         let (envelope, chain, more) = match self {
             Self::Key { key, algorithm, chain } => {
-                let (draft, key, scheme) = (draft(*algorithm), Arc::clone(key), algorithm.scheme());
+                let (draft, scheme) = (draft(*algorithm), algorithm.scheme());
                 let message = draft.to_sign();
-                // An RSA key of 4096 bits takes some milliseconds.
-                let signed = tokio::task::spawn_blocking(move || key.sign(scheme, &message));
-                let signed = signed.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
+                let signed = signing(key, move |key| key.sign(scheme, &message)).await?;
                 let name = || format!("the key of `{}`", chain.leaf().subject());
                 let signature = signed.map_err(|source| StepError::Key { key: name(), source })?;
                 let token = timestamp(web, wording, *algorithm, &signature).await?;
