@@ -33,7 +33,7 @@ pub struct Reason {
 
 impl Reason {
     /// The words for all of them.
-    pub const WORDS: [&'static str; 5] = ["data", "effect", "gate", "needs", "finally"];
+    pub const WORDS: [&'static str; 6] = ["data", "effect", "gate", "needs", "include", "finally"];
 }
 
 /// The name of a step, or `+` and a number: no step can be called that.

@@ -7,6 +7,7 @@ mod chain;
 mod edge;
 mod failure;
 mod fingerprint;
+mod lacking;
 mod outcome;
 mod program_stream;
 mod progress;
@@ -25,6 +26,7 @@ pub use self::{
     edge::{Edge, Node, Reason},
     failure::{Failure, FailureKind, Place},
     fingerprint::Fingerprint,
+    lacking::Lacking,
     outcome::Outcome,
     program_stream::ProgramStream,
     progress::{Progress, RunningTransfer},

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Map, Value};
 
-use super::{Chain, Failure, FailureKind, Outcome, Rehearsed, StepId};
+use super::{Chain, Failure, FailureKind, Lacking, Outcome, Rehearsed, StepId};
 use crate::output::Output;
 
 /// What became of every step.
@@ -12,12 +12,14 @@ pub struct Summary {
     pub steps: Vec<Finished>,
     /// Whether somebody stopped the run.
     pub interrupted: bool,
-    /// What went wrong after the last step: what was attached may not all be listed.
+    /// What went wrong after the last step: what was attached may not all be listed, or an output cannot be worked out.
     pub unsettled: Option<Failure>,
     /// What a real run would do, where this was a rehearsal.
     pub rehearsed: Option<Rehearsed>,
     /// The plan's outputs, as far as they have values.
     pub outputs: Map<String, Value>,
+    /// Those that have none, in the order of the plan.
+    pub lacking: Vec<Lacking>,
     /// Of the whole run.
     pub elapsed: Duration,
     /// What it waited for the longest.

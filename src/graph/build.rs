@@ -37,8 +37,11 @@ pub(super) fn build(parts: &[Part], shape: Shape) -> Graph {
                 arrival.reasons.push((*source, Reason::Data { mention: need.mention.clone() }));
             }
         }
-        let by_hand = part.needs.iter().filter_map(|need| steps.get(*need));
-        arrival.reasons.extend(by_hand.map(|source| (*source, Reason::Needs)));
+        for need in &part.needs {
+            let (Some(source), Some(earlier)) = (steps.get(*need), parts.get(*need)) else { continue };
+            let inside = earlier.id.name().strip_prefix(part.id.name()).is_some_and(|rest| rest.starts_with('/'));
+            arrival.reasons.push((*source, if inside { Reason::Include } else { Reason::Needs }));
+        }
         for (access, thing) in part.effects.touches() {
             ledger.touch(&mut arrival, *access, thing);
         }

@@ -30,6 +30,8 @@ pub enum Reason {
     Gate,
     /// Written by hand.
     Needs,
+    /// The earlier one is a step of the plan that the later one includes.
+    Include,
     /// The later one is in `finally`: it comes when the earlier one has ended, however it did.
     Finally,
 }
@@ -50,7 +52,7 @@ impl Edge {
     pub fn may_be_overtaken(&self) -> bool {
         self.reasons.iter().all(|reason| match reason {
             Reason::Effect { before, thing, .. } => *before != Access::Write || thing.is_name(),
-            Reason::Data { .. } | Reason::Gate | Reason::Needs | Reason::Finally => false,
+            Reason::Data { .. } | Reason::Gate | Reason::Needs | Reason::Include | Reason::Finally => false,
         })
     }
 
@@ -73,6 +75,7 @@ impl Reason {
             Self::Effect { .. } => "effect",
             Self::Gate => "gate",
             Self::Needs => "needs",
+            Self::Include => "include",
             Self::Finally => "finally",
         }
     }
@@ -87,6 +90,7 @@ impl fmt::Display for Reason {
             }
             Self::Gate => f.write_str("gate: the first may say no, and the second changes something"),
             Self::Needs => f.write_str("needs: written in the plan"),
+            Self::Include => f.write_str("include: the second ends when the steps of its plan have"),
             Self::Finally => f.write_str("finally: the second runs when the first has ended, however it did"),
         }
     }

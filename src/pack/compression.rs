@@ -9,7 +9,7 @@ use crate::oci::media_type;
 pub enum Compression {
     /// Not at all.
     None,
-    /// gzip at level 6, read by everything.
+    /// gzip, read by everything.
     Gzip,
     /// zstd at level 3: about four times as fast as gzip and a quarter smaller.
     Zstd,

@@ -1,19 +1,19 @@
 //! Walks files and writes them as a tar, in one order and with nothing of the machine in it.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, Metadata},
     io::{self, Read, Write},
     path::Path,
 };
 
-use walkdir::WalkDir;
-
 use super::{
-    LayerForm, LayerOptions, PackError, PackedLayer, check_title,
+    KnownLayer, LayerForm, LayerOptions, PackError, PackedLayer, check_title,
     header::{BLOCK, EntryHeader, EntryKind},
     layer_writer::{LayerWriter, Written},
-    link, mode,
+    listing::Listing,
+    mode,
     spool::Spool,
+    walk::{Found, walk},
 };
 use crate::oci::Digest;
 
@@ -25,11 +25,21 @@ pub fn pack_directory(directory: &Path, options: &LayerOptions) -> Result<Packed
     pack(options, |archive| archive.directory(directory))
 }
 
+/// The same, whose bytes go to `out` as they come.
+pub fn pack_directory_into<W: Write>(
+    directory: &Path,
+    options: &LayerOptions,
+    out: W,
+) -> Result<(KnownLayer, W), PackError> {
+    let (known, _, out) = pack_into(options, out, |archive| archive.directory(directory))?;
+    Ok((known, out))
+}
+
 /// The digest of the tar that [`pack_directory`] would make, without compressing it.
 pub fn directory_digest(directory: &Path, options: &LayerOptions) -> Result<Digest, PackError> {
     let mut archive = Archive::new(options, LayerWriter::digest_only())?;
     archive.directory(directory)?;
-    archive.finish().map(|(written, _)| written.diff_id)
+    archive.finish().map(|written| written.diff_id)
 }
 
 /// One file as a layer: it goes under its own name into the folder that the options' prefix names.
@@ -45,65 +55,77 @@ pub fn pack_file_layer(file: &Path, options: &LayerOptions) -> Result<PackedLaye
 
 fn pack(
     options: &LayerOptions,
-    fill: impl FnOnce(&mut Archive<'_>) -> Result<(), PackError>,
+    fill: impl FnOnce(&mut Archive<'_, Spool>) -> Result<(), PackError>,
 ) -> Result<PackedLayer, PackError> {
-    let spool = Spool::new(options.temporary.clone());
-    let writer = LayerWriter::new(options.compression, spool).map_err(PackError::Write)?;
+    let (known, entries, spool) = pack_into(options, Spool::new(options.temporary.clone()), fill)?;
+    let KnownLayer { descriptor, diff_id, seen } = known;
+    Ok(PackedLayer { descriptor, diff_id, content: spool.finish(), entries, seen })
+}
+
+/// What comes of it, how many entries it has, and where it went.
+fn pack_into<W: Write>(
+    options: &LayerOptions,
+    out: W,
+    fill: impl FnOnce(&mut Archive<'_, W>) -> Result<(), PackError>,
+) -> Result<(KnownLayer, usize, W), PackError> {
+    let writer = LayerWriter::new(options.compression, out).map_err(PackError::Write)?;
     let mut archive = Archive::new(options, writer)?;
     fill(&mut archive)?;
-    let (Written { diff_id, layer }, entries) = archive.finish()?;
-    let (descriptor, content) = layer.ok_or_else(|| PackError::Write(io::ErrorKind::UnexpectedEof.into()))?;
-    Ok(PackedLayer { descriptor, diff_id, content, entries })
+    let (entries, seen) = (archive.entries, archive.listing.take().and_then(Listing::finish));
+    let Written { diff_id, layer } = archive.finish()?;
+    let (descriptor, out) = layer.ok_or_else(|| PackError::Write(io::ErrorKind::UnexpectedEof.into()))?;
+    Ok((KnownLayer { descriptor, diff_id, seen }, entries, out))
 }
 
 /// A tar in the making.
-struct Archive<'a> {
+struct Archive<'a, W: Write> {
     options: &'a LayerOptions,
     prefix: String,
-    writer: LayerWriter,
+    writer: LayerWriter<W>,
     buffer: Vec<u8>,
     entries: usize,
+    /// Of the directory that is packed.
+    listing: Option<Listing>,
 }
 
-impl<'a> Archive<'a> {
+impl<'a, W: Write> Archive<'a, W> {
     /// How much of a file is read at a time, in bytes.
     const PIECE: usize = 256 * 1024;
 
-    fn new(options: &'a LayerOptions, writer: LayerWriter) -> Result<Self, PackError> {
+    fn new(options: &'a LayerOptions, writer: LayerWriter<W>) -> Result<Self, PackError> {
         let prefix = if options.prefix.is_empty() && options.form == LayerForm::Image {
             String::new()
         } else {
             // As the system writes it, on Windows that is with backslashes.
             check_title(&options.prefix)?.to_string_lossy().replace('\\', "/")
         };
-        Ok(Self { options, prefix, writer, buffer: Vec::new(), entries: 0 })
+        Ok(Self { options, prefix, writer, buffer: Vec::new(), entries: 0, listing: None })
     }
 
     /// A directory and what is in it.
     fn directory(&mut self, directory: &Path) -> Result<(), PackError> {
-        if !fs::metadata(directory).map_err(PackError::io(directory))?.is_dir() {
-            return Err(PackError::NotADirectory { path: directory.to_owned() });
-        }
+        let mut listing = Listing::new();
         self.folders()?;
-        for entry in WalkDir::new(directory).min_depth(1).sort_by_file_name() {
-            let entry = entry.map_err(|error| {
-                let path = error.path().unwrap_or(directory).to_owned();
-                PackError::io(path)(error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into()))
-            })?;
-            let path = entry.path();
-            let relative = relative_name(directory, path)?;
-            let name = self.name(&relative);
-            let kind = entry.file_type();
-            if kind.is_dir() {
-                self.folder(&name)?;
-            } else if kind.is_symlink() {
-                self.symlink(path, &name, entry.depth().saturating_sub(1))?;
-            } else if kind.is_file() {
-                self.file(path, &name)?;
-            } else {
-                return Err(PackError::FileType { path: path.to_owned() });
+        walk(directory, |path, below, found| {
+            let name = self.name(below);
+            match found {
+                Found::Folder => {
+                    listing.folder(below);
+                    self.folder(&name)
+                }
+                Found::Link(target) => {
+                    listing.link(below, target);
+                    self.header(&name, EntryKind::Symlink { target })
+                }
+                Found::File => {
+                    let file = File::open(path).map_err(PackError::io(path))?;
+                    let metadata = file.metadata().map_err(PackError::io(path))?;
+                    listing.file(below, &metadata);
+                    self.opened(file, &metadata, path, &name)
+                }
             }
-        }
+        })?;
+        self.listing = Some(listing);
         Ok(())
     }
 
@@ -132,35 +154,35 @@ impl<'a> Archive<'a> {
         }
     }
 
-    fn symlink(&mut self, path: &Path, name: &str, depth: usize) -> Result<(), PackError> {
-        let target = fs::read_link(path).map_err(PackError::io(path))?;
-        match target.to_str() {
-            Some(target) if link::stays_inside(depth, target) => self.header(name, EntryKind::Symlink { target }),
-            _ => Err(PackError::LinkOutside { path: path.to_owned(), target }),
-        }
-    }
-
     fn file(&mut self, path: &Path, name: &str) -> Result<(), PackError> {
         // Before it is opened: opening a FIFO would wait for a writer.
         if !fs::metadata(path).map_err(PackError::io(path))?.is_file() {
             return Err(PackError::NotAFile { path: path.to_owned() });
         }
-        let mut file = File::open(path).map_err(PackError::io(path))?;
+        let file = File::open(path).map_err(PackError::io(path))?;
         let metadata = file.metadata().map_err(PackError::io(path))?;
+        self.opened(file, &metadata, path, name)
+    }
+
+    fn opened(&mut self, mut file: File, metadata: &Metadata, path: &Path, name: &str) -> Result<(), PackError> {
+        if !metadata.is_file() {
+            return Err(PackError::NotAFile { path: path.to_owned() });
+        }
         let size = metadata.len();
-        self.header(name, EntryKind::File { size, executable: mode::is_executable(&metadata) })?;
+        self.header(name, EntryKind::File { size, executable: mode::is_executable(metadata) })?;
         self.buffer.resize(Self::PIECE, 0);
         let mut left = size;
         loop {
+            // Room for more than there should be, so that one call brings a small file and shows that it ends there.
             let count = file.read(&mut self.buffer).map_err(PackError::io(path))?;
             let Some(after) = left.checked_sub(count as u64).filter(|left| count > 0 || *left == 0) else {
                 return Err(PackError::Changed { path: path.to_owned() });
             };
-            if count == 0 {
-                break;
-            }
             left = after;
             self.writer.write_all(self.buffer.get(..count).unwrap_or_default()).map_err(PackError::Write)?;
+            if count == 0 || (left == 0 && count < Self::PIECE) {
+                break;
+            }
         }
         self.zeros(size.next_multiple_of(BLOCK as u64) - size)
     }
@@ -173,27 +195,16 @@ impl<'a> Archive<'a> {
 
     /// Fewer than three blocks.
     fn zeros(&mut self, count: u64) -> Result<(), PackError> {
-        io::copy(&mut io::repeat(0).take(count), &mut self.writer).map(drop).map_err(PackError::Write)
+        const ZEROS: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
+        let count = usize::try_from(count).unwrap_or_default();
+        self.writer.write_all(ZEROS.get(..count).unwrap_or_default()).map_err(PackError::Write)
     }
 
     /// Two blocks of zeros and no more: oras takes padding beyond them for other content.
-    fn finish(mut self) -> Result<(Written, usize), PackError> {
+    fn finish(mut self) -> Result<Written<W>, PackError> {
         self.zeros(2 * BLOCK as u64)?;
-        Ok((self.writer.finish().map_err(PackError::Write)?, self.entries))
+        self.writer.finish().map_err(PackError::Write)
     }
-}
-
-/// The path below `directory`, with `/` between its parts.
-fn relative_name(directory: &Path, path: &Path) -> Result<String, PackError> {
-    let mut name = String::new();
-    for part in path.strip_prefix(directory).unwrap_or(path) {
-        let part = part.to_str().ok_or_else(|| PackError::NotUnicode { path: path.to_owned() })?;
-        if !name.is_empty() {
-            name.push('/');
-        }
-        name.push_str(part);
-    }
-    Ok(name)
 }
 
 #[cfg(test)]
@@ -208,6 +219,7 @@ mod tests {
     };
 
     use tempfile::TempDir;
+    use walkdir::WalkDir;
 
     use super::*;
     use crate::pack::{Compression, LayerContent};

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use tempfile::TempPath;
 
-use super::Compression;
+use super::{Compression, listing::Seen};
 use crate::oci::{Descriptor, Digest, annotation};
 
 /// How a directory or a file becomes a layer.
@@ -62,9 +62,38 @@ pub struct PackedLayer {
     pub content: LayerContent,
     /// How many entries the tar has.
     pub entries: usize,
+    /// What tells that the folder has not changed since.
+    pub(super) seen: Option<Seen>,
+}
+
+/// What a folder is as a layer, where its bytes are elsewhere.
+#[derive(Debug, Clone)]
+pub struct KnownLayer {
+    /// Media type, digest and size of the compressed bytes. No annotations.
+    pub descriptor: Descriptor,
+    /// The digest of the uncompressed tar.
+    pub diff_id: Digest,
+    /// What tells that the folder has not changed since.
+    pub(super) seen: Option<Seen>,
+}
+
+#[cfg(test)]
+impl KnownLayer {
+    /// The same, as it is once its folder has been left alone for long enough.
+    pub(crate) fn settled(mut self) -> Self {
+        if let Some(seen) = &mut self.seen {
+            seen.quiet = std::time::Duration::from_hours(1);
+        }
+        self
+    }
 }
 
 impl PackedLayer {
+    /// What is known of it without its bytes.
+    pub fn known(&self) -> KnownLayer {
+        KnownLayer { descriptor: self.descriptor.clone(), diff_id: self.diff_id.clone(), seen: self.seen.clone() }
+    }
+
     /// The descriptor as oras writes it for a directory: with the title, and what makes a pull unpack it again.
     pub fn titled(&self, title: impl Into<String>) -> Descriptor {
         let mut descriptor = self.descriptor.clone();

@@ -3,69 +3,73 @@ use std::{
     mem, thread,
 };
 
-use super::{Compression, LayerContent, gzip, gzip::Gzip, spool::Spool};
+use super::{Compression, gzip, gzip::Gzip, hashed::Hashed};
 use crate::oci::{Algorithm, Descriptor, Digest, Hasher};
 
 /// Takes a tar, hashes it, compresses it, and hashes that, all in one pass. What comes out does not depend on how the
 /// tar is cut into writes.
-pub(super) struct LayerWriter {
+pub(super) struct LayerWriter<W: Write> {
     block: Vec<u8>,
     hasher: Hasher,
-    encoder: Encoder,
+    encoder: Encoder<Hashed<W>>,
 }
 
-enum Encoder {
+enum Encoder<W: Write> {
     /// Only the digest of the tar is wanted.
     Nothing,
-    Plain(Spool),
-    Gzip(Gzip<Spool>),
-    Zstd(zstd::Encoder<'static, Spool>),
+    Plain(W),
+    Gzip(Gzip<W>),
+    Zstd(zstd::Encoder<'static, W>),
 }
 
 /// What a finished layer is.
-pub(super) struct Written {
+pub(super) struct Written<W> {
     /// Of the tar.
     pub(super) diff_id: Digest,
-    /// The compressed bytes.
-    pub(super) layer: Option<(Descriptor, LayerContent)>,
+    /// What the compressed bytes are, and where they went.
+    pub(super) layer: Option<(Descriptor, W)>,
 }
 
-impl LayerWriter {
-    /// Compresses into `spool`, with as many threads as there are cores.
-    pub(super) fn new(compression: Compression, spool: Spool) -> io::Result<Self> {
-        let threads = thread::available_parallelism().map_or(1, usize::from);
-        Self::with_threads(compression, spool, threads)
-    }
-
-    fn with_threads(compression: Compression, spool: Spool, threads: usize) -> io::Result<Self> {
-        Ok(Self::with_encoder(match compression {
-            Compression::None => Encoder::Plain(spool),
-            Compression::Gzip => Encoder::Gzip(Gzip::new(spool, threads)?),
-            Compression::Zstd => Encoder::Zstd(zstd::Encoder::new(spool, 3)?),
-        }))
-    }
-
+impl LayerWriter<io::Sink> {
     /// Computes the digest of the tar and drops the bytes.
     pub(super) fn digest_only() -> Self {
         Self::with_encoder(Encoder::Nothing)
     }
+}
 
-    fn with_encoder(encoder: Encoder) -> Self {
+impl<W: Write> LayerWriter<W> {
+    /// Compresses into `out`, with as many threads as there are cores.
+    pub(super) fn new(compression: Compression, out: W) -> io::Result<Self> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        Self::with_threads(compression, out, threads)
+    }
+
+    fn with_threads(compression: Compression, out: W, threads: usize) -> io::Result<Self> {
+        let out = Hashed::new(out);
+        Ok(Self::with_encoder(match compression {
+            Compression::None => Encoder::Plain(out),
+            Compression::Gzip => Encoder::Gzip(Gzip::new(out, threads)),
+            Compression::Zstd => Encoder::Zstd(zstd::Encoder::new(out, 3)?),
+        }))
+    }
+
+    fn with_encoder(encoder: Encoder<Hashed<W>>) -> Self {
         Self { block: Vec::new(), hasher: Hasher::new(Algorithm::Sha256), encoder }
     }
 
     /// Ends the layer.
-    pub(super) fn finish(mut self) -> io::Result<Written> {
+    pub(super) fn finish(mut self) -> io::Result<Written<W>> {
         self.pass_on()?;
-        let (compression, spool) = match self.encoder {
+        let (compression, mut out) = match self.encoder {
             Encoder::Nothing => return Ok(Written { diff_id: self.hasher.finish(), layer: None }),
-            Encoder::Plain(spool) => (Compression::None, spool),
+            Encoder::Plain(out) => (Compression::None, out),
             Encoder::Gzip(gzip) => (Compression::Gzip, gzip.finish()?),
             Encoder::Zstd(zstd) => (Compression::Zstd, zstd.finish()?),
         };
-        let (digest, size, content) = spool.finish();
+        out.flush()?;
+        let (digest, size, out) = out.finish();
         let descriptor = Descriptor::new(compression.media_type(), digest, size);
-        Ok(Written { diff_id: self.hasher.finish(), layer: Some((descriptor, content)) })
+        Ok(Written { diff_id: self.hasher.finish(), layer: Some((descriptor, out)) })
     }
 
     /// Hands the block to the encoder and begins the next one.
@@ -76,8 +80,8 @@ impl LayerWriter {
         self.hasher.update(&self.block);
         match &mut self.encoder {
             Encoder::Nothing => {}
-            Encoder::Plain(spool) => spool.write_all(&self.block)?,
-            Encoder::Gzip(gzip) => gzip.push(mem::replace(&mut self.block, Vec::with_capacity(gzip::BLOCK)))?,
+            Encoder::Plain(out) => out.write_all(&self.block)?,
+            Encoder::Gzip(gzip) => self.block = gzip.push(mem::take(&mut self.block))?,
             Encoder::Zstd(zstd) => zstd.write_all(&self.block)?,
         }
         self.block.clear();
@@ -85,7 +89,7 @@ impl LayerWriter {
     }
 }
 
-impl Write for LayerWriter {
+impl<W: Write> Write for LayerWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.block.len() == gzip::BLOCK {
             self.pass_on()?;
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     fn write(compression: Compression, threads: usize, bytes: &[u8], cuts: &[usize]) -> (Digest, Descriptor) {
-        let mut writer = LayerWriter::with_threads(compression, Spool::new(None), threads).unwrap();
+        let mut writer = LayerWriter::with_threads(compression, io::sink(), threads).unwrap();
         let mut rest = bytes;
         for cut in cuts.iter().cycle() {
             if rest.is_empty() {

@@ -1,7 +1,8 @@
 //! Files and directories as layers, the same bytes on every machine; and layers as files again, safely.
 //!
 //! Everything here blocks: it reads and writes files and starts threads. It knows descriptors, and no store: what is
-//! packed is handed over as bytes or as a temporary file, what is unpacked comes from any reader.
+//! packed is handed over as bytes or as a temporary file, or goes where the caller writes it; what is unpacked comes from any
+//! reader.
 //!
 //! Tar bytes are those that oras writes, so the digest of the uncompressed tar is the same for both. Compressed bytes
 //! are stable per release of consign.
@@ -16,11 +17,13 @@ mod error;
 mod file;
 mod glob;
 mod gzip;
+mod hashed;
 mod header;
 mod layer;
 mod layer_writer;
 mod limits;
 mod link;
+mod listing;
 mod mode;
 mod read_ahead;
 #[cfg(test)]
@@ -33,17 +36,18 @@ mod title;
 mod tree;
 mod unpack;
 mod verify;
+mod walk;
 
 pub use self::{
     archive_fault::ArchiveFault,
     compression::Compression,
-    digest_cache::DigestCache,
-    directory::{directory_digest, pack_directory, pack_file_layer},
+    digest_cache::{DigestCache, FolderState},
+    directory::{directory_digest, pack_directory, pack_directory_into, pack_file_layer},
     entry_fault::EntryFault,
     error::PackError,
     file::{describe_file, verify_file},
     glob::expand,
-    layer::{LayerContent, LayerForm, LayerOptions, PackedLayer},
+    layer::{KnownLayer, LayerContent, LayerForm, LayerOptions, PackedLayer},
     limits::Limits,
     staging::{Existing, Placement, Staging},
     title::{PathFault, check_title},

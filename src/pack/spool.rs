@@ -7,12 +7,9 @@ use std::{
 use tempfile::NamedTempFile;
 
 use super::LayerContent;
-use crate::oci::{Algorithm, Digest, Hasher};
 
-/// Takes bytes, in memory while they are few, in a temporary file from then on, and hashes them on the way.
+/// Takes bytes, in memory while they are few, in a temporary file from then on.
 pub(super) struct Spool {
-    hasher: Hasher,
-    size: u64,
     place: Place,
     temporary: Option<PathBuf>,
 }
@@ -27,17 +24,16 @@ impl Spool {
     const MEMORY: usize = 1024 * 1024;
 
     /// An empty one, whose file goes into `temporary` or else where the system has such files.
-    pub(super) fn new(temporary: Option<PathBuf>) -> Self {
-        Self { hasher: Hasher::new(Algorithm::Sha256), size: 0, place: Place::Memory(Vec::new()), temporary }
+    pub(super) const fn new(temporary: Option<PathBuf>) -> Self {
+        Self { place: Place::Memory(Vec::new()), temporary }
     }
 
-    /// The digest, the size in bytes, and the bytes.
-    pub(super) fn finish(self) -> (Digest, u64, LayerContent) {
-        let content = match self.place {
+    /// The bytes.
+    pub(super) fn finish(self) -> LayerContent {
+        match self.place {
             Place::Memory(bytes) => LayerContent::Bytes(bytes.into()),
             Place::File(file) => LayerContent::File(file.into_temp_path()),
-        };
-        (self.hasher.finish(), self.size, content)
+        }
     }
 }
 
@@ -46,20 +42,18 @@ impl Write for Spool {
         if let Place::Memory(memory) = &mut self.place {
             if memory.len() + bytes.len() < Self::MEMORY {
                 memory.extend_from_slice(bytes);
-            } else {
-                let mut file = match &self.temporary {
-                    Some(folder) => NamedTempFile::new_in(folder),
-                    None => NamedTempFile::new(),
-                }?;
-                file.write_all(memory)?;
-                self.place = Place::File(file);
+                return Ok(bytes.len());
             }
+            let mut file = match &self.temporary {
+                Some(folder) => NamedTempFile::new_in(folder),
+                None => NamedTempFile::new(),
+            }?;
+            file.write_all(memory)?;
+            self.place = Place::File(file);
         }
         if let Place::File(file) = &mut self.place {
             file.write_all(bytes)?;
         }
-        self.hasher.update(bytes);
-        self.size += bytes.len() as u64;
         Ok(bytes.len())
     }
 

@@ -38,6 +38,24 @@ impl Stamp {
         None
     }
 
+    /// All of it, in one order.
+    pub(super) fn to_bytes(self) -> [u8; 56] {
+        let fields = [
+            self.size.to_le_bytes(),
+            self.device.to_le_bytes(),
+            self.inode.to_le_bytes(),
+            self.modified.0.to_le_bytes(),
+            self.modified.1.to_le_bytes(),
+            self.changed.0.to_le_bytes(),
+            self.changed.1.to_le_bytes(),
+        ];
+        let mut bytes = [0; 56];
+        for (place, field) in bytes.chunks_exact_mut(8).zip(fields) {
+            place.copy_from_slice(&field);
+        }
+        bytes
+    }
+
     /// When it changed last, in any way.
     pub(super) fn changed(&self) -> SystemTime {
         let (seconds, _) = self.changed.max(self.modified);

@@ -279,7 +279,7 @@ mod tests {
         let long = [("x", b'x', "30 path=a\n"), ("a", b'0', "")];
         assert!(is(check(&archive(&long), Compression::None, &options), ArchiveFault::Extension));
 
-        let mut gzip = crate::pack::gzip::Gzip::new(Vec::new(), 1).unwrap();
+        let mut gzip = crate::pack::gzip::Gzip::new(Vec::new(), 1);
         gzip.push(whole.clone()).unwrap();
         let gzip = gzip.finish().unwrap();
         assert!(check(&gzip, Compression::Gzip, &options).is_ok());
@@ -294,7 +294,7 @@ mod tests {
         let members: Vec<u8> = [head, tail]
             .into_iter()
             .flat_map(|part| {
-                let mut gzip = crate::pack::gzip::Gzip::new(Vec::new(), 1).unwrap();
+                let mut gzip = crate::pack::gzip::Gzip::new(Vec::new(), 1);
                 gzip.push(part.to_vec()).unwrap();
                 gzip.finish().unwrap()
             })

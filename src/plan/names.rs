@@ -184,7 +184,8 @@ impl<'a> Names<'a> {
                 };
                 for expression in template.expressions() {
                     let mut looks_at_steps = false;
-                    if let Some(mistake) = self.hyphenated(expression, &scalar.text, position) {
+                    let meant = self.hyphenated(expression, &scalar.text, position);
+                    if let Some(mistake) = meant.or_else(|| self.unquoted_key(expression, &scalar.text, position)) {
                         uses.broken = true;
                         diagnostics.push(self.place(node, &mistake));
                         continue;

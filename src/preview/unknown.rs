@@ -66,7 +66,7 @@ struct Taint {
 fn does(edge: &Edge) -> bool {
     edge.reasons.iter().any(|reason| match reason {
         Reason::Effect { before, .. } => *before != Access::Read,
-        Reason::Data { .. } | Reason::Needs => true,
+        Reason::Data { .. } | Reason::Needs | Reason::Include => true,
         Reason::Gate | Reason::Finally => false,
     })
 }

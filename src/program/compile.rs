@@ -67,7 +67,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
     check.by_selection = !options.select.is_empty();
     let parts = check.steps();
     check.look_at_what_never_runs();
-    check.finish();
+    let needs = check.finish();
     let Check { diagnostics, places, seen, worlds, .. } = check;
     // Taking apart what was guessed of a large plan takes a while, and nobody waits for it.
     let _ = thread::Builder::new().spawn(move || drop(worlds));
@@ -105,7 +105,7 @@ pub fn compile(source: &SourceFile, options: &CompileOptions) -> Result<Program,
         loops: unrolled.loops,
         modules,
         steps,
-        outputs: document.outputs,
+        outputs: document.outputs.into_iter().zip(needs).collect(),
         graph,
         skip,
         places,

@@ -34,7 +34,7 @@ use crate::{
     oci::{Digest, RegistryName},
     output::Output,
     pack::DigestCache,
-    plan::{Diagnostic, LoopItems, Scope, SourceFile, When, holds, yaml::Entry},
+    plan::{Diagnostic, LoopItems, Scope, SourceFile, Span, When, holds, yaml::Entry},
     secret::{SecretError, Secrets},
     step::{Access, PlaceError, Places, Step, Thing},
     store::{
@@ -55,7 +55,8 @@ pub struct Program {
     /// The plan itself, and behind it those that it includes.
     modules: Vec<Module>,
     steps: Vec<Planned>,
-    outputs: Vec<Entry>,
+    /// Each with the steps that it needs, by their places.
+    outputs: Vec<(Entry, BTreeSet<usize>)>,
     graph: Arc<Graph>,
     skip: BTreeSet<usize>,
     places: Places,
@@ -200,7 +201,7 @@ impl Program {
         let scope = scope.iteration(planned.iteration);
         for When { condition, module } in &planned.when {
             if !holds(condition, &scope.within(self.prefix(*module)))
-                .map_err(|diagnostic| self.explain(&diagnostic, planned))?
+                .map_err(|diagnostic| self.explain(&diagnostic, planned.span))?
             {
                 return Ok(false);
             }
@@ -217,13 +218,13 @@ impl Program {
             .iteration(planned.iteration)
             .within(self.prefix(planned.module))
             .evaluate(&planned.body)
-            .map_err(|diagnostic| self.explain(&diagnostic, planned))?;
+            .map_err(|diagnostic| self.explain(&diagnostic, planned.span))?;
         let mut diagnostics = Vec::new();
         let decoded = planned.kind.decode(&body, &mut diagnostics);
         let places = self.places_of(step);
         let wrong = decoded.as_ref().map(|step| step.check(&places)).unwrap_or_default();
         if let Some(diagnostic) = diagnostics.iter().chain(&wrong).next() {
-            return Err(self.explain(diagnostic, planned));
+            return Err(self.explain(diagnostic, planned.span));
         }
         let decoded = decoded.ok_or_else(|| self.failure(FailureKind::Step, "it cannot be read", Some(planned)))?;
         if let Some(refusal) = module::refuses(&self.modules, planned.module, &*decoded, &self.places) {
@@ -242,10 +243,18 @@ impl Program {
         Ok(decoded)
     }
 
-    /// The plan's outputs, as far as they have values.
-    pub fn outputs(&self, scope: &Scope) -> serde_json::Map<String, serde_json::Value> {
-        let value = |entry: &Entry| Some((entry.key.text.to_string(), scope.value(&entry.value).ok()?));
-        self.outputs.iter().filter_map(value).collect()
+    /// The plan's outputs, each with its value, or why it has none; with the steps that it needs, by their places.
+    pub fn outputs(
+        &self,
+        scope: &Scope,
+    ) -> impl Iterator<Item = (&str, &BTreeSet<usize>, Result<serde_json::Value, Failure>)> {
+        self.outputs.iter().map(move |(entry, needs)| {
+            let value = scope.value(&entry.value).map_err(|diagnostic| {
+                let span = diagnostic.span.unwrap_or(entry.key.span);
+                self.explain(&diagnostic, span)
+            });
+            (&*entry.key.text, needs, value)
+        })
     }
 
     /// What the names of that plan begin with.
@@ -260,12 +269,12 @@ impl Program {
         }
     }
 
-    fn explain(&self, diagnostic: &Diagnostic, planned: &Planned) -> Failure {
+    fn explain(&self, diagnostic: &Diagnostic, otherwise: Span) -> Failure {
         let message = match diagnostic.label.as_str() {
             "" => diagnostic.message.clone(),
             label => format!("{}: {label}", diagnostic.message),
         };
-        let place = self.source.place(diagnostic.span.unwrap_or(planned.span).start);
+        let place = self.source.place(diagnostic.span.unwrap_or(otherwise).start);
         let help = diagnostic.notes.iter().map(|note| note.trim_start_matches("help: ").to_owned()).collect();
         Failure { kind: FailureKind::Step, message, notes: Vec::new(), help, place: Some(place) }
     }

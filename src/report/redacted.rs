@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Reporter;
 use crate::{
-    event::{Event, Failure, Finished, Outcome, Summary},
+    event::{Event, Failure, Finished, Lacking, Outcome, Summary},
     output::Output,
     secret::{Redaction, Secrets},
 };
@@ -89,6 +89,7 @@ fn redact_event(redaction: &Redaction, event: &Event) -> Event {
             };
             let summary = Summary {
                 steps: summary.steps.iter().map(finished).collect(),
+                lacking: summary.lacking.iter().map(|lacking| redact_lacking(redaction, lacking)).collect(),
                 unsettled: summary.unsettled.as_ref().map(|failure| redact_failure(redaction, failure)),
                 ..Summary::clone(summary)
             };
@@ -109,6 +110,10 @@ fn redact_outcome(redaction: &Redaction, outcome: &Outcome) -> Outcome {
         Outcome::Failed(failure) => Outcome::Failed(Arc::new(redact_failure(redaction, failure))),
         other => other.clone(),
     }
+}
+
+fn redact_lacking(redaction: &Redaction, lacking: &Lacking) -> Lacking {
+    Lacking { because: redaction.redact(&lacking.because).into_owned(), ..lacking.clone() }
 }
 
 fn redact_failure(redaction: &Redaction, failure: &Failure) -> Failure {

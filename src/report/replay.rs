@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     event::{
-        Chain, Edge, Event, Failure, FailureKind, Finished, Node, Outcome, Place, ProgramStream, Reason, StepId,
-        Summary, Transfer,
+        Chain, Edge, Event, Failure, FailureKind, Finished, Lacking, Node, Outcome, Place, ProgramStream, Reason,
+        StepId, Summary, Transfer,
     },
     output::Output,
     step::KINDS,
@@ -149,6 +149,7 @@ impl Replay {
             unsettled: line.get("unsettled").and_then(failure),
             rehearsed: None,
             outputs: line.get("outputs").and_then(Value::as_object).cloned().unwrap_or_default(),
+            lacking: lacking(line),
             elapsed: millis(line, "elapsed_ms")?,
             chain: self.chain(line),
         };
@@ -190,6 +191,15 @@ fn millis(line: &Line, name: &str) -> Option<Duration> {
 fn transfer(line: &Line) -> Option<Transfer> {
     let digest = text(line, "digest")?.parse().ok()?;
     Some(Transfer::new(text(line, "name")?.to_owned(), digest, number(line, "bytes")?))
+}
+
+fn lacking(line: &Line) -> Vec<Lacking> {
+    let read = |value: &Value| {
+        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let is_skipped = value.get("skipped").and_then(Value::as_bool).unwrap_or_default();
+        Some(Lacking { output: text("output")?, because: text("because")?, is_skipped })
+    };
+    line.get("lacking").and_then(Value::as_array).into_iter().flatten().filter_map(read).collect()
 }
 
 fn failure(value: &Value) -> Option<Failure> {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    json::{EdgeJson, FailureJson, LinkJson, RehearsedJson, millis, output, timestamp},
+    json::{EdgeJson, FailureJson, LackingJson, LinkJson, RehearsedJson, millis, output, timestamp},
     record::{Record, Resumed, Retry, StepRecord, TransferRecord},
 };
 use crate::{event::Outcome, oci::Digest, output::Output, text};
@@ -46,6 +46,9 @@ struct ResultJson<'a> {
     /// The plan's outputs, by name, as far as they have values.
     #[serde(skip_serializing_if = "Option::is_none")]
     outputs: Option<&'a Map<String, Value>>,
+    /// The outputs that have no value.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    lacking: Vec<LackingJson<'a>>,
     /// What went wrong after the last step.
     #[serde(skip_serializing_if = "Option::is_none")]
     unsettled: Option<FailureJson<'a>>,
@@ -196,6 +199,7 @@ impl<'a> ResultJson<'a> {
             steps: record.steps.iter().map(StepJson::of).collect(),
             edges: record.edges.iter().map(EdgeJson::of).collect(),
             outputs: summary.map(|summary| &summary.outputs),
+            lacking: summary.map(LackingJson::all).unwrap_or_default(),
             unsettled: summary.and_then(|summary| summary.unsettled.as_ref()).map(FailureJson::of),
             chain: summary.map(|summary| LinkJson::all(&summary.chain)).unwrap_or_default(),
             rehearsed: summary.and_then(|summary| summary.rehearsed.as_ref()).map(RehearsedJson::of),

@@ -101,7 +101,7 @@ impl StatusLines {
 }
 
 /// Where the step stands and what can be done, one line each, indented.
-fn details(failure: &Failure) -> String {
+pub(super) fn details(failure: &Failure) -> String {
     let place = failure.place.iter().map(|place| format!("  --> {}\n", text::safe_line(&place.to_string())));
     let help = failure.help.iter().map(|help| format!("  help: {}\n", text::safe_line(help)));
     let notes = failure.notes.iter().map(|note| format!("  note: {}\n", text::safe_line(note)));

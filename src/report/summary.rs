@@ -1,8 +1,8 @@
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
-use super::{Palette, rehearsed};
+use super::{Palette, rehearsed, status::details};
 use crate::{
-    event::{ExitCode, Finished, Outcome, Summary},
+    event::{ExitCode, Failure, Finished, Lacking, Outcome, Summary},
     text,
 };
 
@@ -18,6 +18,7 @@ pub(super) fn opening(plan: &str, steps: usize) -> String {
 pub(super) fn draw(summary: &Summary, palette: Palette) -> String {
     let mut drawn = list("changed:", &summary.steps, palette, changed);
     drawn += &list("failed:", &summary.steps, palette, failed);
+    drawn += &without_value(summary, palette);
     drawn += &outcome(summary, palette);
     drawn.extend(summary.rehearsed.iter().map(|rehearsed| rehearsed::draw(rehearsed, palette)));
     drawn
@@ -25,12 +26,35 @@ pub(super) fn draw(summary: &Summary, palette: Palette) -> String {
 
 /// How many steps ended how, and how to go on.
 pub(super) fn outcome(summary: &Summary, palette: Palette) -> String {
-    let mut drawn = String::new();
+    let mut drawn = summary.unsettled.iter().map(|failure| unsettled(failure, palette)).collect::<String>();
     let elapsed = text::duration(summary.elapsed);
     // Writing to a string cannot fail.
     let _ = writeln!(drawn, "{} in {elapsed}", palette.heading(&counts(summary)));
     if let Some(advice) = advice(summary.exit_code()) {
         let _ = writeln!(drawn, "{advice}");
+    }
+    drawn
+}
+
+/// What went wrong when all steps had ended.
+fn unsettled(failure: &Failure, palette: Palette) -> String {
+    let word = palette.outcome(&Outcome::Failed(Arc::new(failure.clone())), "failed");
+    format!("{word}    {}\n{}", text::safe_line(&failure.message), details(failure))
+}
+
+/// The outputs that what was skipped would have given. What was to come of a step that failed is no news.
+fn without_value(summary: &Summary, palette: Palette) -> String {
+    let skipped: Vec<_> = summary.lacking.iter().filter(|lacking| lacking.is_skipped).collect();
+    if skipped.is_empty() {
+        return String::new();
+    }
+    let mut drawn = format!("{}\n", palette.heading("outputs without a value:"));
+    for Lacking { output, because, .. } in skipped.iter().take(LISTED) {
+        drawn.extend(["  ", &text::safe_line(output), ": ", &text::safe_line(because), "\n"]);
+    }
+    if skipped.len() > LISTED {
+        // Writing to a string cannot fail.
+        let _ = writeln!(drawn, "  and {} more", skipped.len() - LISTED);
     }
     drawn
 }
@@ -124,6 +148,7 @@ mod tests {
             unsettled: None,
             rehearsed: None,
             outputs: serde_json::Map::new(),
+            lacking: Vec::new(),
             elapsed: Duration::from_millis(1200),
             chain: Chain::default(),
         }

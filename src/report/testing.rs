@@ -194,6 +194,7 @@ pub(super) fn events() -> Vec<Event> {
         unsettled: None,
         rehearsed: Some(rehearsed()),
         outputs: outputs(),
+        lacking: Vec::new(),
         elapsed: Duration::from_millis(1234),
         chain: Chain { links: vec![(step(0), 1), (step(4), 1)] },
     };

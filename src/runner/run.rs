@@ -20,7 +20,7 @@ use super::{
     worked::{Worked, work, work_or_take_over},
 };
 use crate::{
-    event::{Event, Failure, FailureKind, Fingerprint, Finished, Outcome, Progress, StepId, Summary},
+    event::{Event, Failure, FailureKind, Fingerprint, Finished, Lacking, Outcome, Progress, StepId, Summary},
     output::Output,
     plan::Scope,
     program::{FingerprintDraft, Program},

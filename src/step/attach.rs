@@ -162,7 +162,7 @@ impl Step for Attach {
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
         let store = cx.open(&self.subject.repository);
-        let mut blobs = file::layers(cx, &self.files, Compression::Gzip).await?;
+        let mut blobs = file::layers_for(cx, &store, &self.files, Compression::Gzip).await?;
         blobs.push(Layer::bytes(Descriptor::empty(), &b"{}"[..]));
         self.go_ahead(cx, &*store, &blobs).await;
         let subject = match platform(self.platform.as_ref())? {

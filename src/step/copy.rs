@@ -343,14 +343,15 @@ impl Step for Copy {
         let mut totals = Totals::default();
         let Some(select) = &self.select else {
             let tags: Vec<Tag> = self.to.tag.iter().chain(&self.tags).cloned().collect();
-            copying.one(&self.from, &tags, &mut totals).await?;
+            copying.one(&self.from, None, &tags, &mut totals).await?;
             return Ok(self.done(&totals, &tags));
         };
         let tags = self.selected(cx, select).await?;
+        let mut vouched = copying.all_vouched(&tags).await?.into_iter();
         // One after the other: what one brought, the next one finds, and the outputs tell it the same way each time.
         for tag in &tags {
             let from = Reference::by_tag(self.from.repository.clone(), tag.clone());
-            copying.one(&from, std::slice::from_ref(tag), &mut totals).await?;
+            copying.one(&from, vouched.next(), std::slice::from_ref(tag), &mut totals).await?;
         }
         Ok(self.done(&totals, &tags))
     }

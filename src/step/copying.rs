@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 
 use super::{
     Copy, CopyReferrers, IfExists, StepContext, StepError, copy_platforms::with_platforms, platforms::platform,
-    tag_selection::is_of_digest,
+    several::several, tag_selection::is_of_digest,
 };
 use crate::{
     event::Outcome,
@@ -39,6 +39,9 @@ enum At {
     /// All of them to what is to stay.
     Kept(Box<Descriptor>),
 }
+
+/// How many manifests are looked at together, whether they are signed.
+const VOUCHED: usize = 8;
 
 impl Default for Totals {
     fn default() -> Self {
@@ -82,16 +85,57 @@ impl<'a> Copying<'a> {
         Ok(Self { cx, step, platforms, options })
     }
 
-    /// Copies what `from` names, and points `tags` to it.
-    pub(super) async fn one(&self, from: &Reference, tags: &[Tag], totals: &mut Totals) -> Result<(), StepError> {
+    /// What `from` names, vouched for where that is asked.
+    async fn vouched(&self, from: &Reference) -> Result<Manifest, StepError> {
         let cx = self.cx;
-        let source = cx.open(&from.repository);
-        // Beside each other: neither says anything about the other.
-        let (whole, there) = tokio::join!(cx.manifest(from), self.where_they_point(tags));
+        let whole = cx.manifest(from).await;
         let whole = whole.map_err(|error| if self.step.verify.is_some() { error.at_gate(from) } else { error })?;
         if let Some(demand) = &self.step.verify {
+            let source = cx.open(&from.repository);
             demand.ask(cx, &*source, &from.repository, &from.repository, &whole.descriptor()).await?;
         }
+        Ok(whole)
+    }
+
+    /// What each of these tags of the source names, in that order, where it must be vouched for: all of them before anything
+    /// is written. Otherwise nothing.
+    pub(super) async fn all_vouched(&self, tags: &[Tag]) -> Result<Vec<Manifest>, StepError> {
+        if self.step.verify.is_none() {
+            return Ok(Vec::new());
+        }
+        let vouched = tags.iter().map(|tag| async move {
+            let from = Reference::by_tag(self.step.from.repository.clone(), tag.clone());
+            let vouched = self.vouched(&from).await;
+            vouched.map_err(|error| match error {
+                StepError::Refused { message, mut found } => {
+                    found.insert(0, format!("it is what `{from}` names"));
+                    StepError::Refused { message, found }
+                }
+                error => error,
+            })
+        });
+        several(VOUCHED, vouched.collect()).await
+    }
+
+    /// Copies what `from` names, where that was vouched for already as it was then, and points `tags` to it.
+    pub(super) async fn one(
+        &self,
+        from: &Reference,
+        vouched: Option<Manifest>,
+        tags: &[Tag],
+        totals: &mut Totals,
+    ) -> Result<(), StepError> {
+        let cx = self.cx;
+        let source = cx.open(&from.repository);
+        let whole = async {
+            match vouched {
+                Some(whole) => Ok(whole),
+                None => self.vouched(from).await,
+            }
+        };
+        // Beside each other: neither says anything about the other.
+        let (whole, there) = tokio::join!(whole, self.where_they_point(tags));
+        let whole = whole?;
         let whole_digest = whole.digest().clone();
         let root = match self.platforms.as_slice() {
             [] => whole,

@@ -8,10 +8,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Places, StepContext, StepError};
+use super::{
+    Places, StepContext, StepError,
+    folders::{self, Folder, Folders},
+};
 use crate::{
     oci::{Descriptor, Digest, Repository, annotation, media_type},
-    pack::{self, Compression, DigestCache, LayerContent, LayerOptions, PackError},
+    pack::{self, Compression, DigestCache, KnownLayer, LayerContent, LayerOptions, PackError},
     plan::{Diagnostic, yaml::Spanned},
     store::{Source, Store},
 };
@@ -132,9 +135,15 @@ impl FileSpec {
         options: &LayerOptions,
         hashed: &Hashed,
     ) -> Result<Vec<Layer>, PackError> {
+        let titled = self.titled(pattern, root)?.into_iter();
+        titled.map(|(path, title)| self.pack_path(&path, &title, options, hashed)).collect()
+    }
+
+    /// What the pattern finds, each with its title.
+    fn titled(&self, pattern: &str, root: &Path) -> Result<Vec<(PathBuf, String)>, PackError> {
         let paths = pack::expand(root, pattern)?;
         let several = paths.len() > 1;
-        let pack = |path: &std::path::PathBuf| {
+        let titled = |path: &PathBuf| {
             let written = path.to_str().ok_or_else(|| PackError::NotUnicode { path: path.clone() })?;
             let title = match &self.name {
                 // A name for several files is the folder that they go into.
@@ -146,9 +155,18 @@ impl FileSpec {
                 None => written.trim_end_matches('/').to_owned(),
             };
             pack::check_title(&title)?;
-            self.pack_path(&root.join(path), &title, options, hashed)
+            Ok((root.join(path), title))
         };
-        paths.iter().map(pack).collect()
+        paths.iter().map(titled).collect()
+    }
+
+    /// The folders among what the pattern finds. What is wrong with it is said where it is packed. Blocking.
+    fn folders(&self, places: &Places, options: &LayerOptions) -> Vec<Folder> {
+        let Some(pattern) = &self.path else { return Vec::new() };
+        let titled = self.titled(pattern, places.source_root(pattern)).unwrap_or_default();
+        let folders = titled.into_iter().filter(|(path, _)| path.is_dir());
+        let folder = |(path, prefix)| Folder { path, options: LayerOptions { prefix, ..options.clone() } };
+        folders.map(folder).collect()
     }
 
     fn pack_path(&self, path: &Path, title: &str, options: &LayerOptions, hashed: &Hashed) -> Result<Layer, PackError> {
@@ -161,18 +179,17 @@ impl FileSpec {
             return Ok(Layer { descriptor, source: Source::file(path), from: None, file, _content: None });
         }
         let options = LayerOptions { prefix: title.to_owned(), ..options.clone() };
-        let packed = pack::pack_directory(path, &options)?;
-        let mut descriptor = packed.descriptor;
+        let (layer, source, content) = hashed.pack(path, &options)?;
+        let mut descriptor = layer.descriptor;
         if let Some(given) = given {
             descriptor.media_type = given;
         }
         self.annotate(&mut descriptor, title);
         // oras unpacks what has these two, and checks the digest of the tar.
         let mut insert = |key: &str, value: String| descriptor.annotations.insert(key.to_owned(), value);
-        insert(annotation::ORAS_CONTENT_DIGEST, packed.diff_id.to_string());
+        insert(annotation::ORAS_CONTENT_DIGEST, layer.diff_id.to_string());
         insert(annotation::ORAS_UNPACK, "true".to_owned());
-        let source = source_of(&packed.content);
-        Ok(Layer { descriptor, source, from: None, file: None, _content: Some(packed.content) })
+        Ok(Layer { descriptor, source, from: None, file: None, _content: content })
     }
 
     fn annotate(&self, descriptor: &mut Descriptor, title: &str) {
@@ -193,6 +210,11 @@ impl Layer {
         Self { descriptor, source: Source::blob(Arc::clone(store)), from, file: None, _content: None }
     }
 
+    /// A layer that the repository has to which it is pushed.
+    pub(super) fn there(descriptor: Descriptor, store: &Arc<dyn Store>) -> Self {
+        Self { descriptor, source: Source::blob(Arc::clone(store)), from: None, file: None, _content: None }
+    }
+
     /// Bytes in memory.
     pub(super) fn bytes(descriptor: Descriptor, bytes: impl Into<bytes::Bytes>) -> Self {
         Self { descriptor, source: Source::bytes(bytes), from: None, file: None, _content: None }
@@ -211,13 +233,38 @@ fn source_of(content: &LayerContent) -> Source {
 pub(super) struct Hashed {
     /// Hashed when they were sent: digest and size by path.
     pub(super) sent: HashMap<PathBuf, (Digest, u64)>,
+    /// Folders that are packed and there.
+    there: Option<(Folders, Arc<dyn Store>)>,
     cache: Arc<DigestCache>,
 }
 
 impl Hashed {
     /// Those that an earlier run has hashed.
     pub(super) fn before(cx: &StepContext) -> Self {
-        Self { sent: HashMap::new(), cache: Arc::clone(&cx.places.digests) }
+        Self { sent: HashMap::new(), there: None, cache: Arc::clone(&cx.places.digests) }
+    }
+
+    /// The same with folders whose layers are in `store`.
+    pub(super) fn with_folders(self, folders: Folders, store: Arc<dyn Store>) -> Self {
+        Self { there: Some((folders, store)), ..self }
+    }
+
+    /// What a folder is as a layer, and where its bytes are: packed, unless a store is known to have it.
+    fn pack(
+        &self,
+        path: &Path,
+        options: &LayerOptions,
+    ) -> Result<(KnownLayer, Source, Option<LayerContent>), PackError> {
+        if let Some((folders, store)) = &self.there
+            && let Some(layer) = folders.find(path, &options.prefix)
+        {
+            return Ok((layer.clone(), Source::blob(Arc::clone(store)), None));
+        }
+        let packed = pack::pack_directory(path, options)?;
+        let layer = packed.known();
+        self.cache.keep_folder(path, options, &layer);
+        let source = source_of(&packed.content);
+        Ok((layer, source, Some(packed.content)))
     }
 
     fn describe(&self, path: &Path, media_type: &str) -> Result<Descriptor, PackError> {
@@ -245,7 +292,7 @@ pub(super) async fn layers_hashed(
     hashed: Hashed,
 ) -> Result<Vec<Layer>, StepError> {
     let (files, places) = (files.to_vec(), Arc::clone(&cx.places));
-    let options = LayerOptions { compression, modified: cx.epoch.unwrap_or(0), ..LayerOptions::artifact("") };
+    let options = options(cx, compression);
     let packed = tokio::task::spawn_blocking(move || {
         let mut layers: Vec<Layer> = Vec::new();
         for file in &files {
@@ -261,6 +308,32 @@ pub(super) async fn layers_hashed(
     });
     let packed = packed.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
     packed.map_err(StepError::pack("pack the files"))
+}
+
+/// The layers of `files`, whose folders are not packed where `store` is known to have them.
+pub(super) async fn layers_for(
+    cx: &StepContext,
+    store: &Arc<dyn Store>,
+    files: &[FileSpec],
+    compression: Compression,
+) -> Result<Vec<Layer>, StepError> {
+    let mut known = Folders::default();
+    known.look(cx, &**store, folders(cx, files, compression).await).await;
+    layers_hashed(cx, files, compression, Hashed::before(cx).with_folders(known, Arc::clone(store))).await
+}
+
+/// The folders among `files`, each once.
+pub(super) async fn folders(cx: &StepContext, files: &[FileSpec], compression: Compression) -> Vec<Folder> {
+    let (files, places) = (files.to_vec(), Arc::clone(&cx.places));
+    let options = options(cx, compression);
+    let found = tokio::task::spawn_blocking(move || {
+        folders::distinct(files.iter().flat_map(|file| file.folders(&places, &options)))
+    });
+    found.await.unwrap_or_default()
+}
+
+fn options(cx: &StepContext, compression: Compression) -> LayerOptions {
+    LayerOptions { compression, modified: cx.epoch.unwrap_or(0), ..LayerOptions::artifact("") }
 }
 
 /// The local paths that `files` read.

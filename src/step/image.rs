@@ -1,9 +1,10 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::{
     Declare, Done, EffectInfo, Effects, Guess, IfExists, Places, Sort, Step, StepContext, StepError,
@@ -11,6 +12,7 @@ use super::{
     base::{self, Base, Bases},
     effect_info::{adds, changes, reads},
     file::Layer,
+    folders::{self, Folder, Folders},
     image_config::{self, Added},
     kind::{DIGEST, MEDIA_TYPE, OutputInfo, REFERENCE, SIZE, output},
     platforms::{check_platform, platform},
@@ -23,8 +25,9 @@ use crate::{
         RootFs, Tag, media_type,
     },
     output::Output,
-    pack::{self, LayerOptions, PackError, PackedLayer},
+    pack::{self, KnownLayer, LayerContent, LayerOptions, PackError},
     plan::{Diagnostic, yaml::Spanned},
+    store::Store,
 };
 
 /// Makes a container image from files and pushes it.
@@ -128,7 +131,9 @@ created: 2026-01-31T12:00:00Z
 
 /// A layer that was packed, and what the history says of it.
 struct Packed {
-    layer: PackedLayer,
+    layer: KnownLayer,
+    /// Its bytes; nothing where the repository is known to have them.
+    content: Option<LayerContent>,
     created_by: String,
 }
 
@@ -140,28 +145,44 @@ struct MadeImage {
 }
 
 impl Image {
-    async fn pack(&self, cx: &StepContext) -> Result<Vec<Packed>, StepError> {
+    async fn pack(&self, cx: &StepContext, store: &Arc<dyn Store>) -> Result<Vec<Packed>, StepError> {
+        let broken_off = |error: JoinError| StepError::BrokenOff { message: error.to_string() };
         let (layers, places, modified) = (self.layers.clone(), cx.places.clone(), cx.epoch.unwrap_or(0));
-        let packed = tokio::task::spawn_blocking(move || {
-            let mut packed = Vec::new();
+        let found = spawn_blocking(move || {
+            let mut found = Vec::new();
             for layer in &layers {
                 let options = LayerOptions { modified, ..LayerOptions::image(&layer.at) };
                 let root = places.source_root(&layer.path);
                 for path in pack::expand(root, &layer.path)? {
                     let created_by = format!("consign: {} at {}", path.display(), layer.at);
-                    let path = root.join(path);
-                    let layer = if path.is_dir() {
-                        pack::pack_directory(&path, &options)?
-                    } else {
-                        pack::pack_file_layer(&path, &options)?
-                    };
-                    packed.push(Packed { layer, created_by });
+                    found.push((Folder { path: root.join(path), options: options.clone() }, created_by));
                 }
             }
-            Ok::<_, PackError>(packed)
+            Ok::<_, PackError>(found)
         });
-        let packed = packed.await.map_err(|error| StepError::BrokenOff { message: error.to_string() })?;
-        packed.map_err(StepError::pack("pack the layers"))
+        let fail = || StepError::pack("pack the layers");
+        let found = found.await.map_err(broken_off)?.map_err(fail())?;
+        let mut folders = Folders::default();
+        let folder = |(folder, _): &(Folder, String)| folder.path.is_dir().then(|| folder.clone());
+        folders.look(cx, &**store, folders::distinct(found.iter().filter_map(folder))).await;
+        let places = cx.places.clone();
+        let packed = spawn_blocking(move || {
+            let pack = |(Folder { path, options }, created_by): (Folder, String)| {
+                if let Some(layer) = folders.find(&path, &options.prefix) {
+                    return Ok(Packed { layer: layer.clone(), content: None, created_by });
+                }
+                let packed = if path.is_dir() {
+                    let packed = pack::pack_directory(&path, &options)?;
+                    places.digests.keep_folder(&path, &options, &packed.known());
+                    packed
+                } else {
+                    pack::pack_file_layer(&path, &options)?
+                };
+                Ok(Packed { layer: packed.known(), content: Some(packed.content), created_by })
+            };
+            found.into_iter().map(pack).collect::<Result<Vec<_>, PackError>>()
+        });
+        packed.await.map_err(broken_off)?.map_err(fail())
     }
 
     /// The config of an image that is made on nothing.
@@ -285,7 +306,8 @@ impl Step for Image {
     }
 
     async fn run(&self, cx: &StepContext) -> Result<Done, StepError> {
-        let packed = self.pack(cx).await?;
+        let store = cx.open(&self.to.repository);
+        let packed = self.pack(cx, &store).await?;
         let (bases, annotations) = self.bases(cx).await?;
         let mut blobs = Vec::new();
         let mut parts = Vec::new();
@@ -310,7 +332,10 @@ impl Step for Image {
                 (Manifest::from_index(index)?, None)
             }
         };
-        blobs.extend(packed.into_iter().map(|packed| Layer::packed(packed.layer.descriptor, packed.layer.content)));
+        blobs.extend(packed.into_iter().map(|packed| match packed.content {
+            Some(content) => Layer::packed(packed.layer.descriptor, content),
+            None => Layer::there(packed.layer.descriptor, &store),
+        }));
         let publication = Publication { to: &self.to, tags: &[], if_exists: self.if_exists, manifest, blobs, parts };
         let (done, _) = publication.publish(cx).await?;
         let output = match config {

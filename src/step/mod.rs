@@ -27,6 +27,7 @@ mod expect;
 mod file;
 mod file_or_secret;
 mod flat;
+mod folders;
 mod guess;
 mod if_exists;
 mod image;

@@ -94,7 +94,7 @@ files:
 
 impl Push {
     async fn manifest(&self, cx: &StepContext) -> Result<(Manifest, Vec<Layer>), StepError> {
-        let hashed = streamed::send(cx, &self.to, &self.files).await;
+        let hashed = streamed::send(cx, &self.to, &self.files, self.compression.into()).await;
         let mut blobs = file::layers_hashed(cx, &self.files, self.compression.into(), hashed).await?;
         let mut manifest = match &self.config {
             None => ImageManifest::new(Descriptor::empty()),

@@ -1,4 +1,4 @@
-//! Large files that are sent while they are hashed: they are read once.
+//! Large files and folders that are sent while they are hashed and packed: they are read once.
 //!
 //! Only where nothing says that the content may be there already: sending for nothing would cost more than hashing first.
 //! What cannot be sent so is hashed and pushed like any other file.
@@ -12,37 +12,55 @@ use std::{
 
 use super::{
     StepContext,
-    file::{FileSpec, Hashed},
+    file::{self, FileSpec, Hashed},
+    folders::Folders,
 };
 use crate::{
-    oci::{Reference, Target},
-    pack,
+    oci::{ImageManifest, Manifest, Reference, Target},
+    pack::{self, Compression},
     store::{Store, Unhashed},
 };
 
 /// In bytes. Smaller files are hashed in a moment.
 const LARGE: u64 = 64 * 1024 * 1024;
 
-/// Sends what is large in `files`, not hashed yet, and most likely new at `to`. What was sent is hashed then.
-pub(super) async fn send(cx: &StepContext, to: &Reference, files: &[FileSpec]) -> Hashed {
+/// Sends what is large in `files`, not known yet, and most likely new at `to`. What was sent is known then.
+pub(super) async fn send(cx: &StepContext, to: &Reference, files: &[FileSpec], compression: Compression) -> Hashed {
     let mut hashed = Hashed::before(cx);
-    if !to.repository.is_registry() {
-        return hashed;
-    }
-    let (patterns, places) = (patterns(files), Arc::clone(&cx.places));
-    let large = tokio::task::spawn_blocking(move || {
-        let mut large = large_files(&patterns, &places.plan_folder);
-        large.retain(|(path, metadata)| places.digests.find(path, metadata).is_none());
-        large
-    });
-    let large = large.await.unwrap_or_default();
-    if large.is_empty() {
-        return hashed;
-    }
     let store = cx.open(&to.repository);
-    // Nothing is said of what is pushed without a tag, and of what an error hides.
-    let Some(there) = sizes_there(&*store, to).await else { return hashed };
-    for (path, before) in large.into_iter().filter(|(_, metadata)| !there.contains(&metadata.len())) {
+    let folders = file::folders(cx, files, compression).await;
+    let mut known = Folders::default();
+    let folders = known.look(cx, &*store, folders).await;
+    if to.repository.is_registry() {
+        let (patterns, places) = (patterns(files), Arc::clone(&cx.places));
+        let large = tokio::task::spawn_blocking(move || {
+            let mut large = large_files(&patterns, &places.plan_folder);
+            large.retain(|(path, metadata)| places.digests.find(path, metadata).is_none());
+            large
+        });
+        let large = large.await.unwrap_or_default();
+        // Nothing is said of what is pushed without a tag, and of what an error hides.
+        if (!large.is_empty() || !folders.is_empty())
+            && let Some(there) = there(&*store, to).await
+        {
+            let there = there.as_ref().and_then(Manifest::as_image);
+            send_files(cx, &*store, large, there, &mut hashed).await;
+            known.send(cx, &*store, folders, there).await;
+        }
+    }
+    hashed.with_folders(known, store)
+}
+
+async fn send_files(
+    cx: &StepContext,
+    store: &dyn Store,
+    large: Vec<(PathBuf, Metadata)>,
+    there: Option<&ImageManifest>,
+    hashed: &mut Hashed,
+) {
+    // A file of one of these sizes may be the same.
+    let sizes: HashSet<u64> = there.map_or(&[][..], |image| &image.layers).iter().map(|layer| layer.size).collect();
+    for (path, before) in large.into_iter().filter(|(_, metadata)| !sizes.contains(&metadata.len())) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let content = Unhashed::file(&path, name, before.len()).watched(cx.progress.clone());
         if let Some(digest) = store.push_unhashed(&content).await {
@@ -50,7 +68,6 @@ pub(super) async fn send(cx: &StepContext, to: &Reference, files: &[FileSpec]) -
             hashed.sent.insert(path, (digest, before.len()));
         }
     }
-    hashed
 }
 
 fn patterns(files: &[FileSpec]) -> Vec<String> {
@@ -69,12 +86,9 @@ fn large_files(patterns: &[String], folder: &Path) -> Vec<(PathBuf, Metadata)> {
     files.filter(|(path, metadata)| metadata.len() > LARGE && seen.insert(path.clone())).collect()
 }
 
-/// The sizes of the layers of what `to` names now: a file of one of these sizes may be the same.
-async fn sizes_there(store: &dyn Store, to: &Reference) -> Option<HashSet<u64>> {
-    let tag = to.tag.clone()?;
-    let there = store.manifest(&Target::Tag(tag)).await.ok()?;
-    let image = there.as_ref().and_then(|manifest| manifest.as_image());
-    Some(image.map(|image| image.layers.iter().map(|layer| layer.size).collect()).unwrap_or_default())
+/// What the tag of `to` points to now. Nothing where that is not known.
+async fn there(store: &dyn Store, to: &Reference) -> Option<Option<Manifest>> {
+    store.manifest(&Target::Tag(to.tag.clone()?)).await.ok()
 }
 
 #[cfg(test)]

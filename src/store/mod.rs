@@ -8,6 +8,7 @@ mod content;
 mod copy;
 mod delivery;
 mod error;
+mod file_stream;
 mod host;
 mod inventory;
 mod layout;
@@ -49,7 +50,7 @@ pub use self::{
     round_trips::{RoundTrip, RoundTrips},
     source::Source,
     staged::Staged,
-    unhashed::Unhashed,
+    unhashed::{Maker, Unhashed},
     walk::{Graph, referrers_graph},
 };
 use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, Target};
@@ -136,7 +137,7 @@ pub trait Store: Debug + Send + Sync {
         from: Option<&Repository>,
     ) -> Result<Delivery, StoreError>;
 
-    /// Stores a file whose digest is not known yet, hashed while it is sent, and says what it is. `None`: that is not done
+    /// Stores content whose digest is not known yet, hashed while it is sent, and says what it is. `None`: that is not done
     /// here or did not work, and it must be hashed and pushed as a blob.
     async fn push_unhashed(&self, _content: &Unhashed) -> Option<Digest> {
         None

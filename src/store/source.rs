@@ -1,14 +1,9 @@
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::fs::File;
-use tokio_util::io::ReaderStream;
+use futures_util::{StreamExt, stream};
 
-use super::{ByteStream, Store, StoreError, Unhashed, verified};
+use super::{ByteStream, Store, StoreError, Unhashed, file_stream::read_file, verified};
 use crate::{event::Progress, oci::Descriptor};
 
 /// Where content comes from when it is pushed. It can be opened again and again: a retry starts from the beginning.
@@ -45,7 +40,7 @@ impl Source {
         Self { origin: Origin::Blob(store), progress: None }
     }
 
-    /// A file whose digest is not known yet. No descriptor can verify it; it has a digest once it was read.
+    /// Content whose digest is not known yet. No descriptor can verify it; it has a digest once it was read.
     pub(super) const fn unhashed(content: Unhashed) -> Self {
         Self { origin: Origin::Unhashed(content), progress: None }
     }
@@ -82,14 +77,4 @@ impl Source {
             }
         })))
     }
-}
-
-/// The content of a file, in large pieces.
-pub(super) async fn read_file(path: &Path) -> Result<ByteStream, StoreError> {
-    let fail = |path: &Path, source| StoreError::Io { path: path.to_owned(), source };
-    let mut file = File::open(path).await.map_err(|source| fail(path, source))?;
-    file.set_max_buf_size(Source::PIECE);
-    let path = path.to_owned();
-    let pieces = ReaderStream::with_capacity(file, Source::PIECE);
-    Ok(Box::pin(pieces.map_err(move |source| fail(&path, source))))
 }

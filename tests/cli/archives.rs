@@ -53,25 +53,25 @@ fn an_archive_with_several_images_asks_for_a_name_and_docker_s_is_only_read() {
     exit code 1
     --- stderr
     plan: 9 steps
-    created   amd64       oci-layout:build@sha256:3af556e811dc  [TIME]
-    created   arm64       oci-layout:build@sha256:87665643d250  [TIME]
-    created   index       oci-layout:build@sha256:28459ffa5444  [TIME]
-    created   sbom        oci-layout:build@sha256:de92120e7b47  [TIME]
-    created   signature   oci-layout:build@sha256:1f2676f6f407  [TIME]
-    created   scan        oci-layout:build@sha256:a6dc1b2aa4a4  [TIME]
-    created   arm64_sbom  oci-layout:build@sha256:4446b9c3dc6b  [TIME]
+    created   amd64       oci-layout:build@sha256:cf97b4817bff  [TIME]
+    created   arm64       oci-layout:build@sha256:e34f9429992b  [TIME]
+    created   index       oci-layout:build@sha256:bd3b2617f7af  [TIME]
+    created   sbom        oci-layout:build@sha256:444a929f0fea  [TIME]
+    created   signature   oci-layout:build@sha256:bc085a7e1021  [TIME]
+    created   scan        oci-layout:build@sha256:96502fd0b283  [TIME]
+    created   arm64_sbom  oci-layout:build@sha256:da0d16c0da0d  [TIME]
     created   both        oci-archive:both.tar  [TIME]
     failed    one         `oci-archive:both.tar` has 2 images: name one of them by its tag
       --> plan.yaml:19:9
       note: there is: amd64, arm64
     changed:
-      created oci-layout:build@sha256:3af556e811dc6d67dd0c864999a2bcd454d92e6346b00c6d2fdefa64d14ec52e
-      created oci-layout:build@sha256:87665643d250d466d885416710a4c24c8e2ae809f5a68df6d97ca32bdf64e5de
-      created oci-layout:build@sha256:28459ffa54448ff83f91792f098c97238012e04fff3c6fec46c8e62fe30606a4
-      created oci-layout:build@sha256:de92120e7b470315a7ea238207cf4258dbd774c02385a67d786a0c74aa38374c
-      created oci-layout:build@sha256:1f2676f6f4071a4ef7751280f5739ea1a8fe21a31979de319c6b77c7ee415c9e
-      created oci-layout:build@sha256:a6dc1b2aa4a482abb1287c0c1d8308e26aa5c8ecea4d760c24658a8763e91d0d
-      created oci-layout:build@sha256:4446b9c3dc6beea67a2ebcb01741fc42d17daffd9493c2094c75f94535527490
+      created oci-layout:build@sha256:cf97b4817bffea576905e2c268b0000128a42d6be9bf309dc605887c8fd80490
+      created oci-layout:build@sha256:e34f9429992b758d743bb1c016f1ebf3d1017b701c22dba9f7a10811b498e4cc
+      created oci-layout:build@sha256:bd3b2617f7afb4e6cf00bcdbe35c0c0f72ea013f2fe737ea95870c55bd3528d9
+      created oci-layout:build@sha256:444a929f0fea1b5e7fc323f11259540f4c31a13638a21df2fb1297c679c1b5e1
+      created oci-layout:build@sha256:bc085a7e1021528745ce153c8a1d6d619935eef52860607b4d1831be7a951fbc
+      created oci-layout:build@sha256:96502fd0b283e1a3fcebb794f010e8caac3c7c5305c1bd611b83a290605616cf
+      created oci-layout:build@sha256:da0d16c0da0da1d7b65f19d4bdfd3e410e665822780707fd06334d460c0e39de
       created oci-archive:both.tar
     failed:
       one: `oci-archive:both.tar` has 2 images: name one of them by its tag

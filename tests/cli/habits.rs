@@ -261,15 +261,7 @@ steps:
       --> plan.yaml:19:61
        |
     19 |     list_tags: { repository: "localhost:5000/${{ steps.each[x].outcome }}" }
-       |                                                             ^
-       |
-       = help: declare it under `inputs` or `vars`
-
-    error: this expression has no value
-      --> plan.yaml:19:61
-       |
-    19 |     list_tags: { repository: "localhost:5000/${{ steps.each[x].outcome }}" }
-       |                                                             ^
+       |                                                             ^ a key is text: write `steps.each['x']`
     "#);
 }
 

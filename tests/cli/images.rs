@@ -99,30 +99,30 @@ fn what_is_not_there_for_a_platform_is_listed() {
     exit code 1
     --- stderr
     plan: 4 steps
-    created   amd64  localhost:5000/build@sha256:931ca5599947  [TIME]
-    created   arm64  r.io/build@sha256:66e619d71dc4  [TIME]
-    created   index  localhost:5000/app@sha256:06207929656f  [TIME]
+    created   amd64  localhost:5000/build@sha256:141585f3c3ce  [TIME]
+    created   arm64  r.io/build@sha256:f466af768d3c  [TIME]
+    created   index  localhost:5000/app@sha256:57f7da35e774  [TIME]
     failed    pull   `localhost:5000/app:v1` has nothing for linux/s390x
       --> plan.yaml:14:9
       note: there is: linux/amd64, linux/arm64/v8
     changed:
-      created localhost:5000/build@sha256:931ca55999472033c5d8a11ef151d6a03bc964471a9addf38c53ea90ea4e2d50
-      created r.io/build@sha256:66e619d71dc47995e24dd757274905e3b9f837b37c700fd75b4e14aa9275f50e
-      created localhost:5000/app@sha256:06207929656f1f139d388f033efba5fd1815d524bb9bcd811e66b483b9c83b2b
+      created localhost:5000/build@sha256:141585f3c3cec81c2201442f863c63fccc0051d23e574d3fe2998ba2526967ce
+      created r.io/build@sha256:f466af768d3cea993186998c137d4a9044c58207f95ba008d8f6faf2506c6ed9
+      created localhost:5000/app@sha256:57f7da35e77451ded7f8534d5f64578c5ef69446e2176dbbc3013b0d8deec675
     failed:
       pull: `localhost:5000/app:v1` has nothing for linux/s390x
     3 created, 1 failed in [TIME]
     run it again: what succeeded is found unchanged
     a real run:
       in                    needs       to
-      localhost:5000/app    pull, push  create  v1 → sha256:06207929656f
-                                        create  sha256:06207929656f
-                                        create  sha256:66e619d71dc4
-                                        create  sha256:931ca5599947
-      localhost:5000/build  pull, push  create  amd64 → sha256:931ca5599947
-                                        create  sha256:931ca5599947
-      r.io/build            pull, push  create  arm64 → sha256:66e619d71dc4
-                                        create  sha256:66e619d71dc4
+      localhost:5000/app    pull, push  create  v1 → sha256:57f7da35e774
+                                        create  sha256:141585f3c3ce
+                                        create  sha256:57f7da35e774
+                                        create  sha256:f466af768d3c
+      localhost:5000/build  pull, push  create  amd64 → sha256:141585f3c3ce
+                                        create  sha256:141585f3c3ce
+      r.io/build            pull, push  create  arm64 → sha256:f466af768d3c
+                                        create  sha256:f466af768d3c
     ");
 }
 
@@ -138,37 +138,37 @@ fn an_index_takes_no_two_manifests_that_cannot_be_told_apart() {
     exit code 1
     --- stderr
     plan: 5 steps
-    created   amd64  localhost:5000/build@sha256:931ca5599947  [TIME]
-    created   arm64  r.io/build@sha256:66e619d71dc4  [TIME]
-    created   index  localhost:5000/app@sha256:06207929656f  [TIME]
-    created   other  localhost:5000/build@sha256:1db35a3c2fe0  [TIME]
+    created   amd64  localhost:5000/build@sha256:141585f3c3ce  [TIME]
+    created   arm64  r.io/build@sha256:f466af768d3c  [TIME]
+    created   index  localhost:5000/app@sha256:57f7da35e774  [TIME]
+    created   other  localhost:5000/build@sha256:ca6efad7dca7  [TIME]
     failed    twice  two manifests are for linux/amd64: clients take the first and never see the other
       --> plan.yaml:16:9
-      note: sha256:931ca55999472033c5d8a11ef151d6a03bc964471a9addf38c53ea90ea4e2d50
-      note: sha256:1db35a3c2fe0d65ba9766d9e33ca10192978907b422ab2923bb1e293623978e4
+      note: sha256:141585f3c3cec81c2201442f863c63fccc0051d23e574d3fe2998ba2526967ce
+      note: sha256:ca6efad7dca7a4c05e8c56118883e586cf7575da00ee303f2bebc15923b79f17
       help: leave one out, or tell them apart by `platform` (a variant) or `annotations`
     changed:
-      created localhost:5000/build@sha256:931ca55999472033c5d8a11ef151d6a03bc964471a9addf38c53ea90ea4e2d50
-      created r.io/build@sha256:66e619d71dc47995e24dd757274905e3b9f837b37c700fd75b4e14aa9275f50e
-      created localhost:5000/app@sha256:06207929656f1f139d388f033efba5fd1815d524bb9bcd811e66b483b9c83b2b
-      created localhost:5000/build@sha256:1db35a3c2fe0d65ba9766d9e33ca10192978907b422ab2923bb1e293623978e4
+      created localhost:5000/build@sha256:141585f3c3cec81c2201442f863c63fccc0051d23e574d3fe2998ba2526967ce
+      created r.io/build@sha256:f466af768d3cea993186998c137d4a9044c58207f95ba008d8f6faf2506c6ed9
+      created localhost:5000/app@sha256:57f7da35e77451ded7f8534d5f64578c5ef69446e2176dbbc3013b0d8deec675
+      created localhost:5000/build@sha256:ca6efad7dca7a4c05e8c56118883e586cf7575da00ee303f2bebc15923b79f17
     failed:
       twice: two manifests are for linux/amd64: clients take the first and never see the other
     4 created, 1 failed in [TIME]
     run it again: what succeeded is found unchanged
     a real run:
       in                    needs       to
-      localhost:5000/app    pull, push  create  v1 → sha256:06207929656f
-                                        create  sha256:06207929656f
-                                        create  sha256:66e619d71dc4
-                                        create  sha256:931ca5599947
-      localhost:5000/build  pull, push  create  amd64 → sha256:931ca5599947
-                                        create  other → sha256:1db35a3c2fe0
-                                        create  sha256:1db35a3c2fe0
-                                        create  sha256:931ca5599947
+      localhost:5000/app    pull, push  create  v1 → sha256:57f7da35e774
+                                        create  sha256:141585f3c3ce
+                                        create  sha256:57f7da35e774
+                                        create  sha256:f466af768d3c
+      localhost:5000/build  pull, push  create  amd64 → sha256:141585f3c3ce
+                                        create  other → sha256:ca6efad7dca7
+                                        create  sha256:141585f3c3ce
+                                        create  sha256:ca6efad7dca7
       localhost:5000/twice  pull, push
-      r.io/build            pull, push  create  arm64 → sha256:66e619d71dc4
-                                        create  sha256:66e619d71dc4
+      r.io/build            pull, push  create  arm64 → sha256:f466af768d3c
+                                        create  sha256:f466af768d3c
     ");
 }
 

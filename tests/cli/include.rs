@@ -82,7 +82,7 @@ fn the_steps_of_an_included_plan_run_where_it_is_included() {
     base      push
     app/push  push
     app/note  attach   after base (data), app/push (data)
-    app       include  after app/note (data, needs)
+    app       include  after app/note (data, include)
     stable    tag      after app (data)
     ");
     assert_snapshot!(test.run("graph plan.yaml --why base app/note").shown(), @"
@@ -138,6 +138,8 @@ fn all_of_it_is_selected_or_skipped_by_its_name() {
     changed:
       created localhost:5000/app@sha256:6c69b25361a3c3188ddd9aef6e20dca1f726d5dcffe5b6819ad772a9dc57e709
       created localhost:5000/app@sha256:31856667fd5ee6eb2f1499862e358f20c9366b15e27fb531424ecc437351a497
+    outputs without a value:
+      digest: `app` was skipped
     2 created, 3 skipped in [TIME]
     a real run:
       in                  needs       to

@@ -131,6 +131,8 @@ fn one_item_is_selected_with_all_that_is_included_for_it() {
     changed:
       created localhost:5000/web@sha256:4c4d23960e90e34c50a209296bcdbaf7b53dd402a7d3c63723f8fd5f24f3501a
       created localhost:5000/web@sha256:a96b955ccf6c3d2e8aab9477095169a6a81c2fe86ca772b7f82646910df914a2
+    outputs without a value:
+      other: `group[x].it` was skipped
     2 created, 1 passed, 13 skipped in [TIME]
     a real run:
       in                  needs       to

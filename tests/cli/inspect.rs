@@ -110,13 +110,13 @@ fn a_layout_knows_its_manifests() {
     assert_eq!(ran.code, 0, "{}", ran.shown());
     assert_snapshot!(ran.stdout, @"
     DIGEST                                                                   TYPE                                      PLATFORM     SIZE  TAGS
-    sha256:1f2676f6f4071a4ef7751280f5739ea1a8fe21a31979de319c6b77c7ee415c9e  signature/example                                      634
-    sha256:28459ffa54448ff83f91792f098c97238012e04fff3c6fec46c8e62fe30606a4  application/vnd.oci.image.index.v1+json                491   1.0.0
-    sha256:3af556e811dc6d67dd0c864999a2bcd454d92e6346b00c6d2fdefa64d14ec52e  application/vnd.oci.image.config.v1+json  linux/amd64  401   amd64
-    sha256:4446b9c3dc6beea67a2ebcb01741fc42d17daffd9493c2094c75f94535527490  sbom/spdx                                              630
-    sha256:87665643d250d466d885416710a4c24c8e2ae809f5a68df6d97ca32bdf64e5de  application/vnd.oci.image.config.v1+json  linux/arm64  401   arm64
-    sha256:a6dc1b2aa4a482abb1287c0c1d8308e26aa5c8ecea4d760c24658a8763e91d0d  scan/example                                           628
-    sha256:de92120e7b470315a7ea238207cf4258dbd774c02385a67d786a0c74aa38374c  sbom/spdx                                              640
+    sha256:444a929f0fea1b5e7fc323f11259540f4c31a13638a21df2fb1297c679c1b5e1  sbom/spdx                                              640
+    sha256:96502fd0b283e1a3fcebb794f010e8caac3c7c5305c1bd611b83a290605616cf  scan/example                                           628
+    sha256:bc085a7e1021528745ce153c8a1d6d619935eef52860607b4d1831be7a951fbc  signature/example                                      634
+    sha256:bd3b2617f7afb4e6cf00bcdbe35c0c0f72ea013f2fe737ea95870c55bd3528d9  application/vnd.oci.image.index.v1+json                491   1.0.0
+    sha256:cf97b4817bffea576905e2c268b0000128a42d6be9bf309dc605887c8fd80490  application/vnd.oci.image.config.v1+json  linux/amd64  401   amd64
+    sha256:da0d16c0da0da1d7b65f19d4bdfd3e410e665822780707fd06334d460c0e39de  sbom/spdx                                              630
+    sha256:e34f9429992b758d743bb1c016f1ebf3d1017b701c22dba9f7a10811b498e4cc  application/vnd.oci.image.config.v1+json  linux/arm64  401   arm64
     ");
     let outputs = outputs(&std::fs::read_to_string(test.path("outputs.json")).unwrap());
     assert_eq!((&outputs["listing"], &outputs["count"]), (&json!("own"), &json!(7)));
@@ -124,12 +124,12 @@ fn a_layout_knows_its_manifests() {
         outputs["manifests"].as_array().unwrap().iter().find(|it| it["artifact_type"] == "signature/example");
     assert_snapshot!(format!("{:#}", signature.unwrap()), @r#"
     {
-      "digest": "sha256:1f2676f6f4071a4ef7751280f5739ea1a8fe21a31979de319c6b77c7ee415c9e",
-      "reference": "oci-layout:build@sha256:1f2676f6f4071a4ef7751280f5739ea1a8fe21a31979de319c6b77c7ee415c9e",
+      "digest": "sha256:bc085a7e1021528745ce153c8a1d6d619935eef52860607b4d1831be7a951fbc",
+      "reference": "oci-layout:build@sha256:bc085a7e1021528745ce153c8a1d6d619935eef52860607b4d1831be7a951fbc",
       "media_type": "application/vnd.oci.image.manifest.v1+json",
       "size": 634,
       "artifact_type": "signature/example",
-      "subject": "sha256:de92120e7b470315a7ea238207cf4258dbd774c02385a67d786a0c74aa38374c",
+      "subject": "sha256:444a929f0fea1b5e7fc323f11259540f4c31a13638a21df2fb1297c679c1b5e1",
       "platform": null,
       "tags": [],
       "created": null,

@@ -24,6 +24,7 @@ mod login;
 mod mistakes;
 mod mistakes_together;
 mod names;
+mod outputs;
 mod proxy;
 mod registries;
 mod rehearsals;

@@ -13,3 +13,4 @@ mod resume;
 mod secrets;
 mod signals;
 mod signing;
+mod verified_copies;

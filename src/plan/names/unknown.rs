@@ -30,6 +30,27 @@ impl Names<'_> {
         })
     }
 
+    /// The key of a `foreach` that was meant as text, and would be read as a name.
+    pub(super) fn unquoted_key(&self, expression: &Expression, text: &str, position: Position) -> Option<Mistake> {
+        expression.mentions.list.iter().find_map(|mention| {
+            let Mention::Name { name, range, .. } = mention else { return None };
+            let full = &*self.full(name, position);
+            let is_known = self.inputs.contains_key(full)
+                || self.vars.contains_key(full)
+                || self.secrets.contains(full)
+                || self.is_item(full, position);
+            let before = text.get(..range.start)?.trim_end().strip_suffix('[')?.trim_end();
+            let id = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next()?;
+            let is_of_steps = before.strip_suffix(id)?.trim_end().strip_suffix('.')?.trim_end().ends_with("steps");
+            let is_whole = text.get(range.end..)?.trim_start().starts_with(']');
+            if is_known || !is_of_steps || !is_whole || !self.loops.contains_key(&*self.full(id, position)) {
+                return None;
+            }
+            let mistake = Mistake::new(range.clone(), format!("no such name `{name}`"));
+            Some(mistake.label(format!("a key is text: write `steps.{id}['{name}']`")))
+        })
+    }
+
     pub(super) fn no_such_name(
         &self,
         name: &str,

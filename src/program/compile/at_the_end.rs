@@ -1,5 +1,10 @@
 //! What can be said of a plan only when every step was looked at.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
 use super::{Check, Diagnostic, Position, When};
 
 impl Check<'_> {
@@ -17,8 +22,9 @@ impl Check<'_> {
         }
     }
 
-    /// What can be said only when every step was seen.
-    pub(super) fn finish(&mut self) {
+    /// What can be said only when every step was seen. The steps that each output of the plan needs come back, by their places.
+    pub(super) fn finish(&mut self) -> Vec<BTreeSet<usize>> {
+        let mut needs = Vec::new();
         let outputs = self.document.outputs.iter();
         let uses: Vec<_> =
             outputs.map(|entry| self.names.check(&entry.value, Position::Outputs, &mut self.diagnostics)).collect();
@@ -29,11 +35,18 @@ impl Check<'_> {
             }
             let lacking = self.known.check_outputs(&named, &self.ids);
             self.diagnostics.extend(lacking);
+            let steps = uses
+                .steps
+                .iter()
+                .filter_map(|(entry, mention)| Some((self.instances.any(*entry, self.document)?, Arc::clone(mention))));
+            let mut steps: BTreeMap<_, _> = steps.collect();
             for looked_at in &uses.loops {
-                if let Err(Some(diagnostic)) = self.place_looked_at(looked_at, usize::MAX) {
-                    self.diagnostics.push(diagnostic);
+                match self.place_looked_at(looked_at, usize::MAX) {
+                    Ok(place) => self.instances.looked_at(looked_at, place, self.document, &mut steps),
+                    Err(diagnostic) => self.diagnostics.extend(diagnostic),
                 }
             }
+            needs.push(steps.into_keys().collect());
         }
         for (name, steps) in &self.needed_by {
             let input = self.document.inputs.iter().find(|input| input.key.text == *name);
@@ -50,5 +63,6 @@ impl Check<'_> {
             let diagnostic = Diagnostic::new(format!("input `{name}` has no value")).at(input.key.span);
             self.diagnostics.push(diagnostic.note(format!("needed by {}{more}", shown.join(", "))).help(set));
         }
+        needs
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     event::{Event, Outcome, Summary, Transfer},
     oci::Digest,
     output::Output,
-    report::json::{EdgeJson, FailureJson, LinkJson, RehearsedJson, millis, output, timestamp},
+    report::json::{EdgeJson, FailureJson, LackingJson, LinkJson, RehearsedJson, millis, output, timestamp},
 };
 
 /// Something that happened in a run of a plan, one object a line. More members and more events may come.
@@ -175,6 +175,9 @@ pub(super) enum EventLine<'a> {
         exit_code: u8,
         /// The plan's outputs, by name.
         outputs: &'a Map<String, Value>,
+        /// The outputs that have no value.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lacking: Vec<LackingJson<'a>>,
         /// What went wrong after the last step.
         #[serde(skip_serializing_if = "Option::is_none")]
         unsettled: Option<FailureJson<'a>>,
@@ -255,6 +258,7 @@ impl<'a> EventLine<'a> {
                 interrupted: summary.interrupted,
                 exit_code: summary.exit_code() as u8,
                 outputs: &summary.outputs,
+                lacking: LackingJson::all(summary),
                 unsettled: summary.unsettled.as_ref().map(FailureJson::of),
                 elapsed_ms: summary.elapsed,
                 chain: LinkJson::all(&summary.chain),

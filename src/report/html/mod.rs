@@ -87,6 +87,7 @@ fn legend(record: &Record) -> String {
         ("effect", "touches the same thing"),
         ("gate", "may say no"),
         ("needs", "written by hand"),
+        ("include", "is a step of its plan"),
         ("finally", "comes last, whatever happened"),
     ];
     let is_there = |word: &str| record.edges.iter().flat_map(|edge| &edge.reasons).any(|reason| reason.word == word);

@@ -2,6 +2,7 @@
 
 mod edge;
 mod failure;
+mod lacking;
 mod link;
 mod output;
 mod rehearsed;
@@ -10,6 +11,7 @@ mod time;
 pub(super) use self::{
     edge::EdgeJson,
     failure::FailureJson,
+    lacking::LackingJson,
     link::LinkJson,
     output::output,
     rehearsed::RehearsedJson,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use super::{Cost, Ended, Event, Failure, FailureKind, Outcome, Patience, Run, StoreError, Summary};
+use super::{Cost, Ended, Event, Failure, FailureKind, Lacking, Outcome, Patience, Run, StoreError, Summary};
 
 impl Run<'_> {
     pub(super) async fn close(mut self, interrupts: &mut mpsc::UnboundedReceiver<()>) -> Ended {
@@ -23,17 +24,53 @@ impl Run<'_> {
                 it.repository = self.program.places().shown(&it.repository);
             }
         }
+        let (outputs, lacking, mistake) = self.outputs();
         let summary = Arc::new(Summary {
             steps: self.finished.drain(..).flatten().collect(),
             interrupted: self.interrupted,
-            unsettled,
+            unsettled: unsettled.or(mistake),
             rehearsed,
-            outputs: self.reporter.members(&self.program.outputs(&self.scope)),
+            outputs: self.reporter.members(&outputs),
+            lacking,
             elapsed: self.begun.elapsed(),
             chain: self.program.graph().longest_chain(|step| self.round_trips.get(step).copied().unwrap_or_default()),
         });
         self.tell(&Event::RunFinished { summary: Arc::clone(&summary) });
         Ended { summary, report_error: self.report_error }
+    }
+
+    /// The plan's outputs, those that have no value, and what is wrong with the first that has none though every step that it
+    /// needs has given what it had.
+    fn outputs(&self) -> (Map<String, Value>, Vec<Lacking>, Option<Failure>) {
+        let (mut outputs, mut lacking, mut mistake) = (Map::new(), Vec::new(), None);
+        for (name, needs, value) in self.program.outputs(&self.scope) {
+            let failure = match value {
+                Ok(value) => {
+                    outputs.insert(name.to_owned(), value);
+                    continue;
+                }
+                Err(failure) => failure,
+            };
+            let missing = needs.iter().filter_map(|step| self.finished.get(*step)?.as_ref());
+            let mut missing = missing.filter(|finished| !finished.outcome.is_success()).peekable();
+            let output = name.to_owned();
+            let Some(first) = missing.peek() else {
+                lacking.push(Lacking { output, because: failure.message.clone(), is_skipped: false });
+                let message = format!("output `{name}` has no value: {}", failure.message);
+                match &mut mistake {
+                    None => mistake = Some(Failure { message, ..failure }),
+                    Some(Failure { notes, .. }) => notes.push(message),
+                }
+                continue;
+            };
+            let because = match &first.outcome {
+                Outcome::Failed(_) => format!("`{}` failed", first.step),
+                outcome => format!("`{}` was {}", first.step, outcome.word()),
+            };
+            let is_skipped = missing.all(|finished| matches!(finished.outcome, Outcome::Skipped { .. }));
+            lacking.push(Lacking { output, because, is_skipped });
+        }
+        (outputs, lacking, mistake.filter(|_| !self.interrupted))
     }
 
     /// Waits for programs whose steps were broken off. They have a grace, until somebody does not want to wait for them.

@@ -168,7 +168,8 @@ impl Http {
                 permits = self.permits.upload().await;
                 let length = part.end.saturating_sub(part.start);
                 sending = Sending::of(length);
-                builder.header(CONTENT_LENGTH, length).body(content.part(part, &sending).await?)
+                let builder = if content.size.is_some() { builder.header(CONTENT_LENGTH, length) } else { builder };
+                builder.body(content.part(part, &sending).await?)
             }
         };
         if permits.is_empty() {

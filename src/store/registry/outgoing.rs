@@ -24,7 +24,11 @@ use crate::{
 pub(super) struct Outgoing<'a> {
     pub(super) blob: &'a Descriptor,
     pub(super) source: &'a Source,
+    /// How much there is; nothing: that shows when it ends.
+    pub(super) size: Option<u64>,
     opened: Arc<Mutex<Option<Opened>>>,
+    /// Where it has ended.
+    end: Arc<AtomicU64>,
 }
 
 /// An opened source, and how far it is read.
@@ -38,7 +42,8 @@ struct Opened {
 #[derive(Debug, Default)]
 pub(super) struct Sending {
     sent: AtomicU64,
-    size: u64,
+    /// How much there is; more than that ever is, where nobody knows yet.
+    size: AtomicU64,
     failure: Mutex<Option<StoreError>>,
 }
 
@@ -47,7 +52,17 @@ const COMMIT: Duration = Duration::from_mins(15);
 
 impl<'a> Outgoing<'a> {
     pub(super) fn new(blob: &'a Descriptor, source: &'a Source) -> Self {
-        Self { blob, source, opened: Arc::default() }
+        Self { blob, source, size: Some(blob.size), opened: Arc::default(), end: Arc::default() }
+    }
+
+    /// The same, where nobody knows how much it is; the size in `blob` is no less than that.
+    pub(super) fn of_any_size(blob: &'a Descriptor, source: &'a Source) -> Self {
+        Self { size: None, ..Self::new(blob, source) }
+    }
+
+    /// Where the content has ended, once it was sent to its end.
+    pub(super) fn end(&self) -> u64 {
+        self.size.unwrap_or_else(|| self.end.load(Ordering::Relaxed))
     }
 
     /// The bytes of that part. The last piece of the content goes out only after the whole was found to be right, so that
@@ -60,27 +75,35 @@ impl<'a> Outgoing<'a> {
         };
         let left = part.end.saturating_sub(part.start);
         let state = (Some(opened), left, Arc::clone(sending), Arc::clone(&self.opened));
-        let pieces = stream::try_unfold(state, |(opened, left, sending, place)| async move {
-            let Some(mut opened) = opened else { return Ok(None) };
-            match opened.next(left).await {
-                Ok(Some(piece)) => {
-                    let length = piece.len() as u64;
-                    sending.sent.fetch_add(length, Ordering::Relaxed);
-                    let left = left.saturating_sub(length);
-                    // The transport does not look for an end behind the last byte.
-                    let opened = if left == 0 {
-                        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
-                        None
-                    } else {
-                        Some(opened)
-                    };
-                    Ok(Some((piece, (opened, left, sending, place))))
-                }
-                Ok(None) => Ok(None),
-                Err(error) => {
-                    let message = error.to_string();
-                    *sending.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                    Err(message)
+        let end = Arc::clone(&self.end);
+        let pieces = stream::try_unfold(state, move |(opened, left, sending, place)| {
+            let end = Arc::clone(&end);
+            async move {
+                let Some(mut opened) = opened else { return Ok(None) };
+                match opened.next(left).await {
+                    Ok(Some(piece)) => {
+                        let length = piece.len() as u64;
+                        sending.sent.fetch_add(length, Ordering::Relaxed);
+                        let left = left.saturating_sub(length);
+                        // The transport does not look for an end behind the last byte.
+                        let opened = if left == 0 {
+                            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+                            None
+                        } else {
+                            Some(opened)
+                        };
+                        Ok(Some((piece, (opened, left, sending, place))))
+                    }
+                    Ok(None) => {
+                        end.store(opened.at, Ordering::Relaxed);
+                        sending.size.store(sending.sent.load(Ordering::Relaxed), Ordering::Relaxed);
+                        Ok(None)
+                    }
+                    Err(error) => {
+                        let message = error.to_string();
+                        *sending.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        Err(message)
+                    }
                 }
             }
         });
@@ -117,7 +140,7 @@ impl Opened {
 
 impl Sending {
     pub(super) fn of(size: u64) -> Arc<Self> {
-        Arc::new(Self { size, ..Self::default() })
+        Arc::new(Self { size: size.into(), ..Self::default() })
     }
 
     /// Waits for `answer` as long as something moves; otherwise says how long nothing did.
@@ -125,7 +148,8 @@ impl Sending {
         tokio::pin!(answer);
         loop {
             let before = self.sent.load(Ordering::Relaxed);
-            let limit = if self.size > 0 && before >= self.size { COMMIT } else { Incoming::SILENCE };
+            let size = self.size.load(Ordering::Relaxed);
+            let limit = if size > 0 && before >= size { COMMIT } else { Incoming::SILENCE };
             match timeout(limit, &mut answer).await {
                 Ok(answer) => return Ok(answer),
                 Err(_) if self.sent.load(Ordering::Relaxed) != before => {}

@@ -120,7 +120,10 @@ impl Session {
 
     /// Sends what the registry does not have yet, and leaves the session open: whole content needs no digest until its end.
     pub(super) async fn fill(&mut self, content: &Outgoing<'_>, way: Way) -> Result<(), Setback> {
-        let size = content.blob.size;
+        let Some(size) = content.size else {
+            // Not in parts: nobody can say where the last one ends.
+            return self.patch(content, self.at..content.blob.size, false).await;
+        };
         let Way::Chunks(chunk) = way else { return self.patch(content, 0..size, false).await };
         while self.at < size {
             let part = self.at..size.min(self.at.saturating_add(chunk.max(self.least).max(1)));
@@ -140,7 +143,7 @@ impl Session {
             let range = format!("{}-{}", part.start, part.end.saturating_sub(1));
             request = request.header(CONTENT_RANGE, &range);
         }
-        let end = part.end;
+        let part_end = part.end;
         let request = request.header(CONTENT_TYPE, "application/octet-stream").body(Body::Content { content, part });
         let setback = |error, kind| Setback { error, kind, is_end: false };
         let answer = match self.registry.send(&request.single()).await {
@@ -161,6 +164,7 @@ impl Session {
             };
             return Err(setback(answer.refused().into(), kind));
         }
+        let end = if content.size.is_some() { part_end } else { content.end() };
         // Where nothing is said, the digest will tell at the end. Some have taken the first part and drop the rest.
         if range_end(&answer).is_some_and(|there| there != end) {
             let problem = RegistryProblem::Header {

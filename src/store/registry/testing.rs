@@ -215,12 +215,8 @@ async fn serve(connection: impl Connection, state: Arc<Mutex<State>>, is_known: 
     let mut connection = BufReader::new(connection);
     while let Some(mut received) = head(&mut connection).await {
         received.is_known = is_known;
-        let length = received.header("content-length").map_or(0, |length| length.parse().unwrap());
         let cut = (state.lock().unwrap().scissors)(&received);
-        let mut body = vec![0; cut.unwrap_or(length).min(length)];
-        if connection.read_exact(&mut body).await.is_err() {
-            return;
-        }
+        let Some(body) = body(&mut connection, &received, cut.unwrap_or(usize::MAX)).await else { return };
         received.body = body.into();
         if cut.is_some() {
             let mut state = state.lock().unwrap();
@@ -281,6 +277,30 @@ impl Connection for TlsStream<TcpStream> {
     fn stream(&self) -> &TcpStream {
         self.get_ref().0
     }
+}
+
+/// The body, at most so much of it.
+async fn body(connection: &mut BufReader<impl Connection>, received: &Received, most: usize) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    if received.header("transfer-encoding") != Some("chunked") {
+        let length = received.header("content-length").map_or(0, |length| length.parse().unwrap());
+        body.resize(most.min(length), 0);
+        connection.read_exact(&mut body).await.ok()?;
+        return Some(body);
+    }
+    while body.len() < most {
+        let mut line = String::new();
+        connection.read_line(&mut line).await.ok()?;
+        let length = usize::from_str_radix(line.trim(), 16).ok()?;
+        let mut chunk = vec![0; length + 2];
+        connection.read_exact(&mut chunk).await.ok()?;
+        body.extend_from_slice(&chunk[..length]);
+        if length == 0 {
+            break;
+        }
+    }
+    body.truncate(most);
+    Some(body)
 }
 
 async fn head(connection: &mut BufReader<impl Connection>) -> Option<Received> {

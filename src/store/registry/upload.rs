@@ -164,15 +164,22 @@ impl RegistryStore {
     /// Sends content whose digest is not known, in a stream that is closed with the digest, and goes on with it where the
     /// registry has kept what came. What does not go well is done again with the digest, in every way that there is.
     pub(super) async fn send_unhashed(&self, content: &Unhashed) -> Option<Digest> {
-        if self.registry.goes_on || self.registry.known.upload_way(content.size()) != Way::Stream {
+        let most = content.size().unwrap_or(u64::MAX);
+        if self.registry.goes_on || self.registry.known.upload_way(most) != Way::Stream {
             return None;
         }
-        // The size is what it says; the digest is nobody's.
-        let unknown = Descriptor::new(media_type::LAYER_TAR, Digest::sha256(b""), content.size());
+        // The size is what it says, or more than there is; the digest is nobody's.
+        let unknown = Descriptor::new(media_type::LAYER_TAR, Digest::sha256(b""), most);
         let source = Source::unhashed(content.clone());
-        let mut session = self.filled(&Outgoing::new(&unknown, &source)).await?;
-        let blob = Descriptor { digest: content.digest()?, ..unknown };
+        let outgoing = match content.size() {
+            Some(_) => Outgoing::new(&unknown, &source),
+            None => Outgoing::of_any_size(&unknown, &source),
+        };
+        let mut session = self.filled(&outgoing).await?;
+        let (digest, size) = content.known()?;
+        let blob = Descriptor { digest, size, ..unknown };
         session.close(&Outgoing::new(&blob, &source)).await.ok()?;
+        content.tell();
         self.registry.known.blob_is_there(&self.name, &blob.digest);
         Some(blob.digest)
     }
@@ -195,7 +202,9 @@ impl RegistryStore {
             if !self.registry.known.takes_chunks() || !session.ask(content.blob.size).await.ok()? {
                 return None;
             }
-            way = way.narrower();
+            if content.size.is_some() {
+                way = way.narrower();
+            }
         }
     }
 
@@ -235,5 +244,7 @@ fn is_refusal(error: &StoreError) -> bool {
     matches!(error, StoreError::Registry(error) if error.status().is_some_and(|status| status.is_client_error()))
 }
 
+#[cfg(test)]
+mod made_tests;
 #[cfg(test)]
 mod tests;
