@@ -145,7 +145,7 @@ impl Packing {
 
 impl Maker for Packing {
     fn open(&self) -> ByteStream {
-        let (tx, rx) = mpsc::channel(Self::WAITING);
+        let (tx, mut rx) = mpsc::channel(Self::WAITING);
         let (Folder { path, options }, made) = (self.folder.clone(), Arc::clone(&self.made));
         *made.lock().unwrap_or_else(PoisonError::into_inner) = None;
         task::spawn_blocking(move || {
@@ -157,7 +157,7 @@ impl Maker for Packing {
                 Err(error) => drop(tx.blocking_send(Err(StoreError::Io { path, source: io::Error::other(error) }))),
             }
         });
-        Box::pin(stream::unfold(rx, |mut rx| async move { rx.recv().await.map(|piece| (piece, rx)) }))
+        Box::pin(stream::poll_fn(move |cx| rx.poll_recv(cx)))
     }
 
     fn made(&self) -> Option<(Digest, u64)> {

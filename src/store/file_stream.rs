@@ -36,14 +36,14 @@ pub(super) async fn read_file_seen(
     let file = opened.into_std().await;
     // One more, so that the end of a small file shows in the piece that brings it.
     let capacity = usize::try_from(size).map_or(PIECE, |size| size.saturating_add(1).min(PIECE));
-    let (tx, rx) = mpsc::channel(AHEAD);
+    let (tx, mut rx) = mpsc::channel(AHEAD);
     task::spawn_blocking(move || {
         if let Err(error) = send(file, capacity, look, &tx) {
             // Where nobody listens any more, nobody needs to know.
             let _ = tx.blocking_send(Err(fail(error)));
         }
     });
-    Ok(Box::pin(stream::unfold(rx, |mut rx| async move { rx.recv().await.map(|piece| (piece, rx)) })))
+    Ok(Box::pin(stream::poll_fn(move |cx| rx.poll_recv(cx))))
 }
 
 type Sender = mpsc::Sender<Result<Bytes, StoreError>>;

@@ -76,7 +76,7 @@ impl World {
         .map(|steps| {
             run_plan(
                 self.folder.path(),
-                &json!({ "consign": 1, "defaults": { "retry": { "max": 0 } }, "steps": steps }),
+                &json!({ "consign": 1, "defaults": { "retry": { "max": 1 } }, "steps": steps }),
                 &[],
             )
         });

@@ -114,6 +114,8 @@ impl<'a> Outgoing<'a> {
 impl Opened {
     /// Reads over what lies before `at`: so that the whole is verified whatever was sent of it.
     async fn new(content: ByteStream, at: u64) -> Result<Self, StoreError> {
+        // Content of unknown size is asked for more until there is none, and once again.
+        let content = Box::pin(content.fuse());
         let mut opened = Self { content, held: None, at: 0 };
         while opened.at < at {
             if opened.next(at - opened.at).await?.is_none() {

@@ -45,6 +45,8 @@ impl Maker for Pieces {
             }
             Ok(piece(number))
         });
+        // As streams may, it panics where it is asked again behind its end.
+        let pieces = stream::unfold(pieces, |mut pieces| async move { pieces.next().await.map(|it| (it, pieces)) });
         Box::pin(pieces)
     }
 
