@@ -52,6 +52,9 @@ fn what_is_selected_and_skipped_by_kind_item_and_what_depends_on_it() {
     skipped   release[web].sbom   `when` is false
     changed:
       created localhost:5000/web@sha256:d7b7139db1b2ed6ec515e19580efa96db7061496a100eecb5c44723c3601b772
+    outputs without a value:
+      api: `release[api].image` was skipped
+      loop: `promote[web]` was skipped
     1 created, 1 passed, 7 skipped in [TIME]
     a real run:
       in                  needs       to
