@@ -253,7 +253,7 @@ mod tests {
         let server = Server::with(|_, _| Some(Reply::status(503).body("<html>busy"))).await;
         let error = server.store("a").tags().await.unwrap_err();
         let expected =
-            format!("GET http://{}/v2/a/tags/list: 503 Service Unavailable (tried 8 times over 0.0", server.name);
+            format!("GET http://{}/v2/a/tags/list: 503 Service Unavailable (tried 8 times over ", server.name);
         assert!(error.to_string().starts_with(&expected), "{error}");
         assert_eq!((error.is_temporary(), server.log().len()), (true, 8));
     }
