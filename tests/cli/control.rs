@@ -222,19 +222,19 @@ finally:
   - id: succeeded
     when: ${{ not run.failed }}
     list_tags: { repository: localhost:5000/app }
-").run("rehearse plan.yaml").shown(), @"
+").run("rehearse plan.yaml --jobs 1").shown(), @"
     exit code 3
     --- stderr
     plan: 7 steps
-    skipped   never      `when` is false
     failed    gone       `localhost:5000/app:gone` does not exist
       --> plan.yaml:3:9
     skipped   uses_it    `gone` failed
+    skipped   never      `when` is false
     failed    gate       condition 1 does not hold
       --> plan.yaml:11:9
     blocked   behind     gate failed
-    skipped   succeeded  `when` is false
     created   report     localhost:5000/reports@sha256:ce5096912f7b  [TIME]
+    skipped   succeeded  `when` is false
     changed:
       created localhost:5000/reports@sha256:ce5096912f7bd28c4432947cdbcfb2efc6519ead84a78966e55d6de3920c5263
     failed:
