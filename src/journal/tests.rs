@@ -14,7 +14,7 @@ fn header(run: RunId) -> Header {
         plan: "/plans/plan.yaml".into(),
         plan_name: "plan.yaml".to_owned(),
         plan_digest: Digest::sha256(b"consign: 1"),
-        workdir: "/work".into(),
+        workdir: "/runs".into(),
         inputs: BTreeMap::from([("TAG".to_owned(), "v1".to_owned())]),
         select: Vec::new(),
         skip: vec!["gone".to_owned()],

@@ -5,7 +5,7 @@ use crate::{
 };
 
 fn options() -> CompileOptions {
-    let places = Places::new("/plans", "/work");
+    let places = Places::new("/plans", "/runs");
     CompileOptions { given: Given::default(), skip: Vec::new(), select: Vec::new(), mode: Mode::Real, places }
 }
 
@@ -176,7 +176,7 @@ fn everybody_around_a_step_says_which_programs_its_signatures_may_ask_for() {
     std::fs::write(folder.path().join("inner.yaml"), inner).unwrap();
     let middle = "consign: 1\nsteps:\n  - { id: inner, include: { plan: inner.yaml } }\n";
     std::fs::write(folder.path().join("middle.yaml"), middle).unwrap();
-    let options = CompileOptions { places: Places::new(folder.path(), "/work"), ..options() };
+    let options = CompileOptions { places: Places::new(folder.path(), "/runs"), ..options() };
     let may = |plan: &str| {
         let program = compiled(plan, &options).unwrap();
         let lists = program.places_of(0).programs;

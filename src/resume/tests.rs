@@ -35,7 +35,7 @@ fn program(plan: &str) -> Program {
         given: Given::default(),
         skip: Vec::new(),
         select: Vec::new(),
-        places: Places::new("/plans", "/work"),
+        places: Places::new("/plans", "/runs"),
         mode: Mode::Real,
     };
     compile(&SourceFile::new("plan.yaml", plan), &options).unwrap()
@@ -79,7 +79,7 @@ fn record(ended: &[&str], begun: &[&str]) -> Record {
         plan: "/plans/plan.yaml".into(),
         plan_name: "plan.yaml".to_owned(),
         plan_digest: Digest::sha256(b""),
-        workdir: "/work".into(),
+        workdir: "/runs".into(),
         inputs: BTreeMap::new(),
         select: Vec::new(),
         skip: Vec::new(),

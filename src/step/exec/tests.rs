@@ -275,7 +275,7 @@ async fn a_rehearsal_runs_nothing_and_says_what_the_plan_says() {
 
 #[test]
 fn what_it_touches_is_what_it_names() {
-    let places = Places::new("/plans", "/work");
+    let places = Places::new("/plans", "/runs");
     let touches = |body: &str| -> Vec<String> {
         let effects = exec(body).effects(&places);
         effects.touches().iter().map(|(access, thing)| format!("{} {thing}", access.verb())).collect()
@@ -284,7 +284,7 @@ fn what_it_touches_is_what_it_names() {
     assert_eq!(touches("{ run: [x], reads: [] }"), Vec::<String>::new());
     assert_eq!(
         touches("{ run: [./x], reads: [src, /etc/x], writes: [out/a] }"),
-        ["reads /work/src", "reads /etc/x", "reads /plans/x", "changes /work/out/a"]
+        ["reads /runs/src", "reads /etc/x", "reads /plans/x", "changes /runs/out/a"]
     );
     assert_eq!(
         touches("{ run: [x], reads: [\"localhost:5000/a:v1\"], writes: [\"localhost:5000/b:v1\"] }"),
@@ -297,6 +297,6 @@ fn what_it_touches_is_what_it_names() {
         ]
     );
     // It may be either.
-    assert_eq!(touches("{ run: [x], writes: [app.d/a] }"), ["changes the repository app.d/a", "changes /work/app.d/a"]);
-    assert_eq!(touches("{ run: [x], writes: [./app.d/a] }"), ["changes /work/app.d/a"]);
+    assert_eq!(touches("{ run: [x], writes: [app.d/a] }"), ["changes the repository app.d/a", "changes /runs/app.d/a"]);
+    assert_eq!(touches("{ run: [x], writes: [./app.d/a] }"), ["changes /runs/app.d/a"]);
 }
