@@ -114,10 +114,7 @@ async fn a_graph_takes_what_it_must_and_again_one_question_for_each_manifest() {
     assert_eq!((first.copied.len(), first.existing.len(), first.referrers), (13 + 14, 0, 12));
     assert_eq!(counted(&source), "14 GET blobs, 7 GET list, 12 GET manifests, 1 GET referrers");
     // Two for each blob, and the root once more for its tag.
-    assert_eq!(
-        counted(&target),
-        "1 GET referrers, 7 HEAD list, 14 POST blobs, 14 PUT blobs, 7 PUT list, 14 PUT manifests"
-    );
+    assert_eq!(counted(&target), "7 HEAD list, 14 POST blobs, 14 PUT blobs, 7 PUT list, 14 PUT manifests");
     let again = copied(&graph, &source, &target, Standing::Settled).await;
     assert_eq!((again.copied.len(), again.existing.len(), again.referrers), (0, 13 + 14, 12));
     assert_eq!(counted(&source), "7 GET list, 1 GET referrers");

@@ -10,12 +10,13 @@ use std::{
     },
 };
 
-use tokio::{sync::Mutex as AsyncMutex, time::Instant};
+use tokio::sync::Mutex as AsyncMutex;
 
 use super::{
     ReferrersMode,
     arrivals::Arrivals,
     flights::Flights,
+    listed_subjects::ListedSubjects,
     old_lists::OldLists,
     session::Way,
     subject_list::{Seen, SubjectList},
@@ -40,9 +41,6 @@ pub(super) struct RegistryKnowledge {
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }
 
-/// Which manifests have lists of referrers, where that is known.
-pub(super) type Subjects = Option<Arc<HashSet<Digest>>>;
-
 /// What is known about one repository.
 #[derive(Debug, Default)]
 pub(super) struct RepositoryKnowledge {
@@ -59,8 +57,8 @@ pub(super) struct RepositoryKnowledge {
     pub(super) reading_tags: Flights<(), (BTreeSet<Tag>, bool)>,
     /// What the tag schema listed before the registry had the API.
     pub(super) old_lists: OldLists,
-    /// Which manifests had lists of referrers, and when.
-    pub(super) recent_subjects: AsyncMutex<Option<(Instant, Subjects)>>,
+    /// Which manifests had lists of referrers a moment ago.
+    pub(super) recent_subjects: AsyncMutex<Option<ListedSubjects>>,
     writes_lists: AtomicBool,
     seen: Mutex<HashMap<Digest, Seen>>,
     lists: Mutex<HashMap<Digest, Arc<SubjectList>>>,

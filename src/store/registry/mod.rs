@@ -33,6 +33,7 @@ mod knowledge;
 mod late_credential;
 mod limits;
 mod link;
+mod listed_subjects;
 mod listing;
 mod login_file;
 mod manifests;

@@ -9,7 +9,6 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    sync::Arc,
     time::Duration,
 };
 
@@ -19,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     RegistryError, RegistryProblem, RegistryStore,
-    knowledge::Subjects,
+    listed_subjects::ListedSubjects,
     subject_list::{Seen, SubjectList, Written},
 };
 use crate::{
@@ -33,8 +32,6 @@ const MAX_WRITES: u32 = 16;
 const MAX_LOOKS: u32 = 64;
 /// For how long a list that was seen is good enough to be removed as a whole.
 const FRESH: Duration = Duration::from_secs(5);
-/// For how long it is good enough to know that there is no list of what this run has brought itself.
-const RECENT: Duration = Duration::from_secs(1);
 /// How many lists are looked at together; the registry's own limit holds besides.
 const TOGETHER: usize = 32;
 /// With so many lists to write, it is worth asking which of them there are.
@@ -160,24 +157,25 @@ impl RegistryStore {
     /// that is not, of a manifest that this run has brought, need not be looked for.
     async fn list_one(&self, subject: &Digest, list: &SubjectList, lists: usize) -> Result<(), StoreError> {
         let may_be_new = lists >= MANY && list.has_waiting() && self.known.was_pushed(subject);
-        let is_new = may_be_new && self.recent_subjects().await?.is_some_and(|subjects| !subjects.contains(subject));
-        // What this run has written itself must be read.
-        let read = is_new.then(|| Read { found: None, writes: 0, at: Instant::now() });
+        let read = if may_be_new { self.read_as_new(subject).await? } else { None };
         self.update(subject, list, read).await
     }
 
-    /// Every digest that has a list, as it was a moment ago.
-    async fn recent_subjects(&self) -> Result<Subjects, StoreError> {
+    /// That there is no list of `subject`, where the tags told that a moment ago. Only for a list that this run has not
+    /// written: one that it has must be read.
+    async fn read_as_new(&self, subject: &Digest) -> Result<Option<Read>, StoreError> {
         let mut recent = self.known.recent_subjects.lock().await;
-        if let Some((at, subjects)) = &*recent
-            && at.elapsed() < RECENT
-        {
-            return Ok(subjects.clone());
-        }
-        let at = Instant::now();
-        let subjects = self.listed_subjects().await?.map(Arc::new);
-        *recent = Some((at, subjects.clone()));
-        Ok(subjects)
+        let listed = match recent.take() {
+            Some(listed) if listed.is_recent() => listed,
+            _ => {
+                let asked = Instant::now();
+                let (tags, is_whole) = self.ask_tags(MAX_TAG_PAGES).await?;
+                ListedSubjects::new(asked, subjects_of(&tags, is_whole))
+            }
+        };
+        let read = listed.lacks(subject).then_some(Read { found: None, writes: 0, at: listed.asked() });
+        *recent = Some(listed);
+        Ok(read)
     }
 
     /// Lists what waits to be listed under `subject`. `read` is the list as it was a moment ago.

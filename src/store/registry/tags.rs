@@ -42,7 +42,8 @@ impl RegistryStore {
         if shared.1 || pages < MAX_PAGES { Ok(shared) } else { self.ask_tags(pages).await }
     }
 
-    async fn ask_tags(&self, pages: usize) -> Result<(BTreeSet<Tag>, bool), StoreError> {
+    /// The same, asked now: never the answer to a question that somebody else asked before.
+    pub(super) async fn ask_tags(&self, pages: usize) -> Result<(BTreeSet<Tag>, bool), StoreError> {
         let first = self.registry.url(&self.name, &["tags", "list"])?;
         let mut url = first.clone();
         url.query_pairs_mut().append_pair("n", &COUNT.to_string());
