@@ -4,9 +4,10 @@ use std::{
 };
 
 use reqwest::{Client, ClientBuilder, redirect};
+use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{RegistryProblem, Tls, answer::network, origin};
+use super::{RegistryProblem, Tls, answer::network, origin, parts::Parts};
 
 /// The connections of a run, as one registry uses them. Clones share them.
 #[derive(Debug, Clone)]
@@ -17,6 +18,8 @@ pub(super) struct Clients {
     direct: Client,
     /// For everything else. Reading the system's certificates takes a while, so it is made when it is needed.
     general: Arc<Made>,
+    /// Places in memory for parts of blobs that come before their turn.
+    pub(super) room: Arc<Semaphore>,
 }
 
 /// The connections of a registry that has certificates of its own.
@@ -41,7 +44,8 @@ struct Made {
 impl Clients {
     pub(super) fn new() -> Result<Self, RegistryProblem> {
         let direct = builder().no_proxy().tls_certs_only([]).build().map_err(network)?;
-        Ok(Self { special: None, direct, general: Arc::default() })
+        let room = Arc::new(Semaphore::new(Parts::AT_ONCE));
+        Ok(Self { special: None, direct, general: Arc::default(), room })
     }
 
     /// The same for the registry at `base`, over HTTPS as `tls` says.

@@ -1,17 +1,22 @@
-//! Content on its way in, gone on with where it broke off.
+//! Content on its way in, gone on with where it broke off, and in several parts at once where it comes slowly.
 
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use futures_util::stream;
 use reqwest::{
-    Method, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE},
+    StatusCode,
+    header::{CONTENT_LENGTH, ETAG},
 };
-use url::Url;
+use tokio::time::Instant;
 
 use super::{
-    Answer, RegistryError, RegistryProblem, Request, Scope, answer::Incoming, pace::Tries, registry::Registry,
+    RegistryProblem,
+    answer::Incoming,
+    pace::Tries,
+    parts::{Haul, Parts, Trial},
+    registry::Registry,
+    remote_blob::RemoteBlob,
 };
 use crate::{
     oci::{Descriptor, RepositoryName},
@@ -21,10 +26,7 @@ use crate::{
 /// A blob that is being read.
 #[derive(Debug)]
 pub(super) struct Download {
-    registry: Arc<Registry>,
-    name: RepositoryName,
-    url: Url,
-    size: u64,
+    blob: Arc<RemoteBlob>,
     tries: Tries,
     incoming: Option<Incoming>,
     /// How many bytes were handed on.
@@ -33,6 +35,14 @@ pub(super) struct Download {
     skip: u64,
     /// How many bytes this answer has still to bring, where it says that.
     left: Option<u64>,
+    /// What the registry calls this content.
+    etag: Option<String>,
+    /// What came: over one connection, or in parts since they were begun.
+    pub(super) came: Haul,
+    /// What comes in parts, or will take over.
+    pub(super) parts: Option<Parts>,
+    /// Whether parts were tried, and are not tried again.
+    is_whole: bool,
 }
 
 impl Download {
@@ -42,36 +52,61 @@ impl Download {
         name: &RepositoryName,
         blob: &Descriptor,
     ) -> Result<Option<ByteStream>, StoreError> {
+        Ok(Self::begin(registry, name, blob).await?.map(|download| download.into_stream(blob)))
+    }
+
+    /// As [`Download::open`], with its content still to be verified.
+    pub(super) async fn begin(
+        registry: &Arc<Registry>,
+        name: &RepositoryName,
+        blob: &Descriptor,
+    ) -> Result<Option<Self>, StoreError> {
         let url = registry.url(name, &["blobs", &blob.digest.to_string()])?;
+        let remote = RemoteBlob { registry: Arc::clone(registry), name: name.clone(), url, size: blob.size };
         let mut download = Self {
-            registry: Arc::clone(registry),
-            name: name.clone(),
-            url,
-            size: blob.size,
+            blob: Arc::new(remote),
             tries: registry.start(),
             incoming: None,
             at: 0,
             skip: 0,
             left: None,
+            etag: None,
+            came: Haul::default(),
+            parts: None,
+            is_whole: false,
         };
-        if !download.ask().await? {
-            return Ok(None);
-        }
-        let pieces = stream::try_unfold(download, |mut download| async move {
-            Ok(download.next().await?.map(|piece| (piece, download)))
-        });
-        Ok(Some(verified(blob, pieces)))
+        Ok(download.ask().await?.then_some(download))
     }
 
-    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+    /// The content, verified on its way.
+    pub(super) fn into_stream(self, blob: &Descriptor) -> ByteStream {
+        let pieces = stream::try_unfold(self, |mut download| async move {
+            Ok(download.next().await?.map(|piece| (piece, download)))
+        });
+        verified(blob, pieces)
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         loop {
-            let came = match &mut self.incoming {
-                Some(incoming) => incoming.piece().await,
-                None => return Ok(None),
+            let asked = Instant::now();
+            let came = match (&mut self.incoming, &mut self.parts) {
+                (Some(incoming), _) => incoming.piece().await,
+                (None, None) => return Ok(None),
+                (None, Some(parts)) => {
+                    if let Some(piece) = parts.next().await {
+                        self.at += piece.len() as u64;
+                        self.came.add(piece.len(), asked.elapsed());
+                        parts.judge(self.came);
+                        return Ok(Some(piece));
+                    }
+                    self.end_parts().await?;
+                    continue;
+                }
             };
             let problem = match came {
                 Ok(Some(mut piece)) => {
                     let length = piece.len() as u64;
+                    self.came.add(piece.len(), asked.elapsed());
                     self.left = self.left.map(|left| left.saturating_sub(length));
                     let known = length.min(self.skip);
                     self.skip -= known;
@@ -81,64 +116,93 @@ impl Download {
                     }
                     self.at += piece.len() as u64;
                     self.tries.achieved();
+                    self.meet_parts(&mut piece);
                     return Ok(Some(piece));
                 }
                 // As much as there should be, or as the answer has promised: whether it is right is told elsewhere.
-                Ok(None) if self.at >= self.size || self.left == Some(0) => return Ok(None),
-                Ok(None) => RegistryProblem::Network { message: "the connection ended too early".to_owned() },
-                Err(_) if self.at == self.size => return Ok(None),
+                Ok(None) if self.at >= self.blob.size || self.left == Some(0) => return Ok(None),
+                Ok(None) => RemoteBlob::too_early(),
+                Err(_) if self.at == self.blob.size => return Ok(None),
                 Err(problem) => problem,
             };
             // Its permit goes back before anybody waits.
-            self.incoming = None;
-            self.tries.again(RegistryError::new(&Method::GET, &self.url, problem).into()).await?;
-            // Whoever reads this may be another task, which has no patience of its own.
-            let patience = Arc::clone(self.tries.patience());
-            if !patience.scope(self.ask()).await? {
-                let problem = RegistryProblem::Network { message: "it is gone since".to_owned() };
-                return Err(RegistryError::new(&Method::GET, &self.url, problem).into());
-            }
+            (self.incoming, self.parts) = (None, None);
+            self.tries.again(self.blob.problem(problem)).await?;
+            self.ask_again().await?;
         }
+    }
+
+    /// Begins with parts where they may be worth it, and lets them take over where they begin.
+    fn meet_parts(&mut self, piece: &mut Bytes) {
+        let known = &self.blob.registry.known;
+        let Some(parts) = &mut self.parts else {
+            let left = self.blob.size.saturating_sub(self.at);
+            if !self.is_whole && Parts::may_be_worth_it(self.came, left) && known.gives_parts() {
+                let etag = self.etag.as_deref();
+                self.parts = Parts::begin(&self.blob, etag, self.tries.patience(), self.at, self.came);
+                if self.parts.is_some() {
+                    self.came = Haul::default();
+                }
+            }
+            return;
+        };
+        match parts.look() {
+            Trial::Refused => known.learn_no_parts(),
+            _ if self.at < parts.start => return,
+            Trial::Given => {
+                let beyond = usize::try_from(self.at - parts.start).unwrap_or_default();
+                piece.truncate(piece.len().saturating_sub(beyond));
+                self.at = parts.start;
+                // Its permit goes back: the parts have permits of their own.
+                self.incoming = None;
+                return;
+            }
+            // It is no slower than a new one.
+            Trial::Open => {}
+        }
+        (self.parts, self.is_whole) = (None, true);
+    }
+
+    /// Parts are over: goes on as a whole, where it is not the end.
+    async fn end_parts(&mut self) -> Result<(), StoreError> {
+        (self.parts, self.is_whole) = (None, true);
+        if self.at < self.blob.size {
+            self.blob.registry.known.learn_no_parts();
+            self.ask_again().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for what is still to come of what was there before.
+    async fn ask_again(&mut self) -> Result<(), StoreError> {
+        // Whoever reads this may be another task, which has no patience of its own.
+        let patience = Arc::clone(self.tries.patience());
+        if patience.scope(self.ask()).await? {
+            return Ok(());
+        }
+        Err(self.blob.problem(RegistryProblem::Network { message: "it is gone since".to_owned() }))
     }
 
     /// Asks for what is still to come. `false`: it is not there.
     async fn ask(&mut self) -> Result<bool, StoreError> {
-        let mut request = Request::new(Method::GET, self.url.clone(), Scope::pull(&self.name)).streamed();
-        if self.at > 0 {
-            request = request.header(RANGE, &format!("bytes={}-", self.at));
+        let blob = &self.blob;
+        let range = (self.at > 0).then(|| format!("{}-", self.at));
+        let mut answer = blob.registry.send(&blob.request(range.as_deref())).await?;
+        if range.is_some() && answer.status == StatusCode::RANGE_NOT_SATISFIABLE {
+            answer = blob.registry.send(&blob.request(None)).await?;
         }
-        let answer = self.registry.send(&request).await?;
         self.skip = match answer.status {
             StatusCode::OK => self.at,
             StatusCode::PARTIAL_CONTENT if self.at > 0 => {
-                check_range(&answer, self.at, self.size)?;
+                blob.check_range(&answer, self.at)?;
                 0
             }
             StatusCode::NOT_FOUND => return Ok(false),
             _ => return Err(answer.refused().into()),
         };
+        self.etag = answer.header(ETAG.as_str()).map(str::to_owned);
         self.left = answer.header(CONTENT_LENGTH.as_str()).and_then(|length| length.parse().ok());
         self.incoming = answer.incoming;
         Ok(true)
-    }
-}
-
-/// Whether the answer brings what is missing: `Content-Range: bytes at-…/size`.
-fn check_range(answer: &Answer, at: u64, size: u64) -> Result<(), RegistryError> {
-    let range = answer.header(CONTENT_RANGE.as_str());
-    let start_and_total = |range: &str| {
-        let (range, total) = range.strip_prefix("bytes")?.trim().split_once('/')?;
-        Some((range.split_once('-')?.0.trim().parse::<u64>().ok()?, total.trim().to_owned()))
-    };
-    match range.and_then(start_and_total) {
-        Some((start, total)) if start == at && (total == "*" || total == size.to_string()) => Ok(()),
-        _ => Err(answer.problem(RegistryProblem::Header {
-            header: "Content-Range",
-            value: range.map_or_else(
-                || "missing".to_owned(),
-                |range| format!("`{}`", range.chars().take(80).collect::<String>()),
-            ),
-            expected: format!("`bytes {at}-…/{size}`"),
-        })),
     }
 }

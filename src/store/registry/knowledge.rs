@@ -38,6 +38,7 @@ pub(super) struct RegistryKnowledge {
     /// Blobs that are being pushed to any repository.
     pub(super) bringing: Turns<Digest>,
     upload_way: Mutex<Option<Way>>,
+    parts_off: AtomicBool,
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }
 
@@ -174,6 +175,16 @@ impl RegistryKnowledge {
     /// Whether it makes sense to go on with what broke off.
     pub(super) fn takes_chunks(&self) -> bool {
         *lock(&self.upload_way) != Some(Way::Whole)
+    }
+
+    /// Whether it makes sense to ask for a blob in parts.
+    pub(super) fn gives_parts(&self) -> bool {
+        !self.parts_off.load(Ordering::Relaxed)
+    }
+
+    /// The registry does not give blobs in parts, or no faster so.
+    pub(super) fn learn_no_parts(&self) {
+        self.parts_off.store(true, Ordering::Relaxed);
     }
 
     /// Whether the registry has the referrers API, where that is known.

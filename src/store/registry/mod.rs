@@ -43,12 +43,14 @@ mod options;
 mod origin;
 mod outgoing;
 mod pace;
+mod parts;
 mod permits;
 mod referrers_api;
 mod referrers_tag;
 mod registries;
 #[expect(clippy::module_inception, reason = "the file is named after its type")]
 mod registry;
+mod remote_blob;
 mod request;
 mod scope;
 mod session;

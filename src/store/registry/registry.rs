@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use reqwest::Method;
 use tokio::{
     runtime::Handle,
+    sync::Semaphore,
     task::JoinSet,
     time::{Duration, timeout},
 };
@@ -34,6 +35,8 @@ pub(super) struct Registry {
     pub(super) rest: Rest,
     /// Whether an earlier run may have sent what this one would send.
     pub(super) goes_on: bool,
+    /// Places in memory for parts of blobs that come before their turn; all registries of a run share them.
+    pub(super) room: Arc<Semaphore>,
     cooldown: Cooldown,
     goodbyes: Mutex<JoinSet<()>>,
     /// Nothing where the name is one that no URL can have, such as `300.1.1.1`.
@@ -77,6 +80,7 @@ impl Registry {
             pace,
             rest: Rest::default(),
             goes_on: options.goes_on,
+            room: Arc::clone(&clients.room),
             cooldown: shared.cooldown,
             goodbyes: Mutex::default(),
             http,

@@ -400,12 +400,14 @@ impl Shelf {
     }
 
     fn content(&self, received: &Received, blob: &Bytes) -> Reply {
-        let start = received.header("range").and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
-        let Some(start) = start.filter(|_| self.gives_ranges).map(|start| start.parse::<usize>().unwrap()) else {
+        let range = received.header("range").and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
+        let Some((start, last)) = range.filter(|_| self.gives_ranges) else {
             return Reply::status(200).body(blob.clone());
         };
-        let range = format!("bytes {start}-{}/{}", blob.len() - 1, blob.len());
-        Reply::status(206).header("content-range", range).body(blob.slice(start..))
+        let start: usize = start.parse().unwrap();
+        let end = last.parse().map_or(blob.len(), |last: usize| last + 1).min(blob.len());
+        let range = format!("bytes {start}-{}/{}", end - 1, blob.len());
+        Reply::status(206).header("content-range", range).body(blob.slice(start..end))
     }
 
     fn manifest(&mut self, received: &Received, repository: &str, target: &str) -> Reply {
