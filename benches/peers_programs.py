@@ -1,13 +1,11 @@
 """How `benches/peers` has each program do its work: consign with a plan, the others as their users call them."""
 
-import os
 import pathlib
 import shlex
 import shutil
 
-from registries import ROOT, TOOLS
+from registries import CONSIGN, ROOT, TOOLS
 
-CONSIGN = pathlib.Path(os.environ.get("CONSIGN", ROOT / "target/release/consign")).resolve()
 # In the order in which they run and stand in the table.
 PEERS = ("oras", "curl", "regctl", "regsync", "skopeo", "crane")
 

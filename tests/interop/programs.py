@@ -7,9 +7,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from registries import ROOT, TOOLS
-
-CONSIGN = pathlib.Path(os.environ.get("CONSIGN", ROOT / "target/release/consign")).resolve()
+from registries import CONSIGN, ROOT, TOOLS
 
 # For names of folders: each check has its own.
 NUMBERS = itertools.count(1)

@@ -19,6 +19,7 @@ import time
 import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+CONSIGN = pathlib.Path(os.environ.get("CONSIGN", ROOT / "target/release/consign")).resolve()
 TOOLS = pathlib.Path(os.environ.get("CONSIGN_TOOLS", ROOT / "target/interop")).resolve()
 
 # How long a registry may take to answer, in seconds.
@@ -26,8 +27,8 @@ START_LIMIT = 20.0
 # A line of the access log follows its answer; the log counts as whole once it has been still this long.
 SETTLED = 0.05
 
-# Combined log format: `127.0.0.1 - - [time] "PUT /v2/… HTTP/1.1" 201 0 "" "agent"`.
-ACCESS = re.compile(r'"(?P<method>[A-Z]+) (?P<target>\S+) HTTP/[0-9.]+" (?P<status>\d+) \d+ "[^"]*" "(?P<agent>[^"]*)"$')
+# Combined log format: `127.0.0.1 - - [time] "PUT /v2/… HTTP/1.1" 201 0 "" "agent"`; `consign serve` adds the seconds.
+ACCESS = re.compile(r'"(?P<method>[A-Z]+) (?P<target>\S+) HTTP/[0-9.]+" (?P<status>\d+) \d+ "[^"]*" "(?P<agent>[^"]*)"(?: [0-9.]+)?$')
 # What this module asks by itself is told apart from what a client asked.
 OWN_AGENT = "interop-ring"
 
@@ -48,7 +49,8 @@ class Registry:
     """A running registry with fresh storage; a context manager that stops it.
 
     docker-registry keeps the referrers tag schema, allows deletes and writes an access log;
-    ferro-oci-server has the referrers API, refuses to delete a tag and writes no such log.
+    ferro-oci-server has the referrers API, refuses to delete a tag and writes no such log;
+    `serve` is consign's own, made like docker-registry: with the tag schema, deletes and a log.
     """
 
     # What `GET /v2/` says when the registry is there.
@@ -64,7 +66,7 @@ class Registry:
         self._process = None
 
     def __enter__(self):
-        program = TOOLS / "bin" / self.name
+        program = CONSIGN if self.name == "serve" else TOOLS / "bin" / self.name
         if not program.exists():
             raise SystemExit(f"`{program}` is missing: run tests/interop/install")
         command, environment = self._command(program)
@@ -96,6 +98,9 @@ class Registry:
                 "FERRO_OCI_STORAGE_DIR": str(storage),
                 "RUST_LOG": "warn",
             }
+        if self.name == "serve":
+            options = ["--listen", self.address, "--root", storage, "--no-referrers", "--access-log", self._log]
+            return [program, "serve", *options], {}
         config = self.folder / "config.yaml"
         config.write_text(
             "version: 0.1\n"

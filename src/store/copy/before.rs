@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use crate::{
     oci::{Digest, Target},
@@ -15,13 +15,11 @@ pub(super) type List = Arc<OnceCell<HashSet<Digest>>>;
 /// Whether the manifest is there, and in the list of its subject if it has one.
 pub(super) async fn was_there(
     target: &Arc<dyn Store>,
-    permits: &Semaphore,
     manifest: &Digest,
     subject: Option<(Digest, List)>,
 ) -> Result<bool, StoreError> {
     if let Some((subject, list)) = subject {
         let ask = || async {
-            let _permit = permits.acquire().await;
             let referrers = target.referrers(&subject).await?;
             Ok::<_, StoreError>(referrers.into_iter().map(|referrer| referrer.digest).collect())
         };
@@ -29,6 +27,5 @@ pub(super) async fn was_there(
             return Ok(false);
         }
     }
-    let _permit = permits.acquire().await;
     Ok(target.resolve(&Target::Digest(manifest.clone())).await?.is_some())
 }

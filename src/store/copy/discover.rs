@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::sync::{Semaphore, mpsc::UnboundedSender};
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::{CopyOptions, Standing, before::was_there, listed::Listed};
 use crate::{
@@ -47,7 +47,6 @@ pub(super) struct Discovery<'a> {
     pub(super) target: &'a Arc<dyn Store>,
     pub(super) root: &'a Manifest,
     pub(super) options: &'a CopyOptions,
-    pub(super) permits: &'a Semaphore,
     /// How much all that was found weighs.
     pub(super) weight: AtomicU64,
     /// Nobody listens any more: then it does not matter what is left.
@@ -160,7 +159,7 @@ impl Discovery<'_> {
 
     async fn root_was_there(&self) -> Result<bool, StoreError> {
         let subject = self.root.subject().map(|subject| (subject.digest.clone(), Arc::default()));
-        was_there(self.target, self.permits, self.root.digest(), subject).await
+        was_there(self.target, self.root.digest(), subject).await
     }
 
     fn hand_on(&self, found: Found) -> Result<(), StoreError> {
@@ -189,10 +188,7 @@ impl Discovery<'_> {
     /// something else. Registries list such things.
     async fn fetch(&self, wanted: &Wanted) -> Result<Option<Found>, StoreError> {
         let digest = Target::Digest(wanted.descriptor.digest.clone());
-        let read = async |store: &Arc<dyn Store>| {
-            let _permit = self.permits.acquire().await;
-            store.manifest(&digest).await
-        };
+        let read = async |store: &Arc<dyn Store>| store.manifest(&digest).await;
         let is_referrer = wanted.subject.is_some();
         let found = |manifest, is_there| Found { manifest, is_referrer, is_there };
         let at_target = if wanted.is_likely_there { read(self.target).await? } else { None };

@@ -15,13 +15,14 @@ mod discover;
 mod filter;
 mod listed;
 mod mover;
+mod queue;
 
 use std::{
     pin::pin,
     sync::{Arc, atomic::AtomicU64},
 };
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use self::{discover::Discovery, mover::Mover};
 pub use self::{
@@ -41,7 +42,7 @@ pub struct CopyOptions {
     pub referrers: bool,
     /// Which of them; all of them where there is none.
     pub filter: Option<Arc<ReferrerFilter>>,
-    /// How many transfers run at a time, at least 1.
+    /// How many transfers run at a time, at least 1, and beside them so many reads of manifests that go along.
     pub concurrency: usize,
     /// Whether whoever copies pushes the root with its tag: then it is pushed here only where something that goes along
     /// refers to it.
@@ -99,12 +100,9 @@ pub async fn copy(
     progress: &Progress,
     standing: Standing,
 ) -> Result<Copied, StoreError> {
-    // A permit is held around one request or transfer, never while waiting for another: one is enough for any graph.
-    let permits = Arc::new(Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS)));
     let (tx, rx) = mpsc::unbounded_channel();
-    let mover = Mover::new(source, root, target, progress, &permits, options.leaves_root, standing);
-    let found =
-        Discovery { source, target, root, options, permits: &permits, weight: AtomicU64::new(0), tx }.run(standing);
+    let mover = Mover::new(source, root, target, progress, options, standing);
+    let found = Discovery { source, target, root, options, weight: AtomicU64::new(0), tx }.run(standing);
     let copied = {
         let mut moving = pin!(mover.run(rx));
         tokio::select! {

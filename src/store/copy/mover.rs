@@ -11,14 +11,15 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tokio::{
-    sync::{Semaphore, mpsc::UnboundedReceiver},
+    sync::mpsc::UnboundedReceiver,
     task::{JoinError, JoinSet},
 };
 
 use super::{
-    Copied, Standing,
+    Copied, CopyOptions, Standing,
     before::{List, was_there},
     discover::Found,
+    queue::{Queue, Rank},
 };
 use crate::{
     event::Progress,
@@ -32,8 +33,11 @@ pub(super) struct Mover {
     /// Where the target's registry can take blobs from.
     mount_from: Option<Repository>,
     progress: Progress,
-    permits: Arc<Semaphore>,
-    tasks: JoinSet<Result<Done, StoreError>>,
+    queue: Queue<Result<Done, StoreError>>,
+    /// Lists of referrers that are being written.
+    listing: JoinSet<Result<(), StoreError>>,
+    /// Which manifests belong together: a referrer goes with its subject, and the root's own are all apart.
+    families: HashMap<Digest, u64>,
     /// What is not at the target yet.
     nodes: HashMap<Digest, Node>,
     /// Every digest that was found, at the target or not.
@@ -81,7 +85,6 @@ enum Done {
     Blob(Digest, Delivery),
     Answer(Digest, bool),
     Pushed(Digest),
-    Listed,
 }
 
 impl Mover {
@@ -90,8 +93,7 @@ impl Mover {
         root: &Manifest,
         target: &Arc<dyn Store>,
         progress: &Progress,
-        permits: &Arc<Semaphore>,
-        leaves_root: bool,
+        options: &CopyOptions,
         standing: Standing,
     ) -> Self {
         Self {
@@ -99,8 +101,9 @@ impl Mover {
             target: Arc::clone(target),
             mount_from: Some(source.repository()).filter(|from| is_beside(from, target.repository())).cloned(),
             progress: progress.clone(),
-            permits: Arc::clone(permits),
-            tasks: JoinSet::new(),
+            queue: Queue::new(options.concurrency),
+            listing: JoinSet::new(),
+            families: HashMap::new(),
             nodes: HashMap::new(),
             found: HashSet::new(),
             offered: HashSet::new(),
@@ -112,7 +115,7 @@ impl Mover {
             is_settled: standing == Standing::Settled,
             root: root.descriptor(),
             // What is about something else is listed there, for which it must be pushed.
-            leaves_root: leaves_root && root.subject().is_none(),
+            leaves_root: options.leaves_root && root.subject().is_none(),
             copied: BTreeSet::new(),
             mounted: BTreeSet::new(),
             existing: BTreeSet::new(),
@@ -135,7 +138,8 @@ impl Mover {
                         self.list(&subject);
                     }
                 },
-                Some(done) = self.tasks.join_next() => self.note(done)?,
+                Some(done) = self.queue.next() => if let Some(done) = ended(done)? { self.note(done); },
+                Some(listed) = self.listing.join_next() => ended(listed).map(drop)?,
                 else => break,
             }
         }
@@ -161,6 +165,10 @@ impl Mover {
         let digest = found.manifest.digest().clone();
         self.referrers += usize::from(found.is_referrer);
         self.found.insert(digest.clone());
+        let family = found.manifest.subject().and_then(|subject| self.families.get(&subject.digest)).copied();
+        let family =
+            family.filter(|_| found.manifest.subject().is_some_and(|subject| subject.digest != self.root.digest));
+        self.families.insert(digest.clone(), family.unwrap_or(self.families.len() as u64));
         let needs: HashSet<Need> = needs::blobs(&found.manifest)
             .map(|blob| Need::Blob(blob.digest.clone()))
             .chain(needs::manifests(&found.manifest).map(|child| Need::Manifest(child.digest.clone())))
@@ -204,9 +212,9 @@ impl Mover {
             let list = Arc::clone(self.lists.entry(subject.clone()).or_default());
             (subject, list)
         });
-        let (target, permits) = (Arc::clone(&self.target), Arc::clone(&self.permits));
-        self.spawn(async move {
-            let existed = was_there(&target, &permits, &digest, subject).await?;
+        let target = Arc::clone(&self.target);
+        self.queue.push(Rank::First, async move {
+            let existed = was_there(&target, &digest, subject).await?;
             Ok(Done::Answer(digest, existed))
         });
     }
@@ -219,8 +227,9 @@ impl Mover {
             node.existed = existed;
             let blobs = needs::blobs(&node.manifest);
             let fresh: Vec<_> = blobs.filter(|blob| self.offered.insert(blob.digest.clone())).cloned().collect();
+            let rank = Rank::Family(self.families.get(digest).copied().unwrap_or_default());
             for blob in fresh {
-                self.offer(blob, existed);
+                self.offer(rank, blob, existed);
             }
         }
         self.meet(Need::Answer(digest.clone()));
@@ -239,13 +248,11 @@ impl Mover {
 
     /// Brings a blob. Where the target had its manifest, it most likely has the blob too: then it is asked, and nothing
     /// is written. Otherwise the blob is sent or mounted without asking.
-    fn offer(&mut self, blob: Descriptor, is_likely_there: bool) {
+    fn offer(&mut self, rank: Rank, blob: Descriptor, is_likely_there: bool) {
         let source = content_inside(&blob).unwrap_or_else(|| Source::blob(Arc::clone(&self.source)));
         let source = source.watched(self.progress.clone());
-        let (target, permits) = (Arc::clone(&self.target), Arc::clone(&self.permits));
-        let from = self.mount_from.clone();
-        self.spawn(async move {
-            let _permit = permits.acquire().await;
+        let (target, from) = (Arc::clone(&self.target), self.mount_from.clone());
+        self.queue.push(rank, async move {
             if is_likely_there && target.has_blob(&blob).await? {
                 return Ok(Done::Blob(blob.digest, Delivery::Existing));
             }
@@ -254,19 +261,7 @@ impl Mover {
         });
     }
 
-    fn spawn(&mut self, task: impl Future<Output = Result<Done, StoreError>> + Send + 'static) {
-        self.tasks.spawn(patience::carried(task));
-    }
-
-    fn note(&mut self, done: Result<Result<Done, StoreError>, JoinError>) -> Result<(), StoreError> {
-        let done = match done {
-            Ok(done) => done?,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => panic::resume_unwind(panic),
-                // The runtime is going down; what was cut off stays in `nodes`.
-                Err(_) => return Ok(()),
-            },
-        };
+    fn note(&mut self, done: Done) {
         match done {
             Done::Blob(digest, delivery) => {
                 let deliveries = match delivery {
@@ -290,9 +285,7 @@ impl Mover {
                     self.list(&subject);
                 }
             }
-            Done::Listed => {}
         }
-        Ok(())
     }
 
     /// Lets everything go on that waited for `need` alone.
@@ -324,9 +317,8 @@ impl Mover {
     }
 
     fn push(&mut self, manifest: Manifest) {
-        let (target, permits) = (Arc::clone(&self.target), Arc::clone(&self.permits));
-        self.spawn(async move {
-            let _permit = permits.acquire().await;
+        let target = Arc::clone(&self.target);
+        self.queue.push(Rank::First, async move {
             target.push_manifest(&manifest, None).await?;
             Ok(Done::Pushed(manifest.digest().clone()))
         });
@@ -337,10 +329,8 @@ impl Mover {
         let Some(lists) = self.subjects.filter(|_| self.unpushed.get(subject) == Some(&0)) else { return };
         self.unpushed.remove(subject);
         let (target, subject) = (Arc::clone(&self.target), subject.clone());
-        self.spawn(async move {
-            target.list_pushed_to(&subject, lists).await?;
-            Ok(Done::Listed)
-        });
+        // Beside the queue: the shorter a list takes from reading to writing, the less can come between.
+        self.listing.spawn(patience::carried(async move { target.list_pushed_to(&subject, lists).await }));
     }
 
     /// Everything is found: a subject that was not does not go along.
@@ -350,6 +340,17 @@ impl Mover {
         for need in strangers {
             self.meet(need);
         }
+    }
+}
+
+/// What a task has said. Nothing: the runtime is going down; what was cut off stays in `nodes`.
+fn ended<T>(done: Result<Result<T, StoreError>, JoinError>) -> Result<Option<T>, StoreError> {
+    match done {
+        Ok(done) => done.map(Some),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            Err(_) => Ok(None),
+        },
     }
 }
 

@@ -10,13 +10,12 @@ use std::{
     },
 };
 
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::{sync::Mutex as AsyncMutex, time::Instant};
 
 use super::{
     ReferrersMode,
     arrivals::Arrivals,
     flights::Flights,
-    listed_subjects::ListedSubjects,
     old_lists::OldLists,
     session::Way,
     subject_list::{Seen, SubjectList},
@@ -42,6 +41,9 @@ pub(super) struct RegistryKnowledge {
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }
 
+/// Which manifests have lists of referrers. Nothing: the tags do not tell.
+pub(super) type Subjects = Option<Arc<HashSet<Digest>>>;
+
 /// What is known about one repository.
 #[derive(Debug, Default)]
 pub(super) struct RepositoryKnowledge {
@@ -58,8 +60,10 @@ pub(super) struct RepositoryKnowledge {
     pub(super) reading_tags: Flights<(), (BTreeSet<Tag>, bool)>,
     /// What the tag schema listed before the registry had the API.
     pub(super) old_lists: OldLists,
-    /// Which manifests had lists of referrers a moment ago.
-    pub(super) recent_subjects: AsyncMutex<Option<ListedSubjects>>,
+    /// Questions for which manifests have lists of referrers, answered with when that was asked.
+    pub(super) asking_for_lists: Flights<(), (Instant, Subjects)>,
+    /// Whether the tags were found not to tell which lists there are.
+    is_silent_on_lists: AtomicBool,
     writes_lists: AtomicBool,
     seen: Mutex<HashMap<Digest, Seen>>,
     lists: Mutex<HashMap<Digest, Arc<SubjectList>>>,
@@ -254,6 +258,16 @@ impl RepositoryKnowledge {
 
     pub(super) fn tag_is_gone(&self, tag: &Tag) {
         lock(&self.contents).tags.remove(tag);
+    }
+
+    /// Whether it is no use to ask the tags which lists of referrers there are.
+    pub(super) fn is_silent_on_lists(&self) -> bool {
+        self.is_silent_on_lists.load(Ordering::Relaxed)
+    }
+
+    /// The tags do not tell which lists of referrers there are: they are too many, or cut.
+    pub(super) fn tags_are_silent_on_lists(&self) {
+        self.is_silent_on_lists.store(true, Ordering::Relaxed);
     }
 
     /// Whether this run keeps lists of referrers here itself.

@@ -33,7 +33,6 @@ mod knowledge;
 mod late_credential;
 mod limits;
 mod link;
-mod listed_subjects;
 mod listing;
 mod login_file;
 mod manifests;

@@ -9,6 +9,7 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,7 +19,6 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     RegistryError, RegistryProblem, RegistryStore,
-    listed_subjects::ListedSubjects,
     subject_list::{Seen, SubjectList, Written},
 };
 use crate::{
@@ -161,21 +161,26 @@ impl RegistryStore {
         self.update(subject, list, read).await
     }
 
-    /// That there is no list of `subject`, where the tags told that a moment ago. Only for a list that this run has not
-    /// written: one that it has must be read.
+    /// That there is no list of `subject`, where the tags tell. Whoever wants to know meanwhile shares the answer; nobody
+    /// does later, since an update is in the race with those of others from the moment of the question.
+    ///
+    /// Only for a list that this run has not written: one that it has must be read.
     async fn read_as_new(&self, subject: &Digest) -> Result<Option<Read>, StoreError> {
-        let mut recent = self.known.recent_subjects.lock().await;
-        let listed = match recent.take() {
-            Some(listed) if listed.is_recent() => listed,
-            _ => {
-                let asked = Instant::now();
-                let (tags, is_whole) = self.ask_tags(MAX_TAG_PAGES).await?;
-                ListedSubjects::new(asked, subjects_of(&tags, is_whole))
+        if self.known.is_silent_on_lists() {
+            return Ok(None);
+        }
+        let ask = || async {
+            let at = Instant::now();
+            let (tags, is_whole) = self.ask_tags(MAX_TAG_PAGES).await?;
+            let subjects = subjects_of(&tags, is_whole);
+            if subjects.is_none() {
+                self.known.tags_are_silent_on_lists();
             }
+            Ok::<_, StoreError>((at, subjects.map(Arc::new)))
         };
-        let read = listed.lacks(subject).then_some(Read { found: None, writes: 0, at: listed.asked() });
-        *recent = Some(listed);
-        Ok(read)
+        let (at, subjects) = self.known.asking_for_lists.share(&(), ask).await?;
+        let is_new = subjects.is_some_and(|subjects| !subjects.contains(subject));
+        Ok(is_new.then_some(Read { found: None, writes: 0, at }))
     }
 
     /// Lists what waits to be listed under `subject`. `read` is the list as it was a moment ago.
@@ -253,8 +258,15 @@ impl RegistryStore {
     pub(super) async fn settle_lists(&self) -> Result<(), StoreError> {
         // What a step pushed that failed before it was listed.
         self.list_waiting().await?;
-        stream::iter(self.known.all_lists())
-            .map(|(subject, list)| async move { self.settle_list(&subject, &list).await })
+        // What is quiet already does not wait for what is not.
+        let mut order = Vec::new();
+        for (subject, list) in self.known.all_lists() {
+            let quiet = list.update.lock().await.quiet();
+            order.push((quiet, subject, list));
+        }
+        order.sort_by_key(|(quiet, ..)| *quiet);
+        stream::iter(order)
+            .map(|(_, subject, list)| async move { self.settle_list(&subject, &list).await })
             .buffer_unordered(TOGETHER)
             .try_collect()
             .await

@@ -275,3 +275,29 @@ async fn lists_that_cannot_be_there_are_not_looked_for() {
     }
     store.settle().await.unwrap();
 }
+
+#[tokio::test]
+async fn tags_that_do_not_tell_which_lists_there_are_are_read_once() {
+    let server = Server::start().await;
+    let store = server.store("a");
+    // The tag of a longer digest does not have all of it.
+    let cut = format!("sha512-{}", "a".repeat(64));
+    store.push_manifest(&referrer("cut"), Some(&cut.parse().unwrap())).await.unwrap();
+    for round in 0..2 {
+        let subjects: Vec<_> = (0..4).map(|number| referrer(&format!("{round} {number}"))).collect();
+        for subject in &subjects {
+            store.push_manifest(subject, None).await.unwrap();
+            let about =
+                ImageManifest { subject: Some(subject.descriptor()), ..ImageManifest::new(Descriptor::empty()) };
+            store.push_manifest(&Manifest::from_image(about).unwrap(), None).await.unwrap();
+        }
+        server.log();
+        store.list_pushed().await.unwrap();
+        let log = server.log();
+        let count = |what: &str| log.iter().filter(|line| line.starts_with(what)).count();
+        // The subjects are about one manifest, whose list is written too.
+        let asked = (count("GET /v2/a/tags/list"), count("GET /v2/a/manifests/"), count("PUT "));
+        assert_eq!(asked, (usize::from(round == 0), 5, 5), "{log:?}");
+    }
+    store.settle().await.unwrap();
+}
