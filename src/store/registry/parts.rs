@@ -15,7 +15,7 @@ use crate::store::patience::Patience;
 
 const MIB: u64 = 1024 * 1024;
 /// How much one request brings, in bytes. What comes before its turn waits in memory.
-pub(super) const PART: u64 = 4 * MIB;
+pub(super) const PART: u64 = 3 * MIB;
 /// In how large pieces it is handed on.
 const PIECE: usize = 256 * 1024;
 
