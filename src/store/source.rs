@@ -59,6 +59,11 @@ impl Source {
         }
     }
 
+    /// Whether nobody has to be asked for the content.
+    pub(super) const fn is_at_hand(&self) -> bool {
+        matches!(self.origin, Origin::Bytes(_) | Origin::File(_))
+    }
+
     /// The content from its beginning. It ends with an error where it is not what `descriptor` says.
     pub async fn open(&self, descriptor: &Descriptor) -> Result<ByteStream, StoreError> {
         let stream = match &self.origin {

@@ -373,7 +373,7 @@ mod tests {
         let store = registries(credentials).repository(&server.name, &"a".parse().unwrap());
         let blob = Descriptor::of("a/b", b"x");
         store.push_blob(&blob, &Source::bytes("x"), None).await.unwrap();
-        assert_eq!(server.log(), ["POST /v2/a/blobs/uploads/"; 2]);
+        assert_eq!(server.log(), ["POST /v2/a/blobs/uploads/?digest=sha256:2d71"; 2]);
         let received = storage.received();
         assert_eq!(received[0].header("authorization"), None);
         assert_eq!(received[0].body, "x");

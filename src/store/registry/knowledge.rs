@@ -18,6 +18,7 @@ use super::{
     flights::Flights,
     old_lists::OldLists,
     session::Way,
+    single_post::SinglePost,
     subject_list::{Seen, SubjectList},
     turns::Turns,
 };
@@ -37,6 +38,8 @@ pub(super) struct RegistryKnowledge {
     /// Blobs that are being pushed to any repository.
     pub(super) bringing: Turns<Digest>,
     upload_way: Mutex<Option<Way>>,
+    /// Whether small blobs are taken in one request.
+    pub(super) single_post: SinglePost,
     parts_off: AtomicBool,
     repositories: Mutex<HashMap<RepositoryName, Arc<RepositoryKnowledge>>>,
 }

@@ -54,6 +54,7 @@ mod request;
 mod scope;
 mod session;
 mod settings;
+mod single_post;
 mod store;
 mod subject_list;
 mod tags;

@@ -1,4 +1,5 @@
-//! Writing blobs over HTTP: mounted where another repository has them, otherwise sent, as whole as the registry takes them.
+//! Writing blobs over HTTP: mounted where another repository has them, otherwise sent, as whole as the registry takes them,
+//! and small ones in one request where it takes them so.
 //!
 //! What broke off is gone on with where the registry has kept some of it, in parts from then on. Which ways a registry does
 //! not take is found out by what it does, and known for the rest of the run.
@@ -12,6 +13,7 @@ use super::{
     Answer, RegistryStore, Request, Scope,
     outgoing::Outgoing,
     session::{Session, Setback, SetbackKind, Way},
+    single_post::Posted,
 };
 use crate::{
     oci::{Descriptor, Digest, Repository, RepositoryName, media_type},
@@ -98,8 +100,21 @@ impl RegistryStore {
         if (is_large || self.registry.goes_on) && self.ask_blob(blob).await? {
             return Ok(Delivery::Existing);
         }
-        if session.is_some() || source.as_bytes().is_some() || blob.size > SMALL {
+        if session.is_some() || blob.size > SMALL {
             return self.send(blob, source, session).await;
+        }
+        if let Some(attempt) = known.single_post.attempt(blob.size, source.is_at_hand()) {
+            let content = read(blob, source.open(blob).await?, SMALL).await?;
+            let source = Source::bytes(content.clone());
+            match self.post(blob, &content, attempt).await? {
+                Posted::Done => {}
+                Posted::Session(session) => self.send_after_post(blob, &source, session).await?,
+                Posted::Not => return self.send(blob, &source, None).await,
+            }
+            return Ok(Delivery::Copied);
+        }
+        if source.as_bytes().is_some() {
+            return self.send(blob, source, None).await;
         }
         // What is small is read while the session is opened.
         let read = async { read(blob, source.open(blob).await?, SMALL).await };
@@ -108,7 +123,7 @@ impl RegistryStore {
     }
 
     /// Sends the content until it is there, in one way or another.
-    async fn send(
+    pub(super) async fn send(
         &self,
         blob: &Descriptor,
         source: &Source,

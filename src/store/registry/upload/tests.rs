@@ -40,7 +40,7 @@ async fn a_push_asks_and_sends_only_what_it_must() {
     assert_eq!(
         server.log(),
         [
-            "POST /v2/a/blobs/uploads/",
+            "POST /v2/a/blobs/uploads/?digest=sha256:5dde",
             "PUT /v2/a/blobs/uploads/session?state=x&digest=sha256:5dde",
             "HEAD /v2/a/blobs/sha256:c59d",
             "POST /v2/a/blobs/uploads/",
@@ -61,7 +61,7 @@ async fn who_goes_on_with_an_earlier_run_asks_for_what_is_small_too() {
         server.log(),
         [
             "HEAD /v2/a/blobs/sha256:5dde",
-            "POST /v2/a/blobs/uploads/",
+            "POST /v2/a/blobs/uploads/?digest=sha256:5dde",
             "PUT /v2/a/blobs/uploads/session?state=x&digest=sha256:5dde",
         ]
     );
@@ -165,7 +165,7 @@ async fn a_lost_answer_is_settled_by_asking() {
     assert_eq!(
         server.log(),
         [
-            "POST /v2/a/blobs/uploads/",
+            "POST /v2/a/blobs/uploads/?digest=sha256:5dde",
             "PUT /v2/a/blobs/uploads/session?state=x&digest=sha256:5dde",
             "HEAD /v2/a/blobs/sha256:5dde",
         ]
