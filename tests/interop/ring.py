@@ -41,6 +41,5 @@ class Ring:
 
     def _fail(self, name, message):
         self.failed += 1
-        print(f"FAILED  {name}", flush=True)
-        for line in message.splitlines():
-            print(f"        {line}", flush=True)
+        # In one piece: other parts of the ring say something too.
+        print("\n".join([f"FAILED  {name}", *(f"        {line}" for line in message.splitlines())]), flush=True)
