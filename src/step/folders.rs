@@ -74,22 +74,22 @@ impl Folders {
         left
     }
 
-    /// Sends those that are large and most likely new to `store`, while they are packed. `there` is what the tag points to
-    /// now that will point to them.
+    /// Sends those of the large ones that are most likely new to `store`, while they are packed. `may_be_there`: a folder of
+    /// which nothing is known may be there as it is.
     pub(super) async fn send(
         &mut self,
         cx: &StepContext,
         store: &dyn Store,
         folders: Vec<(Folder, FolderState)>,
-        there: Option<&ImageManifest>,
+        may_be_there: impl Fn(&Folder) -> bool + Send,
     ) {
         for (folder, state) in folders {
             let is_new = match state {
                 // It was looked for, and is not there; or it was something else when it was packed last.
                 FolderState::Known(_) | FolderState::Changed => true,
-                FolderState::Unknown => !may_be_in(there, &folder.options.prefix),
+                FolderState::Unknown => !may_be_there(&folder),
             };
-            if !is_new || self.find(&folder.path, &folder.options.prefix).is_some() || !is_large(&folder.path).await {
+            if !is_new || self.find(&folder.path, &folder.options.prefix).is_some() {
                 continue;
             }
             let (path, prefix) = (folder.path.clone(), folder.options.prefix.clone());
@@ -106,7 +106,7 @@ impl Folders {
 }
 
 /// Whether an artifact has a folder of that title: it may be the same.
-fn may_be_in(there: Option<&ImageManifest>, title: &str) -> bool {
+pub(super) fn may_be_in(there: Option<&ImageManifest>, title: &str) -> bool {
     let layers = there.map_or(&[][..], |image| &image.layers);
     let is_folder = |annotations: &std::collections::BTreeMap<String, String>| {
         annotations.contains_key(annotation::ORAS_CONTENT_DIGEST)
@@ -114,15 +114,19 @@ fn may_be_in(there: Option<&ImageManifest>, title: &str) -> bool {
     layers.iter().any(|layer| layer.title() == Some(title) && is_folder(&layer.annotations))
 }
 
-/// Whether the files in a folder come to much.
-async fn is_large(folder: &Path) -> bool {
-    let folder = folder.to_owned();
+/// Those of the folders whose files come to much.
+pub(super) async fn large(mut folders: Vec<(Folder, FolderState)>) -> Vec<(Folder, FolderState)> {
     let looking = task::spawn_blocking(move || {
-        let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok);
-        let mut sizes = files.filter(|entry| entry.file_type().is_file()).filter_map(|entry| entry.metadata().ok());
-        sizes.try_fold(0_u64, |sum, metadata| Some(sum + metadata.len()).filter(|sum| *sum <= LARGE)).is_none()
+        folders.retain(|(folder, _)| is_large(&folder.path));
+        folders
     });
     looking.await.unwrap_or_default()
+}
+
+fn is_large(folder: &Path) -> bool {
+    let files = walkdir::WalkDir::new(folder).into_iter().filter_map(Result::ok);
+    let mut sizes = files.filter(|entry| entry.file_type().is_file()).filter_map(|entry| entry.metadata().ok());
+    sizes.try_fold(0_u64, |sum, metadata| Some(sum + metadata.len()).filter(|sum| *sum <= LARGE)).is_none()
 }
 
 /// A folder that is packed each time that it is opened.

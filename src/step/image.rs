@@ -18,6 +18,7 @@ use super::{
     platforms::{check_platform, platform},
     publish::{Part, Publication, check_target, moves, target_effects},
     reading::{check_subject, read_effects},
+    streamed,
 };
 use crate::{
     oci::{
@@ -164,7 +165,16 @@ impl Image {
         let found = found.await.map_err(broken_off)?.map_err(fail())?;
         let mut folders = Folders::default();
         let folder = |(folder, _): &(Folder, String)| folder.path.is_dir().then(|| folder.clone());
-        folders.look(cx, &**store, folders::distinct(found.iter().filter_map(folder))).await;
+        let left = folders.look(cx, &**store, folders::distinct(found.iter().filter_map(folder))).await;
+        let left = if self.to.repository.is_registry() { folders::large(left).await } else { Vec::new() };
+        if !left.is_empty()
+            && let Some(there) = streamed::there(&**store, &self.to).await
+            // Where the tag is not moved, nothing is brought that is not there already.
+            && (there.is_none() || self.if_exists == IfExists::Replace)
+        {
+            // The layers of an image do not say what they were made of.
+            folders.send(cx, &**store, left, |_| there.is_some()).await;
+        }
         let places = cx.places.clone();
         let packed = spawn_blocking(move || {
             let pack = |(Folder { path, options }, created_by): (Folder, String)| {

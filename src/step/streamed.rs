@@ -13,7 +13,7 @@ use std::{
 use super::{
     StepContext,
     file::{self, FileSpec, Hashed},
-    folders::Folders,
+    folders::{self, Folders},
 };
 use crate::{
     oci::{ImageManifest, Manifest, Reference, Target},
@@ -39,13 +39,13 @@ pub(super) async fn send(cx: &StepContext, to: &Reference, files: &[FileSpec], c
             large
         });
         let large = large.await.unwrap_or_default();
-        // Nothing is said of what is pushed without a tag, and of what an error hides.
+        let folders = folders::large(folders).await;
         if (!large.is_empty() || !folders.is_empty())
             && let Some(there) = there(&*store, to).await
         {
             let there = there.as_ref().and_then(Manifest::as_image);
             send_files(cx, &*store, large, there, &mut hashed).await;
-            known.send(cx, &*store, folders, there).await;
+            known.send(cx, &*store, folders, |folder| folders::may_be_in(there, &folder.options.prefix)).await;
         }
     }
     hashed.with_folders(known, store)
@@ -86,8 +86,9 @@ fn large_files(patterns: &[String], folder: &Path) -> Vec<(PathBuf, Metadata)> {
     files.filter(|(path, metadata)| metadata.len() > LARGE && seen.insert(path.clone())).collect()
 }
 
-/// What the tag of `to` points to now. Nothing where that is not known.
-async fn there(store: &dyn Store, to: &Reference) -> Option<Option<Manifest>> {
+/// What the tag of `to` points to now. Nothing where that is not known: nothing is said of what is pushed without a tag, and
+/// of what an error hides.
+pub(super) async fn there(store: &dyn Store, to: &Reference) -> Option<Option<Manifest>> {
     store.manifest(&Target::Tag(to.tag.clone()?)).await.ok()
 }
 

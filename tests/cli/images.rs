@@ -1,10 +1,12 @@
 //! Images: on a base, for several platforms, and the indexes that hold them together.
 
+use consign::serve::ServeOptions;
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Test;
+use crate::store::server::Running;
 
 /// Two images of one platform each, in two registries, and what is made of them.
 const INDEX: &str = "\
@@ -359,4 +361,47 @@ fn outputs_beside(test: &Test) -> Value {
     let ran = test.run("rehearse plan.yaml --workdir . --outputs outputs.json");
     assert_eq!(ran.code, 0, "{}", ran.shown());
     serde_json::from_str(&std::fs::read_to_string(test.path("outputs.json")).unwrap()).unwrap()
+}
+
+/// How many parts of uploads the server has taken.
+async fn parts(server: &Running) -> Option<String> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let metrics = client.get(format!("http://{}/metrics", server.name)).send().await.unwrap().text().await.unwrap();
+    let line = metrics.lines().find(|line| line.contains("method=\"PATCH\""))?;
+    Some(line.rsplit_once(' ').unwrap().1.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_folder_goes_out_while_it_is_packed_where_it_is_most_likely_new() {
+    let server = Running::in_memory(ServeOptions::default()).await;
+    let plan = |if_exists: &str| {
+        format!(
+            "consign: 1
+steps:
+  - id: app
+    image:
+      to: {}/app:v1
+      platform: linux/amd64
+      if_exists: {if_exists}
+      layers: [{{ path: tree, at: /app }}]
+",
+            server.name
+        )
+    };
+    let test = Test::new(&plan("fail")).file("replace.yaml", plan("replace")).file("tree/a", "x");
+    let large = std::fs::File::create(test.path("tree/large")).unwrap();
+    large.set_len(65 << 20).unwrap();
+    let run = |test: &Test, plan: &str| {
+        let ran = test.run(&format!("run {plan}"));
+        let words = ["failed", "created", "updated", "unchanged"];
+        (ran.code, words.into_iter().find(|word| ran.stderr.contains(word)))
+    };
+    assert_eq!(run(&test, "plan.yaml"), (0, Some("created")));
+    assert_eq!(parts(&server).await.as_deref(), Some("1"));
+    // It may be there, so it is packed first, to the same.
+    assert_eq!(run(&test, "plan.yaml"), (0, Some("unchanged")));
+    let test = test.file("tree/b", "y");
+    assert_eq!(run(&test, "plan.yaml"), (1, Some("failed")));
+    assert_eq!(run(&test, "replace.yaml"), (0, Some("updated")));
+    assert_eq!(parts(&server).await.as_deref(), Some("1"));
 }
