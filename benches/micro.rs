@@ -80,8 +80,7 @@ fn plan(groups: usize) -> String {
     for group in 0..groups {
         let _ = write!(
             plan,
-            "\
-  - id: push_{group}
+            "  - id: push_{group}
     push:
       to: ${{{{ TEAM }}}}/app-{group}:v1
       files: [{{ name: program.txt, content: program {group} }}]
