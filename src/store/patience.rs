@@ -227,7 +227,7 @@ mod tests {
         for _ in 0..8 {
             patience.take(SECOND * 6).unwrap();
         }
-        tokio::time::sleep(SECOND * 4).await;
+        tokio::time::advance(SECOND * 4).await;
         // Two of these are counted in already.
         patience.take(SECOND * 6).unwrap();
         let error = patience.take(SECOND * 7).unwrap_err();
@@ -246,7 +246,7 @@ mod tests {
                 Ok(()) => waited += 1,
                 Err(error) => break error,
             }
-            tokio::time::sleep(SECOND * 10).await;
+            tokio::time::advance(SECOND * 10).await;
         };
         assert_eq!((waited, error.is_run, error.budget), (RunPatience::STEPS, true, SECOND * 60));
     }

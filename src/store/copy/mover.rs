@@ -165,9 +165,9 @@ impl Mover {
         let digest = found.manifest.digest().clone();
         self.referrers += usize::from(found.is_referrer);
         self.found.insert(digest.clone());
-        let family = found.manifest.subject().and_then(|subject| self.families.get(&subject.digest)).copied();
-        let family =
-            family.filter(|_| found.manifest.subject().is_some_and(|subject| subject.digest != self.root.digest));
+        let subject = found.manifest.subject().map(|subject| subject.digest.clone());
+        let family = subject.as_ref().filter(|subject| **subject != self.root.digest);
+        let family = family.and_then(|subject| self.families.get(subject)).copied();
         self.families.insert(digest.clone(), family.unwrap_or(self.families.len() as u64));
         let needs: HashSet<Need> = needs::blobs(&found.manifest)
             .map(|blob| Need::Blob(blob.digest.clone()))
@@ -176,7 +176,6 @@ impl Mover {
             .chain([Need::Answer(digest.clone())])
             .filter(|need| !self.met.contains(need))
             .collect();
-        let subject = found.manifest.subject().map(|subject| subject.digest.clone());
         let is_counted = found.is_there == Some(false) && subject.is_some();
         if let Some(subject) = subject.filter(|_| is_counted) {
             *self.unpushed.entry(subject).or_default() += 1;
