@@ -149,3 +149,20 @@ async fn a_root_alone_goes_with_its_tag() {
     // Blobs are read while their sessions are opened: one round trip for both, one to send them, one for the tag.
     assert_eq!(patience.trips().count(), 3);
 }
+
+#[tokio::test]
+async fn a_referrer_goes_before_what_was_found_after_its_subject() {
+    const REPORTS: usize = 40;
+    let (source, target) = (Server::start().await, Server::start().await);
+    let graph = Graph::of(REPORTS);
+    source.shelf(|shelf| graph.fill(shelf));
+    copied(&graph, &source, &target, Standing::Absent).await;
+    let received = target.received();
+    let number = |path: &str| graph.manifests.iter().position(|it| path.ends_with(&format!("/{}", it.digest())));
+    let pushed: Vec<_> =
+        received.iter().filter(|it| it.method == "PUT").filter_map(|it| number(it.path.as_str())).collect();
+    // The image is the first of all, then come the reports, then the signatures.
+    let signature = pushed.iter().position(|number| *number > REPORTS).unwrap();
+    let report = pushed.iter().rposition(|number| (1..=REPORTS).contains(number)).unwrap();
+    assert!(signature + 5 < report, "{pushed:?}");
+}
